@@ -1,0 +1,79 @@
+package db
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"onemap/internal/geo"
+)
+
+// Claims say on whose behalf a transaction runs. They become the settings
+// app.actor, app.role, app.read and app.write, local to the transaction, which
+// triggers record and row-level security reads. Read and Write are sets of codes.
+type Claims struct {
+	Actor string
+	Role  string
+	Read  geo.Scopes
+	Write geo.Scopes
+}
+
+// System are the claims of the program itself: the command line and the jobs.
+func System(actor string) Claims {
+	all := geo.Scopes{geo.Everywhere()}
+	return Claims{Actor: actor, Role: "system", Read: all, Write: all}
+}
+
+// setClaims is one statement so that it can share a round trip with the query.
+const setClaims = `select set_config('app.actor', $1, true), set_config('app.role', $2, true),
+	set_config('app.read', $3, true), set_config('app.write', $4, true)`
+
+func (c Claims) args() []any {
+	return []any{c.Actor, c.Role, c.Read.String(), c.Write.String()}
+}
+
+// Queue puts the claims at the head of a batch. A batch without explicit BEGIN is
+// one implicit transaction: claims and query cost one round trip and the claims
+// vanish at its end.
+func (c Claims) Queue(b *pgx.Batch) { b.Queue(setClaims, c.args()...) }
+
+// Ask runs one query under claims in one round trip. fn reads the rows.
+func (p *Pool) Ask(ctx context.Context, c Claims, sql string, args []any, fn func(pgx.Rows) error) error {
+	return p.Hold(ctx, func(conn *pgx.Conn) error {
+		var b pgx.Batch
+		c.Queue(&b)
+		b.Queue(sql, args...)
+		res := conn.SendBatch(ctx, &b)
+		defer res.Close()
+		if _, err := res.Exec(); err != nil {
+			return fmt.Errorf("db: claims: %w", err)
+		}
+		rows, err := res.Query()
+		if err != nil {
+			return err
+		}
+		if err := fn(rows); err != nil {
+			rows.Close()
+			return err
+		}
+		rows.Close()
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		return res.Close()
+	})
+}
+
+// Tx runs fn in one transaction under claims and commits. The context bounds the
+// commit too: statement_timeout does not.
+func (p *Pool) Tx(ctx context.Context, c Claims, fn func(pgx.Tx) error) error {
+	return p.Hold(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, setClaims, c.args()...); err != nil {
+				return fmt.Errorf("db: claims: %w", err)
+			}
+			return fn(tx)
+		})
+	})
+}
