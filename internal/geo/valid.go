@@ -1,0 +1,530 @@
+package geo
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+	"sort"
+
+	"github.com/paulmach/orb"
+)
+
+// MaxRepairCrossings is the number of crossings up to which structure repair
+// may run in PostGIS. Beyond it a repair overran its timeout, and the linework
+// repair crashed the server.
+const MaxRepairCrossings = 2_000
+
+// sweepBudget bounds the pair tests of one sweep (about half a second). A shape
+// that needs more is reported as too complex rather than waited for.
+const sweepBudget = 200_000_000
+
+// Crossings is the outcome of [CountCrossings].
+type Crossings struct {
+	Count   int       // pairs of edges that cross, touch in their middle or overlap
+	Stopped bool      // the limit or the budget was reached; Count is a lower bound
+	First   orb.Point // one place, if Count > 0
+}
+
+// CountCrossings counts pairs of ring edges of g that meet where they must not,
+// and stops at limit. Lines and points have none: they may cross themselves.
+func CountCrossings(g orb.Geometry, limit int) Crossings {
+	var out Crossings
+	edges := ringEdges(g)
+	done := sweep(edges, sweepBudget, func(a, b edge, m meeting, at orb.Point) bool {
+		if !m.fault(a, b) {
+			return true
+		}
+		if out.Count == 0 {
+			out.First = at
+		}
+		out.Count++
+		return out.Count < limit
+	})
+	out.Stopped = !done
+	return out
+}
+
+// Check tells why PostGIS would call g invalid, with the place, or nil. It finds
+// self-intersections, overlapping edges, holes outside their shell or inside one
+// another, shells inside shells, doubled rings, open and short rings, positions
+// outside the envelope. Interiors cut in two by touching rings are left to
+// ST_IsValid, which stays the authority.
+func Check(g orb.Geometry) *Fault { return check(g, "") }
+
+func check(g orb.Geometry, path string) *Fault {
+	if at, ok := InEnvelope(g); !ok {
+		return faultAt(CodeEnvelope, path, at, "outside ±180/±90 or not a number")
+	}
+	switch g := g.(type) {
+	case nil:
+		return &Fault{Code: CodeNull, Path: path, Offset: -1}
+	case Shape:
+		return check(g.Geometry, path)
+	case orb.Point:
+		return nil
+	case orb.MultiPoint:
+		if len(g) == 0 {
+			return &Fault{Code: CodeEmpty, Path: path, Offset: -1}
+		}
+		return nil
+	case orb.LineString:
+		return checkLine(g, path)
+	case orb.MultiLineString:
+		if len(g) == 0 {
+			return &Fault{Code: CodeEmpty, Path: path, Offset: -1}
+		}
+		for i, l := range g {
+			if f := checkLine(l, index(path, i)); f != nil {
+				return f
+			}
+		}
+		return nil
+	case orb.Collection:
+		if len(g) == 0 {
+			return &Fault{Code: CodeEmpty, Path: path, Offset: -1}
+		}
+		for i, m := range g {
+			if f := check(m, index(path, i)); f != nil {
+				return f
+			}
+		}
+		return nil
+	case orb.Bound:
+		return checkPolygons(orb.MultiPolygon{g.ToPolygon()}, path, false)
+	case orb.Ring:
+		return checkPolygons(orb.MultiPolygon{{g}}, path, false)
+	case orb.Polygon:
+		return checkPolygons(orb.MultiPolygon{g}, path, false)
+	case orb.MultiPolygon:
+		return checkPolygons(g, path, true)
+	}
+	return &Fault{Code: CodeType, Path: path, Offset: -1, Detail: fmt.Sprintf("%T", g)}
+}
+
+func checkLine(l orb.LineString, path string) *Fault {
+	if len(l) == 0 {
+		return &Fault{Code: CodeEmpty, Path: path, Offset: -1}
+	}
+	if distinct(l, 2) < 2 {
+		return faultAt(CodeShortLine, path, l[0], "a line needs two different positions")
+	}
+	return nil
+}
+
+func checkPolygons(mp orb.MultiPolygon, path string, multi bool) *Fault {
+	ringPath := func(poly, ring int) string {
+		if multi {
+			return index(index(path, poly), ring)
+		}
+		return index(path, ring)
+	}
+	if len(mp) == 0 {
+		return &Fault{Code: CodeEmpty, Path: path, Offset: -1}
+	}
+	for i, p := range mp {
+		if len(p) == 0 {
+			return &Fault{Code: CodeEmpty, Path: index(path, i), Offset: -1}
+		}
+		for j, r := range p {
+			at := ringPath(i, j)
+			switch {
+			case len(r) == 0:
+				return &Fault{Code: CodeEmpty, Path: at, Offset: -1}
+			case r[0] != r[len(r)-1]:
+				return faultAt(CodeOpenRing, at, r[len(r)-1], "the first and last position differ")
+			case len(r) < 4 || distinct(r, 3) < 3:
+				return faultAt(CodeShortRing, at, r[0], "a ring needs three different positions")
+			}
+		}
+	}
+	var f *Fault
+	done := sweep(ringEdges(mp), sweepBudget, func(a, b edge, m meeting, at orb.Point) bool {
+		if !m.fault(a, b) {
+			return true
+		}
+		detail := "edges cross"
+		switch {
+		case a.poly == b.poly && a.ring == b.ring && m == touching:
+			detail = "the ring touches itself"
+		case m == overlapping:
+			detail = "edges lie on one another"
+		case a.poly != b.poly:
+			detail = "two polygons overlap"
+		case a.ring != b.ring:
+			detail = "two rings cross"
+		}
+		f = faultAt(CodeSelfCross, ringPath(int(a.poly), int(a.ring)), at, detail)
+		return false
+	})
+	if f != nil {
+		return f
+	}
+	if !done {
+		return faultAt(CodeTooComplex, path, mp[0][0][0], "too many edges side by side to test")
+	}
+	return checkNesting(mp, ringPath)
+}
+
+// checkNesting runs when no two edges cross, so a ring lies wholly inside or
+// outside another, and one vertex that is not on the other's border decides.
+func checkNesting(mp orb.MultiPolygon, ringPath func(int, int) string) *Fault {
+	for i, p := range mp {
+		shell := p[0]
+		sb := shell.Bound()
+		holes := make([]orb.Bound, len(p))
+		order := make([]int, 0, len(p))
+		for j := 1; j < len(p); j++ {
+			holes[j] = p[j].Bound()
+			if where := ringInRing(p[j], shell, holes[j], sb); where == outside {
+				return faultAt(CodeHoleOutside, ringPath(i, j), p[j][0], "the hole lies outside its shell")
+			} else if where == same {
+				return faultAt(CodeDuplicateRing, ringPath(i, j), p[j][0], "the hole equals its shell")
+			}
+			order = append(order, j)
+		}
+		sort.Slice(order, func(a, b int) bool { return holes[order[a]].Min[0] < holes[order[b]].Min[0] })
+		if f := nested(order, holes, func(a, b int) *Fault {
+			switch ringInRing(p[a], p[b], holes[a], holes[b]) {
+			case inside:
+				return faultAt(CodeNestedHoles, ringPath(i, a), p[a][0], "a hole inside a hole")
+			case same:
+				return faultAt(CodeDuplicateRing, ringPath(i, a), p[a][0], "the same hole twice")
+			}
+			return nil
+		}); f != nil {
+			return f
+		}
+	}
+	bounds := make([]orb.Bound, len(mp))
+	order := make([]int, len(mp))
+	for i, p := range mp {
+		bounds[i], order[i] = p[0].Bound(), i
+	}
+	sort.Slice(order, func(a, b int) bool { return bounds[order[a]].Min[0] < bounds[order[b]].Min[0] })
+	return nested(order, bounds, func(a, b int) *Fault {
+		switch ringInRing(mp[a][0], mp[b][0], bounds[a], bounds[b]) {
+		case same:
+			return faultAt(CodeDuplicateRing, ringPath(a, 0), mp[a][0][0], "the same polygon twice")
+		case inside:
+			for j := 1; j < len(mp[b]); j++ {
+				w := ringInRing(mp[a][0], mp[b][j], bounds[a], mp[b][j].Bound())
+				if w == inside || w == same {
+					return nil // an island in a lake
+				}
+			}
+			return faultAt(CodeNestedShells, ringPath(a, 0), mp[a][0][0], "a polygon inside another")
+		}
+		return nil
+	})
+}
+
+// nested calls test for ordered pairs whose bounds contain one another. order
+// is sorted by the western edge.
+func nested(order []int, bounds []orb.Bound, test func(in, out int) *Fault) *Fault {
+	for x, a := range order {
+		for _, b := range order[x+1:] {
+			if bounds[b].Min[0] > bounds[a].Max[0] {
+				break
+			}
+			if bounds[b].Min[1] > bounds[a].Max[1] || bounds[b].Max[1] < bounds[a].Min[1] {
+				continue
+			}
+			if f := test(a, b); f != nil {
+				return f
+			}
+			if f := test(b, a); f != nil {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+type relation int
+
+const (
+	outside relation = iota
+	inside
+	same
+)
+
+func ringInRing(in, out orb.Ring, ib, ob orb.Bound) relation {
+	if ib.Min[0] < ob.Min[0] || ib.Min[1] < ob.Min[1] || ib.Max[0] > ob.Max[0] || ib.Max[1] > ob.Max[1] {
+		return outside
+	}
+	for _, p := range in {
+		switch pointInRing(p, out) {
+		case 1:
+			return inside
+		case -1:
+			return outside
+		}
+	}
+	// Every vertex lies on the other ring: midpoints decide, or it is the same.
+	for k := 1; k < len(in); k++ {
+		mid := orb.Point{(in[k-1][0] + in[k][0]) / 2, (in[k-1][1] + in[k][1]) / 2}
+		if w := pointInRing(mid, out); w == 1 && orient(in[k-1], in[k], mid) == 0 {
+			return inside
+		} else if w == -1 && orient(in[k-1], in[k], mid) == 0 {
+			return outside
+		}
+	}
+	return same
+}
+
+// pointInRing is 1 inside, 0 on the border, -1 outside.
+func pointInRing(p orb.Point, r orb.Ring) int {
+	in := false
+	for i := 1; i < len(r); i++ {
+		a, b := r[i-1], r[i]
+		if (a[1] > p[1]) == (b[1] > p[1]) {
+			// No crossing of the ray; still p may lie on a horizontal edge or vertex.
+			if a[1] == p[1] && b[1] == p[1] && between(a[0], b[0], p[0]) || p == a || p == b {
+				return 0
+			}
+			continue
+		}
+		o := orient(a, b, p)
+		if o == 0 {
+			return 0
+		}
+		if (o > 0) == (b[1] > a[1]) {
+			in = !in
+		}
+	}
+	if in {
+		return 1
+	}
+	return -1
+}
+
+func between(a, b, x float64) bool { return min(a, b) <= x && x <= max(a, b) }
+
+type edge struct {
+	a, b       orb.Point // a is the western end (southern where vertical)
+	poly, ring int32
+	seq, n     int32 // place in its ring, edges in the ring
+}
+
+// neighbours reports whether the edges follow one another in one ring.
+func (e edge) neighbours(o edge) bool {
+	if e.poly != o.poly || e.ring != o.ring {
+		return false
+	}
+	d := e.seq - o.seq
+	if d < 0 {
+		d = -d
+	}
+	return d == 1 || d == e.n-1
+}
+
+// ringEdges lists the edges of all rings; positions repeated in a row, which
+// are legal, give none.
+func ringEdges(g orb.Geometry) []edge {
+	var out []edge
+	add := func(r orb.Ring, poly, ring int) {
+		start := len(out)
+		for i := 1; i < len(r); i++ {
+			a, b := r[i-1], r[i]
+			if a == b {
+				continue
+			}
+			if a[0] > b[0] || (a[0] == b[0] && a[1] > b[1]) {
+				a, b = b, a
+			}
+			out = append(out, edge{a: a, b: b, poly: int32(poly), ring: int32(ring), seq: int32(len(out) - start)})
+		}
+		n := int32(len(out) - start)
+		for i := start; i < len(out); i++ {
+			out[i].n = n
+		}
+	}
+	var walk func(g orb.Geometry, poly int) int
+	walk = func(g orb.Geometry, poly int) int {
+		switch g := g.(type) {
+		case Shape:
+			return walk(g.Geometry, poly)
+		case orb.Ring:
+			add(g, poly, 0)
+			return poly + 1
+		case orb.Polygon:
+			for j, r := range g {
+				add(r, poly, j)
+			}
+			return poly + 1
+		case orb.MultiPolygon:
+			for _, p := range g {
+				poly = walk(p, poly)
+			}
+		case orb.Collection:
+			for _, m := range g {
+				poly = walk(m, poly)
+			}
+		}
+		return poly
+	}
+	walk(g, 0)
+	return out
+}
+
+type meeting int
+
+const (
+	apart       meeting = iota
+	crossing            // in the middle of both
+	touching            // an end of one on the other
+	overlapping         // along a stretch
+)
+
+// fault tells whether this meeting is forbidden: rings may touch other rings in
+// points, and neighbours share their common end.
+func (m meeting) fault(a, b edge) bool {
+	switch m {
+	case crossing, overlapping:
+		return true
+	case touching:
+		return a.poly == b.poly && a.ring == b.ring && !a.neighbours(b)
+	}
+	return false
+}
+
+// sweep calls found for every pair of edges that meet, until it returns false.
+// It moves along the axis on which the edges are shorter in sum, and answers
+// whether it came to the end: not if it was stopped or ran out of budget.
+func sweep(edges []edge, budget int, found func(a, b edge, m meeting, at orb.Point) bool) bool {
+	var sx, sy float64
+	for _, e := range edges {
+		sx += e.b[0] - e.a[0]
+		sy += math.Abs(e.b[1] - e.a[1])
+	}
+	k := 0
+	if sy < sx {
+		k = 1
+	}
+	type item struct {
+		lo, hi, lo2, hi2 float64
+		i                int32
+	}
+	items := make([]item, len(edges))
+	for i, e := range edges {
+		items[i] = item{
+			lo: min(e.a[k], e.b[k]), hi: max(e.a[k], e.b[k]),
+			lo2: min(e.a[1-k], e.b[1-k]), hi2: max(e.a[1-k], e.b[1-k]), i: int32(i),
+		}
+	}
+	slices.SortFunc(items, func(a, b item) int {
+		switch {
+		case a.lo < b.lo:
+			return -1
+		case a.lo > b.lo:
+			return 1
+		}
+		return int(a.i - b.i)
+	})
+	active := make([]item, 0, 64)
+	for _, e := range items {
+		if budget -= len(active); budget < 0 {
+			return false
+		}
+		keep := active[:0]
+		for _, o := range active {
+			if o.hi < e.lo {
+				continue
+			}
+			keep = append(keep, o)
+			if o.hi2 < e.lo2 || o.lo2 > e.hi2 {
+				continue
+			}
+			a, b := edges[o.i], edges[e.i]
+			if m, at := meet(a, b); m != apart && !found(a, b, m, at) {
+				return false
+			}
+		}
+		active = append(keep, e)
+	}
+	return true
+}
+
+// meet tells exactly how two edges meet.
+func meet(p, q edge) (meeting, orb.Point) {
+	o1, o2 := orient(p.a, p.b, q.a), orient(p.a, p.b, q.b)
+	if o1 == o2 && o1 != 0 {
+		return apart, orb.Point{}
+	}
+	o3, o4 := orient(q.a, q.b, p.a), orient(q.a, q.b, p.b)
+	if o3 == o4 && o3 != 0 {
+		return apart, orb.Point{}
+	}
+	if o1 == 0 && o2 == 0 { // on one line
+		// Ends are ordered west to east, so comparing (x, y) orders along the line.
+		lo, hi := p.a, p.b
+		if less(lo, q.a) {
+			lo = q.a
+		}
+		if less(q.b, hi) {
+			hi = q.b
+		}
+		switch {
+		case less(hi, lo):
+			return apart, orb.Point{}
+		case hi == lo:
+			return touching, lo
+		}
+		return overlapping, lo
+	}
+	switch {
+	case o1 == 0:
+		return touching, q.a
+	case o2 == 0:
+		return touching, q.b
+	case o3 == 0:
+		return touching, p.a
+	case o4 == 0:
+		return touching, p.b
+	}
+	return crossing, crossPoint(p, q)
+}
+
+func less(a, b orb.Point) bool { return a[0] < b[0] || (a[0] == b[0] && a[1] < b[1]) }
+
+func crossPoint(p, q edge) orb.Point {
+	d := (p.b[0]-p.a[0])*(q.b[1]-q.a[1]) - (p.b[1]-p.a[1])*(q.b[0]-q.a[0])
+	if d == 0 {
+		return q.a
+	}
+	t := ((q.a[0]-p.a[0])*(q.b[1]-q.a[1]) - (q.a[1]-p.a[1])*(q.b[0]-q.a[0])) / d
+	t = max(0, min(1, t))
+	return orb.Point{p.a[0] + t*(p.b[0]-p.a[0]), p.a[1] + t*(p.b[1]-p.a[1])}
+}
+
+// orient is the exact sign of the turn a-b-c: 1 left, -1 right, 0 straight. The
+// float result is taken where its error bound allows, else big arithmetic.
+func orient(a, b, c orb.Point) int {
+	l := (b[0] - a[0]) * (c[1] - a[1])
+	r := (b[1] - a[1]) * (c[0] - a[0])
+	det := l - r
+	// 4 ulp of the summands: Shewchuk's first bound, rounded up.
+	if bound := 4.5e-16 * (math.Abs(l) + math.Abs(r)); det > bound {
+		return 1
+	} else if det < -bound {
+		return -1
+	} else if l == 0 && r == 0 && exactZero(a, b, c) {
+		return 0
+	}
+	return orientExact(a, b, c)
+}
+
+// exactZero is true where both products vanish because a difference is exactly
+// zero, the common case of axis-parallel edges and shared ends.
+func exactZero(a, b, c orb.Point) bool {
+	return (b[0] == a[0] || c[1] == a[1]) && (b[1] == a[1] || c[0] == a[0])
+}
+
+func orientExact(a, b, c orb.Point) int {
+	f := func(x float64) *big.Rat { return new(big.Rat).SetFloat64(x) }
+	sub := func(x, y float64) *big.Rat { return new(big.Rat).Sub(f(x), f(y)) }
+	l := new(big.Rat).Mul(sub(b[0], a[0]), sub(c[1], a[1]))
+	r := new(big.Rat).Mul(sub(b[1], a[1]), sub(c[0], a[0]))
+	return l.Cmp(r)
+}
