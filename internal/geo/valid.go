@@ -15,9 +15,9 @@ import (
 // repair crashed the server.
 const MaxRepairCrossings = 2_000
 
-// sweepBudget bounds the pair tests of one sweep (about half a second). A shape
+// sweepBudget bounds the pair tests of one sweep (well under a second). A shape
 // that needs more is reported as too complex rather than waited for.
-const sweepBudget = 200_000_000
+const sweepBudget = 30_000_000
 
 // Crossings is the outcome of [CountCrossings].
 type Crossings struct {
@@ -389,59 +389,102 @@ func (m meeting) fault(a, b edge) bool {
 	return false
 }
 
-// sweep calls found for every pair of edges that meet, until it returns false.
-// It moves along the axis on which the edges are shorter in sum, and answers
-// whether it came to the end: not if it was stopped or ran out of budget.
+// sweep calls found for every pair of edges that meet, until it returns false,
+// and answers whether it came to the end: not if it was stopped or ran out of
+// budget. The plane is cut into strips along the axis on which the edges are
+// shorter in sum, as many as keep the list of edges per strip within three times
+// their number; inside a strip a line moves along the other axis. Shapes as
+// surveys have them cost about n log n, a comb of long teeth its budget.
 func sweep(edges []edge, budget int, found func(a, b edge, m meeting, at orb.Point) bool) bool {
-	var sx, sy float64
-	for _, e := range edges {
-		sx += e.b[0] - e.a[0]
-		sy += math.Abs(e.b[1] - e.a[1])
+	if len(edges) < 2 {
+		return true
 	}
-	k := 0
-	if sy < sx {
+	lo := orb.Point{math.Inf(1), math.Inf(1)}
+	hi := orb.Point{math.Inf(-1), math.Inf(-1)}
+	var sum orb.Point
+	for _, e := range edges {
+		for k := range 2 {
+			a, b := min(e.a[k], e.b[k]), max(e.a[k], e.b[k])
+			lo[k], hi[k] = min(lo[k], a), max(hi[k], b)
+			sum[k] += b - a
+		}
+	}
+	k := 0 // the axis cut into strips
+	if sum[1]*(hi[0]-lo[0]) < sum[0]*(hi[1]-lo[1]) {
 		k = 1
 	}
+	strips := 1
+	if extent := hi[k] - lo[k]; extent > 0 {
+		most := float64(len(edges)/8 + 1)
+		strips = int(max(1, min(most, 2*float64(len(edges))*extent/(sum[k]+extent/most))))
+	}
+	scale := 0.0
+	if extent := hi[k] - lo[k]; extent > 0 {
+		scale = float64(strips) / extent
+	}
+	strip := func(v float64) int { return max(0, min(strips-1, int((v-lo[k])*scale))) }
+
 	type item struct {
 		lo, hi, lo2, hi2 float64
 		i                int32
+		first            int32 // the first strip of the edge
 	}
-	items := make([]item, len(edges))
+	start := make([]int, strips+1)
+	for _, e := range edges {
+		for s := strip(min(e.a[k], e.b[k])); s <= strip(max(e.a[k], e.b[k])); s++ {
+			start[s+1]++
+		}
+	}
+	for s := range strips {
+		start[s+1] += start[s]
+	}
+	items := make([]item, start[strips])
+	fill := slices.Clone(start)
 	for i, e := range edges {
-		items[i] = item{
-			lo: min(e.a[k], e.b[k]), hi: max(e.a[k], e.b[k]),
-			lo2: min(e.a[1-k], e.b[1-k]), hi2: max(e.a[1-k], e.b[1-k]), i: int32(i),
+		it := item{
+			lo: min(e.a[1-k], e.b[1-k]), hi: max(e.a[1-k], e.b[1-k]),
+			lo2: min(e.a[k], e.b[k]), hi2: max(e.a[k], e.b[k]), i: int32(i),
+		}
+		it.first = int32(strip(it.lo2))
+		for s := int(it.first); s <= strip(it.hi2); s++ {
+			items[fill[s]] = it
+			fill[s]++
 		}
 	}
-	slices.SortFunc(items, func(a, b item) int {
-		switch {
-		case a.lo < b.lo:
-			return -1
-		case a.lo > b.lo:
-			return 1
-		}
-		return int(a.i - b.i)
-	})
 	active := make([]item, 0, 64)
-	for _, e := range items {
-		if budget -= len(active); budget < 0 {
-			return false
-		}
-		keep := active[:0]
-		for _, o := range active {
-			if o.hi < e.lo {
-				continue
+	for s := range strips {
+		in := items[start[s]:start[s+1]]
+		slices.SortFunc(in, func(a, b item) int {
+			switch {
+			case a.lo < b.lo:
+				return -1
+			case a.lo > b.lo:
+				return 1
 			}
-			keep = append(keep, o)
-			if o.hi2 < e.lo2 || o.lo2 > e.hi2 {
-				continue
-			}
-			a, b := edges[o.i], edges[e.i]
-			if m, at := meet(a, b); m != apart && !found(a, b, m, at) {
+			return int(a.i - b.i)
+		})
+		active = active[:0]
+		for _, e := range in {
+			if budget -= len(active); budget < 0 {
 				return false
 			}
+			keep := active[:0]
+			for _, o := range active {
+				if o.hi < e.lo {
+					continue
+				}
+				keep = append(keep, o)
+				// A pair that shares several strips is looked at in the first of them.
+				if o.hi2 < e.lo2 || o.lo2 > e.hi2 || int(max(o.first, e.first)) != s {
+					continue
+				}
+				a, b := edges[o.i], edges[e.i]
+				if m, at := meet(a, b); m != apart && !found(a, b, m, at) {
+					return false
+				}
+			}
+			active = append(keep, e)
 		}
-		active = append(keep, e)
 	}
 	return true
 }
@@ -501,6 +544,9 @@ func crossPoint(p, q edge) orb.Point {
 // orient is the exact sign of the turn a-b-c: 1 left, -1 right, 0 straight. The
 // float result is taken where its error bound allows, else big arithmetic.
 func orient(a, b, c orb.Point) int {
+	if c == a || c == b { // neighbours share an end: the usual exact case
+		return 0
+	}
 	l := (b[0] - a[0]) * (c[1] - a[1])
 	r := (b[1] - a[1]) * (c[0] - a[0])
 	det := l - r
