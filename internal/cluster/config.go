@@ -99,6 +99,14 @@ func (c *Cluster) writeConfig() error {
 	}
 	conf.WriteString("include_if_exists 'local.conf'\n")
 
+	// Only a missing file is written here: what is in it is not ours.
+	local := filepath.Join(c.pgDir, "local.conf")
+	if _, err := os.Lstat(local); errors.Is(err, os.ErrNotExist) {
+		if err := c.replaceFile(local, []byte("# Your own PostgreSQL settings; they win over postgresql.conf.\n")); err != nil {
+			return err
+		}
+	}
+
 	hba := "# Written by onemap at every start: the kernel says who connects, no passwords.\n" +
 		"local all         " + Superuser + "," + OwnerRole + "," + AppRole + " peer map=onemap\n" +
 		"local replication " + Superuser + " peer map=onemap\n"

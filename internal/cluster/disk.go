@@ -82,9 +82,13 @@ func layBallast(path string, size int64) error {
 }
 
 func (c *Cluster) diskFull(err error) *Error {
-	return fail(CodeDiskFull, fmt.Sprintf(
-		"磁盘已满：%s。请腾出空间；也可以删除保留文件 %s 以便先恢复运行。The disk is full: make room on %s; deleting the reserve file %s helps to get going.",
-		c.dataDir, c.ballastPath(), c.dataDir, c.ballastPath()), err)
+	zh, en := "", ""
+	if _, statErr := os.Stat(c.ballastPath()); statErr == nil {
+		zh = fmt.Sprintf("删除保留文件 %s 可先恢复运行。", c.ballastPath())
+		en = fmt.Sprintf(" Deleting the reserve file %s helps to get going.", c.ballastPath())
+	}
+	return fail(CodeDiskFull, fmt.Sprintf("磁盘已满，请在 %s 所在的磁盘上腾出空间。%sThe disk of %s is full: make room.%s",
+		c.dataDir, zh, c.dataDir, en), err)
 }
 
 // ioError gives a failed write the words of a full disk where that is why.

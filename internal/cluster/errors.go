@@ -47,8 +47,9 @@ func (e *Error) Error() string {
 	b.WriteString("cluster: ")
 	b.WriteString(e.Message)
 	if e.Err != nil {
-		b.WriteString(": ")
+		b.WriteString(" (")
 		b.WriteString(e.Err.Error())
+		b.WriteString(")")
 	}
 	if e.Log != "" {
 		b.WriteString("\n")
@@ -73,7 +74,7 @@ func fail(code Code, message string, err error) *Error {
 	return &Error{Code: code, Message: message, Err: err}
 }
 
-// spaceWords are how PostgreSQL and the kernel say that the disk is full.
+// saysDiskFull knows how PostgreSQL and the kernel say it.
 func saysDiskFull(text string) bool {
 	return strings.Contains(text, "No space left on device") ||
 		strings.Contains(text, "Disk quota exceeded") ||

@@ -21,33 +21,47 @@ import (
 //     to (a backend inside a long geometry call does not notice its death)
 //   - postmaster.pid is empty or unreadable: removed, PostgreSQL would refuse
 //   - it names a live process that is none of ours (a recycled pid, common in
-//     containers): removed, PostgreSQL would refuse when the uid is the same
+//     containers) or a zombie: removed, PostgreSQL would refuse when the uid
+//     is the same
 //   - it names a dead process: left alone, PostgreSQL handles it and checks
 //     the shared memory as well
+//   - the lock file beside the socket has the same three diseases and gets the
+//     same treatment, if it is about our data directory
 func (c *Cluster) climb(ctx context.Context) error {
 	if err := c.clearWorkers(ctx); err != nil {
 		return err
 	}
-	path := filepath.Join(c.pgDir, "postmaster.pid")
+	if err := c.clearPIDFile(filepath.Join(c.pgDir, "postmaster.pid"), ""); err != nil {
+		return err
+	}
+	// A RuntimeDir may be shared; another cluster's lock is none of ours.
+	return c.clearPIDFile(filepath.Join(c.socketDir, socketName+".lock"), c.pgDir)
+}
+
+// clearPIDFile removes a lock file of PostgreSQL's that would keep it from
+// starting although nobody works in the data directory. If about is given, the
+// file must name that data directory in its second line.
+func (c *Cluster) clearPIDFile(path, about string) error {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("cluster: read postmaster.pid: %w", err)
+		return fmt.Errorf("cluster: read %s: %w", filepath.Base(path), err)
 	}
 	pid, ok := parsePID(string(text))
-	switch {
+	switch lines := strings.Split(string(text), "\n"); {
 	case !ok:
-		c.log.Warn("cluster: removing an empty or damaged postmaster.pid", "path", path)
+		c.log.Warn("cluster: removing an empty or damaged lock file of PostgreSQL", "path", path)
+	case about != "" && len(lines) > 1 && lines[1] != about:
+		return nil
 	case running(pid):
-		c.log.Warn("cluster: removing a postmaster.pid whose process number now belongs to another program",
-			"path", path, "pid", pid)
+		c.log.Warn("cluster: removing a lock file whose process is not PostgreSQL on this directory", "path", path, "pid", pid)
 	default:
 		return nil
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("cluster: remove postmaster.pid: %w", err)
+		return fmt.Errorf("cluster: remove %s: %w", filepath.Base(path), err)
 	}
 	return nil
 }
