@@ -32,7 +32,7 @@ func CountCrossings(g orb.Geometry, limit int) Crossings {
 	var out Crossings
 	edges := ringEdges(g)
 	done := sweep(edges, sweepBudget, func(a, b edge, m meeting, at orb.Point) bool {
-		if !m.fault(a, b) {
+		if !forbidden(edges, a, b, m, at) {
 			return true
 		}
 		if out.Count == 0 {
@@ -139,8 +139,9 @@ func checkPolygons(mp orb.MultiPolygon, path string, multi bool) *Fault {
 		}
 	}
 	var f *Fault
-	done := sweep(ringEdges(mp), sweepBudget, func(a, b edge, m meeting, at orb.Point) bool {
-		if !m.fault(a, b) {
+	edges := ringEdges(mp)
+	done := sweep(edges, sweepBudget, func(a, b edge, m meeting, at orb.Point) bool {
+		if !forbidden(edges, a, b, m, at) {
 			return true
 		}
 		detail := "edges cross"
@@ -305,6 +306,7 @@ type edge struct {
 	a, b       orb.Point // a is the western end (southern where vertical)
 	poly, ring int32
 	seq, n     int32 // place in its ring, edges in the ring
+	base       int32 // index of the ring's first edge
 }
 
 // neighbours reports whether the edges follow one another in one ring.
@@ -333,7 +335,7 @@ func ringEdges(g orb.Geometry) []edge {
 			if a[0] > b[0] || (a[0] == b[0] && a[1] > b[1]) {
 				a, b = b, a
 			}
-			out = append(out, edge{a: a, b: b, poly: int32(poly), ring: int32(ring), seq: int32(len(out) - start)})
+			out = append(out, edge{a: a, b: b, poly: int32(poly), ring: int32(ring), seq: int32(len(out) - start), base: int32(start)})
 		}
 		n := int32(len(out) - start)
 		for i := start; i < len(out); i++ {
@@ -377,16 +379,52 @@ const (
 	overlapping         // along a stretch
 )
 
-// fault tells whether this meeting is forbidden: rings may touch other rings in
-// points, and neighbours share their common end.
-func (m meeting) fault(a, b edge) bool {
+// forbidden tells whether two edges may not meet like this: neighbours share
+// their common end, and different rings may touch in a point, but not pass through
+// one another there.
+func forbidden(edges []edge, a, b edge, m meeting, at orb.Point) bool {
 	switch m {
 	case crossing, overlapping:
 		return true
 	case touching:
-		return a.poly == b.poly && a.ring == b.ring && !a.neighbours(b)
+		if a.poly == b.poly && a.ring == b.ring {
+			return !a.neighbours(b)
+		}
+		a1, a2 := around(edges, a, at)
+		b1, b2 := around(edges, b, at)
+		return inSector(at, a1, a2, b1) != inSector(at, a1, a2, b2)
 	}
 	return false
+}
+
+// around gives the positions before and after p on the ring of e, which holds p.
+func around(edges []edge, e edge, p orb.Point) (orb.Point, orb.Point) {
+	other := func(e edge) orb.Point {
+		if e.a == p {
+			return e.b
+		}
+		return e.a
+	}
+	if e.a != p && e.b != p {
+		return e.a, e.b
+	}
+	next := edges[e.base+(e.seq+1)%e.n]
+	if next.a != p && next.b != p || e.n == 2 {
+		next = edges[e.base+(e.seq+e.n-1)%e.n]
+	}
+	return other(e), other(next)
+}
+
+// inSector reports whether the ray p-q runs inside the sector that opens
+// counter-clockwise from p-a to p-b.
+func inSector(p, a, b, q orb.Point) bool {
+	switch orient(p, a, b) {
+	case 1:
+		return orient(p, a, q) > 0 && orient(p, q, b) > 0
+	case -1:
+		return !(orient(p, b, q) > 0 && orient(p, q, a) > 0)
+	}
+	return orient(p, a, q) > 0
 }
 
 // sweep calls found for every pair of edges that meet, until it returns false,

@@ -92,7 +92,7 @@ func bruteCrossings(g orb.Geometry) int {
 	edges := ringEdges(g)
 	for i, a := range edges {
 		for _, b := range edges[i+1:] {
-			if m, _ := meet(a, b); m.fault(a, b) {
+			if m, at := meet(a, b); forbidden(edges, a, b, m, at) {
 				n++
 			}
 		}
