@@ -110,6 +110,17 @@ create table change_log_default partition of change_log default;
 
 comment on table change_log is '变更流(outbox):按 (xid, seq) 排序,按天分区';
 
+-- feed_state names the feed. Restoring a backup makes a new id, so that positions
+-- of the lost future are answered with a reset instead of silence. dropped_xid is
+-- the greatest xid whose rows are gone with an old partition: whoever stands at or
+-- before it has missed something.
+create table feed_state (
+  only_row    boolean primary key default true check (only_row),
+  feed_id     uuid not null default uuid_v7(),
+  dropped_xid xid8 not null default '0'
+);
+insert into feed_state default values;
+
 -- change_log_maintain makes the partitions of the coming days and drops those
 -- older than keep_days. Called at start-up and daily by the server. A day whose
 -- rows already went to the default partition is left there.
@@ -135,20 +146,15 @@ begin
     where i.inhparent = 'change_log'::regclass and c.relname ~ '^change_log_[0-9]{8}$'
       and to_date(right(c.relname, 8), 'YYYYMMDD') < current_date - keep_days
   loop
+    execute format('update feed_state set dropped_xid = greatest(dropped_xid, (select coalesce(max(xid), ''0'') from %I))', r.relname);
     execute format('drop table %I', r.relname);
   end loop;
+  update feed_state set dropped_xid = greatest(dropped_xid,
+    (select coalesce(max(xid), '0') from change_log_default where at < current_date - keep_days));
   delete from change_log_default where at < current_date - keep_days;
 end
 $$;
 select change_log_maintain();
-
--- feed_state names the feed. Restoring a backup makes a new id, so that positions
--- of the lost future are answered with a reset instead of silence.
-create table feed_state (
-  only_row boolean primary key default true check (only_row),
-  feed_id  uuid not null default uuid_v7()
-);
-insert into feed_state default values;
 
 create function feed_actor() returns text
 language sql stable parallel safe as

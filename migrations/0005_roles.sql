@@ -28,3 +28,14 @@ $$;
 revoke update, delete on change_log from onemap_app;
 revoke insert, update, delete on layer_base, spatial_ref_sys, feed_state from onemap_app;
 revoke execute on function layer_install(text) from public;
+
+-- Readiness names the process that holds the feed back; without this only its own
+-- backends are visible to the server. Where the DBA does not allow it, the age
+-- alone is shown.
+do $$
+begin
+  grant pg_read_all_stats to onemap_app;
+exception when insufficient_privilege then
+  raise notice 'onemap_app cannot see other backends: the holder of the feed horizon will not be named';
+end
+$$;

@@ -87,6 +87,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 			return nil, fmt.Errorf("db: connection string: %w", err)
 		}
 		configure(cfg.ConnConfig, p.name, p.timeout, p.readOnly)
+		cfg.ConnConfig.BuildContextWatcherHandler = cancelPolitely
 		cfg.MaxConns = p.conns
 		cfg.MaxConnLifetime = 30 * time.Minute
 		cfg.MaxConnLifetimeJitter = 5 * time.Minute
@@ -103,13 +104,14 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	return d, nil
 }
 
+// cancelPolitely asks the server to stop and keeps the connection. The default
+// breaks it, so that every abandoned tile would cost a reconnect.
+func cancelPolitely(c *pgconn.PgConn) ctxwatch.Handler {
+	return &pgconn.CancelRequestContextWatcherHandler{Conn: c, CancelRequestDelay: 0, DeadlineDelay: 5 * time.Second}
+}
+
 // configure sets what every connection of ours has in common.
 func configure(cfg *pgx.ConnConfig, name string, timeout time.Duration, readOnly bool) {
-	// The default breaks the connection on cancel: every abandoned tile would cost
-	// a reconnect. This one asks the server to stop and keeps the connection.
-	cfg.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, CancelRequestDelay: 0, DeadlineDelay: 5 * time.Second}
-	}
 	rp := cfg.RuntimeParams
 	rp["application_name"] = "onemap " + name
 	rp["statement_timeout"] = strconv.FormatInt(timeout.Milliseconds(), 10)
@@ -126,8 +128,9 @@ func configure(cfg *pgx.ConnConfig, name string, timeout time.Duration, readOnly
 	}
 }
 
-// Connect opens one connection outside the pools with the same settings as Bulk:
-// the feed reader's own, so that no pool can starve it.
+// Connect opens one connection outside the pools: the feed reader's own, so that
+// no pool can starve it. A cancelled context breaks it at once, because one that
+// waits for notifications has no query a cancel request could end.
 func (d *DB) Connect(ctx context.Context, name string) (*pgx.Conn, error) {
 	cfg, err := pgx.ParseConfig(d.opts.DSN)
 	if err != nil {
