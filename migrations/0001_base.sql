@@ -424,18 +424,19 @@ begin
   execute format($body$
 create or replace function %1$I() returns trigger
 language plpgsql as $t$
+-- Variables carry a prefix: a layer may have a column of any other name.
 declare
-  n bigint;
-  x xid8;
-  s bigint;
-  bulk boolean := coalesce(current_setting('app.bulk', true), '') = 'on';
+  v_count bigint;
+  v_xid   xid8;
+  v_seq   bigint;
+  v_bulk  boolean := coalesce(current_setting('app.bulk', true), '') = 'on';
 begin
   if tg_op = 'INSERT' then
-    select count(*) into n from new_rows;
-    if n = 0 then return null; end if;
-    if bulk or n > 1000 then
+    select count(*) into v_count from new_rows;
+    if v_count = 0 then return null; end if;
+    if v_bulk or v_count > 1000 then
       insert into change_log (layer, op, row_count, new_bbox, new_scope, actor)
-      select %2$L, 'B', n, geom_bbox(st_extent(geom)::geometry), range_agg(scope), feed_actor() from new_rows;
+      select %2$L, 'B', v_count, geom_bbox(st_extent(geom)::geometry), range_agg(scope), feed_actor() from new_rows;
     else
       insert into change_log (layer, fid, id, op, new_bbox, new_scope, actor)
       select %2$L, fid, id, 'I', geom_bbox(geom), int8multirange(scope), feed_actor() from new_rows order by fid;
@@ -443,22 +444,22 @@ begin
     return null;
   end if;
 
-  select count(*) into n from old_rows;
-  if n = 0 then return null; end if;
-  if bulk or n > 1000 then
+  select count(*) into v_count from old_rows;
+  if v_count = 0 then return null; end if;
+  if v_bulk or v_count > 1000 then
     if tg_op = 'UPDATE' then
       insert into change_log (layer, op, row_count, old_bbox, new_bbox, old_scope, new_scope, actor)
-      select %2$L, 'B', n, o.b, w.b, o.s, w.s, feed_actor()
+      select %2$L, 'B', v_count, o.b, w.b, o.s, w.s, feed_actor()
       from (select geom_bbox(st_extent(geom)::geometry) b, range_agg(scope) s from old_rows) o,
            (select geom_bbox(st_extent(geom)::geometry) b, range_agg(scope) s from new_rows) w
-      returning xid, seq into x, s;
+      returning xid, seq into v_xid, v_seq;
     else
       insert into change_log (layer, op, row_count, old_bbox, old_scope, actor)
-      select %2$L, 'B', n, geom_bbox(st_extent(geom)::geometry), range_agg(scope), feed_actor() from old_rows
-      returning xid, seq into x, s;
+      select %2$L, 'B', v_count, geom_bbox(st_extent(geom)::geometry), range_agg(scope), feed_actor() from old_rows
+      returning xid, seq into v_xid, v_seq;
     end if;
     insert into %3$I (%4$s, sys_to, ended_op, ended_by, ended_xid, ended_seq)
-    select %4$s, now(), left(tg_op, 1)::"char", feed_actor(), x, s from old_rows;
+    select %4$s, now(), left(tg_op, 1)::"char", feed_actor(), v_xid, v_seq from old_rows;
   elsif tg_op = 'UPDATE' then
     with log as (
       insert into change_log (layer, fid, id, op, old_bbox, new_bbox, old_scope, new_scope, actor)
