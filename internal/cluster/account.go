@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 )
@@ -148,8 +149,8 @@ func (a account) blockingFolder(path string) string {
 			break
 		}
 	}
-	for i := len(chain) - 1; i >= 0; i-- {
-		info, err := os.Stat(chain[i])
+	for _, folder := range slices.Backward(chain) {
+		info, err := os.Stat(folder)
 		if err != nil {
 			continue
 		}
@@ -160,23 +161,14 @@ func (a account) blockingFolder(path string) string {
 		bit := uint32(0o001)
 		if int(st.Uid) == a.uid {
 			bit = 0o100
-		} else if int(st.Gid) == a.gid || a.inGroup(st.Gid) {
+		} else if int(st.Gid) == a.gid || slices.Contains(a.groups, st.Gid) {
 			bit = 0o010
 		}
 		if st.Mode&bit == 0 {
-			return chain[i]
+			return folder
 		}
 	}
 	return ""
-}
-
-func (a account) inGroup(gid uint32) bool {
-	for _, g := range a.groups {
-		if g == gid {
-			return true
-		}
-	}
-	return false
 }
 
 // childEnv is the whole environment of PostgreSQL's programs: none of the

@@ -92,8 +92,8 @@ func binDirs(given string) []string {
 	}
 	var dirs []string
 	add := func(dir string) {
-		if real, err := filepath.EvalSymlinks(dir); err == nil && !slices.Contains(dirs, real) {
-			dirs = append(dirs, real)
+		if resolved, err := filepath.EvalSymlinks(dir); err == nil && !slices.Contains(dirs, resolved) {
+			dirs = append(dirs, resolved)
 		}
 	}
 	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin"} {
@@ -111,8 +111,8 @@ func binDirs(given string) []string {
 		}
 	}
 	if postgres, err := exec.LookPath("postgres"); err == nil {
-		if real, err := filepath.EvalSymlinks(postgres); err == nil {
-			add(filepath.Dir(real))
+		if resolved, err := filepath.EvalSymlinks(postgres); err == nil {
+			add(filepath.Dir(resolved))
 		}
 	}
 	return dirs

@@ -53,7 +53,6 @@ func settings(memory uint64, extra map[string]string) map[string]string {
 		"log_min_error_statement": "panic",
 		"log_error_verbosity":     "terse",
 		"logging_collector":       "off", // stderr goes straight to our rotated file
-		"password_encryption":     "scram-sha-256",
 	}
 	maps.Copy(s, extra)
 	return s

@@ -165,14 +165,12 @@ func startWriters(t *testing.T, dsn string, payload int) *writers {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &writers{t: t, dsn: dsn, payload: payload, stop: cancel}
 	for range 4 {
-		w.wg.Add(1)
-		go func() {
-			defer w.wg.Done()
+		w.wg.Go(func() {
 			for ctx.Err() == nil {
 				w.session(ctx)
 				time.Sleep(10 * time.Millisecond)
 			}
-		}()
+		})
 	}
 	t.Cleanup(w.end)
 	return w

@@ -63,8 +63,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // CodeOf reports the Code of err, or "" when err is not from this package.
 func CodeOf(err error) Code {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
 	return ""

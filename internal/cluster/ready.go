@@ -30,8 +30,7 @@ func (c *Cluster) waitReady(ctx context.Context, ch *child, logStart int64) erro
 			if err == nil {
 				return nil
 			}
-			var ours *Error
-			if errors.As(err, &ours) {
+			if _, ours := errors.AsType[*Error](err); ours {
 				return err
 			}
 			lastErr = err
@@ -160,7 +159,7 @@ func (c *Cluster) furnish(ctx context.Context) error {
 			continue
 		}
 		if _, err := conn.Exec(ctx, s.statement); err != nil {
-			if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code == "53100" {
+			if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "53100" {
 				return c.diskFull(err)
 			}
 			return fmt.Errorf("cluster: create %s: %w", s.name, err)

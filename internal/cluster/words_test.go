@@ -104,17 +104,17 @@ func TestWordsAboutExistingData(t *testing.T) {
 	}
 	pgDir := filepath.Join(dir, "pg")
 	version := filepath.Join(pgDir, "PG_VERSION")
-	real, err := os.ReadFile(version)
+	major, err := os.ReadFile(version)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Run("wrong major version", func(t *testing.T) {
 		writeAsOwner(t, version, "9\n")
 		refuse(t, options(dir), cluster.CodeVersion, "PostgreSQL 9", "postgresql-9")
-		writeAsOwner(t, version, string(real))
+		writeAsOwner(t, version, string(major))
 	})
 	t.Run("checksums off", func(t *testing.T) {
-		tool := filepath.Join("/usr/lib/postgresql", strings.TrimSpace(string(real)), "bin", "pg_checksums")
+		tool := filepath.Join("/usr/lib/postgresql", strings.TrimSpace(string(major)), "bin", "pg_checksums")
 		for _, how := range []string{"--disable", "--enable"} {
 			cmd := exec.Command(tool, how, "-D", pgDir)
 			asOwner(t, cmd, pgDir)
