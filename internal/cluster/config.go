@@ -25,7 +25,7 @@ func durable() map[string]string {
 }
 
 // settings is postgresql.conf as we want it. extra wins.
-func settings(memory uint64, extra map[string]string) map[string]string {
+func settings(uid int, memory uint64, extra map[string]string) map[string]string {
 	s := map[string]string{
 		"max_connections": "60",
 		"shared_buffers":  kilobytes(clamp(memory/8, 64<<20, 2<<30)),
@@ -54,9 +54,19 @@ func settings(memory uint64, extra map[string]string) map[string]string {
 		"log_error_verbosity":     "terse",
 		"logging_collector":       "off", // stderr goes straight to our rotated file
 	}
+	// When the last session of an ordinary user ends, systemd-logind removes
+	// his shared memory (RemoveIPC), also that of a server left running, which
+	// then refuses every new connection. Files in the data directory stay.
+	if uid >= firstPersonUID {
+		s["dynamic_shared_memory_type"] = "mmap"
+	}
 	maps.Copy(s, extra)
 	return s
 }
+
+// firstPersonUID is where Debian starts numbering people; system accounts,
+// which logind leaves alone, are below.
+const firstPersonUID = 1000
 
 func clamp(v, low, high uint64) uint64 { return max(low, min(v, high)) }
 
@@ -92,7 +102,7 @@ func memoryLimit() uint64 {
 func (c *Cluster) writeConfig() error {
 	var conf bytes.Buffer
 	conf.WriteString("# Written by onemap at every start. Put your own settings into local.conf.\n")
-	s := settings(memoryLimit(), c.opts.Settings)
+	s := settings(c.account.uid, memoryLimit(), c.opts.Settings)
 	for _, name := range slices.Sorted(maps.Keys(s)) {
 		fmt.Fprintf(&conf, "%s = '%s'\n", name, strings.ReplaceAll(s[name], "'", "''"))
 	}
