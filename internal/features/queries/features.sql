@@ -1,0 +1,60 @@
+Names in braces are filled in by sql.go with quoted identifiers of the catalogue or
+with one of the fixed fragments there; everything from outside is a parameter.
+
+-- name: items
+select m.matched, f.*
+from (select count(*) as matched from (select 1 from {source} t where {where} limit {count_limit}) c) m
+left join lateral (
+  select {key}::text as key, {fid} as fid, {id} as id, {title} as title, {level} as level,
+         (select row_to_json(p)::text from (select {fields}) p) as properties,
+         st_asgeojson({shape}, 7) as geometry
+  from {source} t
+  where {where} and {after}
+  order by {order} limit {limit}
+) f on true
+
+-- name: item
+select {key}::text as key, {fid} as fid, {id} as id, {title} as title, {level} as level,
+       (select row_to_json(p)::text from (select {fields}) p) as properties,
+       st_asgeojson({shape}, 7) as geometry
+from {source} t
+where {where} limit 1
+
+-- name: by_ids
+select {key}::text as key, {fid} as fid, {id} as id, {title} as title, {level} as level,
+       (select row_to_json(p)::text from (select {fields}) p) as properties,
+       st_asgeojson({shape}, 7) as geometry
+from {source} t
+where {where}
+
+-- name: identify_layer
+(select {index}::int as layer, d.fid, d.id, d.title, d.level, d.properties, d.geometry, d.distance
+ from (
+   select {fid} as fid, {id} as id, {title} as title, {level} as level,
+          (select row_to_json(p)::text from (select {fields}) p) as properties,
+          st_asgeojson(case when st_npoints(g.shape) > {max_points} then st_simplify(g.shape, {tolerance}, true) else g.shape end, 6) as geometry,
+          case when st_intersects(g.shape, {point}) then 0
+               else st_distance(g.shape::geography, {point}::geography) end as distance
+   from {source} t, lateral (select {shape} as shape) g
+   where {where}
+ ) d
+ where d.distance <= {radius}
+ order by d.level nulls last, d.distance, d.fid
+ limit {limit})
+
+-- name: search_layer
+(select {index}::int as layer, s.fid, s.id, s.title, s.code, s.admin, s.tier,
+        st_xmin(s.box) as xmin, st_ymin(s.box) as ymin, st_xmax(s.box) as xmax, st_ymax(s.box) as ymax
+ from (
+   select {fid} as fid, {id} as id, t.name as title, t.code as code,
+          (select a.name from admin a where a.code = t.admin_code and a.valid_to is null limit 1) as admin,
+          case when t.name = {q} or t.code = {q} then 0
+               when starts_with(t.name, {q}) or starts_with(t.code, {q}) then 1
+               else 2 end as tier,
+          box2d({shape})::geometry as box
+   from {source} t
+   where {where} and {match}
+   order by tier, length(t.name), t.fid
+   limit {limit}
+ ) s)
+

@@ -1,0 +1,235 @@
+package features
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/paulmach/orb"
+
+	"onemap/internal/geo"
+	"onemap/internal/registry"
+)
+
+// statement collects parameters and fills a named query's braces.
+type statement struct{ args []any }
+
+// arg adds a parameter and returns its placeholder with a cast, so that the type
+// never depends on what PostgreSQL guesses.
+func (s *statement) arg(v any, cast string) string {
+	s.args = append(s.args, v)
+	return "$" + strconv.Itoa(len(s.args)) + "::" + cast
+}
+
+// fill replaces {name} in a named query. A brace without a value is a programming
+// error every call would meet; the test that prepares all statements finds it.
+func fill(sql string, parts map[string]string) string {
+	var out strings.Builder
+	out.Grow(len(sql) + 512)
+	for {
+		open := strings.IndexByte(sql, '{')
+		if open < 0 {
+			out.WriteString(sql)
+			return out.String()
+		}
+		end := strings.IndexByte(sql[open:], '}')
+		name := sql[open+1 : open+end]
+		v, ok := parts[name]
+		if !ok {
+			panic("features: no value for {" + name + "}")
+		}
+		out.WriteString(sql[:open])
+		out.WriteString(v)
+		sql = sql[open+end+1:]
+	}
+}
+
+// table is a layer as SQL fragments. All names are quoted.
+type table struct {
+	layer  *registry.Layer
+	source string // the relation, as it is now or as it was known at as_of
+	key    string // order and cursor: unique, stable
+	keyFit string // cast of a cursor's text
+	fid    string
+	id     string
+	title  string
+	level  string
+	fields string
+	geom   string // the raw column
+	shape  string // lon/lat
+}
+
+func column(name string) string { return "t." + quote(name) }
+
+// geographic says whether a reference system's numbers are lon/lat as ours are.
+func geographic(srid int) bool { return srid == 4490 || srid == 4326 }
+
+// describe turns a catalogue entry into fragments. fields nil means all published.
+func (s *statement) describe(l *registry.Layer, only []registry.Field, at Times) (table, error) {
+	if at.AsOf != nil && !l.Own {
+		return table{}, fmt.Errorf("%w: layer %s", ErrNoHistory, l.ID)
+	}
+	t := table{layer: l, source: quote(l.Schema, l.Table), fid: "null::bigint", id: "null::text", title: "null::text", level: "null::int"}
+	switch {
+	case l.FIDColumn != "":
+		t.key, t.keyFit = column(l.FIDColumn), "bigint"
+		t.fid = column(l.FIDColumn) + "::bigint"
+	case l.IDColumn != "":
+		t.key, t.keyFit = "("+column(l.IDColumn)+`::text collate "C")`, "text"
+	default:
+		// Without any id the row's place is all there is; it is stable while nobody writes.
+		t.key, t.keyFit = "t.ctid", "text::tid"
+	}
+	switch {
+	case l.IDColumn != "":
+		t.id = column(l.IDColumn) + "::text"
+	case l.FIDColumn != "":
+		t.id = column(l.FIDColumn) + "::text"
+	default:
+		t.id = "t.ctid::text"
+	}
+	if l.LabelField != "" {
+		t.title = column(l.LabelField) + "::text"
+	}
+	if l.LevelField != "" {
+		t.level = column(l.LevelField) + "::int"
+	}
+	if only == nil {
+		only = l.Fields
+	}
+	names := make([]string, 0, len(only))
+	for _, f := range only {
+		if f.Export {
+			names = append(names, column(f.Name))
+		}
+	}
+	t.fields = strings.Join(names, ", ")
+	t.geom = column(l.GeomColumn)
+	t.shape = t.geom
+	if !geographic(l.SRID) {
+		t.shape = "st_transform(" + t.geom + ", 4490)"
+	} else if l.SRID != 4490 {
+		t.shape = "st_setsrid(" + t.geom + ", 4490)"
+	}
+	if at.AsOf != nil {
+		known := s.arg(*at.AsOf, "timestamptz")
+		hist := quote(l.Schema, l.Table+"_history")
+		cols := s.historyColumns(l)
+		t.source = "(select " + cols + " from " + t.source + " where recorded_at <= " + known +
+			" union all select " + cols + " from " + hist + " where recorded_at <= " + known + " and sys_to > " + known + ")"
+	}
+	return t, nil
+}
+
+// historyColumns are what a question reads of a row, now or in history.
+func (s *statement) historyColumns(l *registry.Layer) string {
+	seen := map[string]bool{}
+	var out []string
+	add := func(name string) {
+		if name != "" && !seen[name] {
+			seen[name] = true
+			out = append(out, quote(name))
+		}
+	}
+	for _, n := range []string{l.IDColumn, l.FIDColumn, l.GeomColumn, l.ScopeColumn, l.TimeFrom, l.TimeTo, l.ShownField, l.LabelField, l.LevelField} {
+		add(n)
+	}
+	for _, f := range l.Fields {
+		add(f.Name)
+	}
+	return strings.Join(out, ", ")
+}
+
+// base are the conditions of every question: what the asker may see, what is shown,
+// what is valid at the time asked for.
+func (s *statement) base(t table, scope geo.Scopes, at Times) []string {
+	l := t.layer
+	var w []string
+	if l.ScopeColumn != "" {
+		w = append(w, column(l.ScopeColumn)+" && "+s.arg(scope, "int8multirange"))
+	}
+	if l.ShownField != "" {
+		w = append(w, column(l.ShownField))
+	}
+	if c := s.valid(l, at); c != "" {
+		w = append(w, c)
+	}
+	return w
+}
+
+// valid is the condition on valid time. Interval layers show what holds at the asked
+// time, now unless asked; layers of instants are filtered only when asked.
+func (s *statement) valid(l *registry.Layer, at Times) string {
+	if l.TimeKind == registry.Timeless || l.TimeFrom == "" {
+		return ""
+	}
+	if l.TimeKind == registry.Instant && !at.Asked {
+		return ""
+	}
+	from, to := column(l.TimeFrom), ""
+	if l.TimeTo != "" {
+		to = column(l.TimeTo)
+	}
+	var w []string
+	if at.To != nil {
+		c := from + " <= " + s.arg(*at.To, "timestamptz")
+		if l.TimeKind == registry.Interval {
+			c = "(" + from + " is null or " + c + ")"
+		}
+		w = append(w, c)
+	}
+	if at.From != nil {
+		p := s.arg(*at.From, "timestamptz")
+		switch {
+		case to != "":
+			w = append(w, "("+to+" is null or "+to+" > "+p+")")
+		case l.TimeKind == registry.Instant:
+			w = append(w, from+" >= "+p)
+		}
+	}
+	if len(w) == 0 {
+		return ""
+	}
+	return strings.Join(w, " and ")
+}
+
+// box is the condition that a shape meets one of the boxes.
+func (s *statement) box(t table, boxes []orb.Bound) string {
+	var any []string
+	for _, b := range boxes {
+		if b.Min[0] <= -180 && b.Max[0] >= 180 && b.Min[1] <= -90 && b.Max[1] >= 90 {
+			return ""
+		}
+		env := "st_makeenvelope(" + s.arg(b.Min[0], "float8") + ", " + s.arg(b.Min[1], "float8") + ", " +
+			s.arg(b.Max[0], "float8") + ", " + s.arg(b.Max[1], "float8") + ", 4490)"
+		any = append(any, s.meets(t, env))
+	}
+	if len(any) == 0 {
+		return ""
+	}
+	return "(" + strings.Join(any, " or ") + ")"
+}
+
+func (s *statement) meets(t table, env string) string {
+	switch {
+	case t.layer.SRID == 4490:
+	case geographic(t.layer.SRID):
+		env = "st_setsrid(" + env + ", " + strconv.Itoa(t.layer.SRID) + ")"
+	default:
+		env = "st_transform(" + env + ", " + strconv.Itoa(t.layer.SRID) + ")"
+	}
+	return "(" + t.geom + " && " + env + " and st_intersects(" + t.geom + ", " + env + "))"
+}
+
+func conjunction(w []string) string {
+	out := make([]string, 0, len(w))
+	for _, c := range w {
+		if c != "" {
+			out = append(out, c)
+		}
+	}
+	if len(out) == 0 {
+		return "true"
+	}
+	return strings.Join(out, " and ")
+}
