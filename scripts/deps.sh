@@ -132,8 +132,14 @@ if [ ${#packages[@]} -gt 0 ]; then
 		fi
 	done
 	say "安装 Installing: ${packages[*]}"
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-		-o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "${packages[@]}" >/dev/null
+	log=$(mktemp)
+	if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+		-o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "${packages[@]}" >"$log" 2>&1; then
+		tail -n 40 "$log" >&2
+		say "安装失败，完整记录 Installation failed, full log: $log"
+		exit 1
+	fi
+	rm -f "$log"
 fi
 
 if [ "$want" = test ]; then

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -370,6 +371,22 @@ func TestCrashTable(t *testing.T) {
 		t.Fatal("no pid after the restart")
 	}
 
+	// A backend deep in a computation does not notice that its postmaster died
+	// and holds the shared memory, without which no new one starts.
+	w.progress(load)
+	busy := compute(t, w.dsn)
+	begun = time.Now()
+	if err := syscall.Kill(master, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	waitServing(t, w, begun)
+	w.progress(1)
+	check("kill -9 postmaster, a backend computing", "the backend is ended, then restarted", begun)
+	master = pidIn(t, pidFile)
+	if slices.Contains(postgresOn(pgDir), busy) {
+		t.Errorf("backend %d of the dead postmaster still computes", busy)
+	}
+
 	w.progress(load)
 	begun = time.Now()
 	if err := syscall.Kill(backend(t, w.dsn), syscall.SIGKILL); err != nil {
@@ -525,6 +542,25 @@ func backend(t *testing.T, dsn string) int {
 		WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1`).Scan(&pid); err != nil {
 		t.Fatal(err)
 	}
+	return pid
+}
+
+// compute starts a query that never ends and returns its backend's pid.
+func compute(t *testing.T, dsn string) int {
+	t.Helper()
+	conn, err := pgx.Connect(within(t, 20*time.Second), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := int(conn.PgConn().PID())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = conn.Exec(context.Background(), `DO $$ BEGIN LOOP END LOOP; END $$`)
+		conn.Close(context.Background())
+	}()
+	t.Cleanup(func() { <-done })
+	time.Sleep(50 * time.Millisecond) // on its way into the loop
 	return pid
 }
 
