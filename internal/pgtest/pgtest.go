@@ -38,7 +38,7 @@ type DSNs struct {
 }
 
 // One cluster per test process is what this package is for.
-var instance = sync.OnceValues(open) //nolint:gochecknoglobals // see above
+var instance = sync.OnceValues(open)
 
 // Server starts the cluster of this test process, or finds it running.
 func Server(t testing.TB) *Instance {
