@@ -1,0 +1,224 @@
+package tiles
+
+import (
+	"container/list"
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/paulmach/orb/maptile"
+
+	"onemap/internal/feed"
+	"onemap/internal/registry"
+)
+
+// key names a tile exactly: what is drawn, where, how, and for whom.
+type key struct {
+	tile    maptile.Tile
+	layers  string
+	variant string // scope, role class, rights' epoch, and the parameters
+}
+
+// makeKey writes the variant. It is called for every hit, so it is plain appends.
+func makeKey(r *Request) key {
+	k := key{tile: maptile.Tile{X: uint32(r.X), Y: uint32(r.Y), Z: maptile.Zoom(r.Z)}}
+	k.layers = join(r.Layers)
+	var buf [256]byte
+	b := buf[:0]
+	for _, s := range r.Scope.Normal() {
+		b = strconv.AppendInt(b, s.Lo, 36)
+		b = append(b, '-')
+		b = strconv.AppendInt(b, s.Hi, 36)
+		b = append(b, ' ')
+	}
+	// Every part is delimited by NUL, which no parameter may contain, so that no
+	// two different requests can read alike.
+	b = append(b, 0)
+	b = append(b, r.RoleClass...)
+	b = append(b, 0)
+	b = strconv.AppendUint(b, r.Epoch, 36)
+	b = append(b, 0)
+	if r.Drafts {
+		b = append(b, 'd')
+	}
+	b = append(b, 0)
+	b = append(b, r.Filter...)
+	b = append(b, 0)
+	if r.DateTime != nil {
+		b = strconv.AppendInt(b, r.DateTime.UnixMicro(), 36)
+	}
+	b = append(b, 0)
+	if r.AsOf != nil {
+		b = strconv.AppendInt(b, r.AsOf.UnixMicro(), 36)
+	}
+	b = append(b, 0)
+	b = append(b, r.Plan...)
+	b = append(b, 0)
+	if r.Properties != nil {
+		b = append(b, '=')
+		for _, p := range r.Properties {
+			b = append(b, p...)
+			b = append(b, ',')
+		}
+	}
+	k.variant = string(b)
+	return k
+}
+
+func join(layers []string) string {
+	if len(layers) == 1 {
+		return layers[0]
+	}
+	return strings.Join(layers, ",")
+}
+
+// entry is a stored tile.
+type entry struct {
+	key     key
+	tile    *Tile
+	layers  []string
+	expires time.Time // zero: only a change ends it
+	room    []int64   // per layer: rows it may still gain before something must be left out
+	lru     *list.Element
+	bytes   int64
+}
+
+const entryOverhead = 512 // struct, map slots, key, list element
+
+// flight is a render under way; everybody who wants the same tile waits for it.
+type flight struct {
+	key     key
+	layers  []string
+	done    chan struct{}
+	tile    *Tile
+	err     error
+	waiting int
+	cancel  context.CancelFunc
+	stale   bool // a change touched it: hand it to those who wait, do not store it
+}
+
+// cache holds tiles and flights under one mutex; the critical sections are map
+// look-ups and list moves. Measured with 2 cores: a lock per shard gains nothing,
+// the handler around a hit costs a hundred times the look-up.
+type cache struct {
+	mu       sync.Mutex
+	max      int64
+	bytes    int64
+	entries  map[key]*entry
+	flights  map[key]*flight
+	byTile   [MaxZoom + 1]map[maptile.Tile][]*entry
+	order    *list.List // front: used last
+	position feed.Position
+	// catalogue is what stored tiles were made by.
+	catalogue *registry.Snapshot
+	evicted   uint64
+	dropped   uint64
+}
+
+func newCache(maxBytes int64) *cache {
+	c := &cache{max: maxBytes, entries: map[key]*entry{}, flights: map[key]*flight{}, order: list.New()}
+	for z := range c.byTile {
+		c.byTile[z] = map[maptile.Tile][]*entry{}
+	}
+	return c
+}
+
+// get returns a tile that may still be shown.
+func (c *cache) get(k key, now time.Time) (*Tile, feed.Position, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries[k]
+	if !ok {
+		return nil, feed.Position{}, false
+	}
+	if !e.expires.IsZero() && !now.Before(e.expires) {
+		c.remove(e)
+		return nil, feed.Position{}, false
+	}
+	c.order.MoveToFront(e.lru)
+	return e.tile, c.position, true
+}
+
+// join enters the flight of a key, making it when there is none.
+func (c *cache) join(k key, layers []string) (f *flight, first bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f, ok := c.flights[k]; ok {
+		f.waiting++
+		return f, false
+	}
+	f = &flight{key: k, layers: layers, done: make(chan struct{}), waiting: 1}
+	c.flights[k] = f
+	return f, true
+}
+
+// leave gives up waiting; the last to leave stops the render, in the database too.
+func (c *cache) leave(f *flight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.waiting--; f.waiting == 0 && f.cancel != nil {
+		c.forget(f)
+		f.cancel()
+	}
+}
+
+// forget lets newcomers start their own render.
+func (c *cache) forget(f *flight) {
+	if c.flights[f.key] == f {
+		delete(c.flights, f.key)
+	}
+}
+
+// land ends a flight and stores its tile, unless a change touched it meanwhile.
+func (c *cache) land(f *flight, e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forget(f)
+	if e != nil && !f.stale {
+		e.tile.Position = c.position
+		c.store(e)
+	}
+	close(f.done)
+}
+
+func (c *cache) store(e *entry) {
+	if old, ok := c.entries[e.key]; ok {
+		c.remove(old)
+	}
+	e.bytes = int64(len(e.tile.Body)+len(e.key.layers)+len(e.key.variant)) + entryOverhead
+	if e.bytes > c.max/8 { // one giant must not push out everything else
+		return
+	}
+	e.lru = c.order.PushFront(e)
+	c.entries[e.key] = e
+	at := c.byTile[e.key.tile.Z]
+	at[e.key.tile] = append(at[e.key.tile], e)
+	c.bytes += e.bytes
+	for c.bytes > c.max {
+		c.remove(c.order.Back().Value.(*entry))
+		c.evicted++
+	}
+}
+
+func (c *cache) remove(e *entry) {
+	c.order.Remove(e.lru)
+	delete(c.entries, e.key)
+	at := c.byTile[e.key.tile.Z]
+	same := at[e.key.tile]
+	for i, o := range same {
+		if o == e {
+			same[i] = same[len(same)-1]
+			same[len(same)-1] = nil
+			same = same[:len(same)-1]
+			break
+		}
+	}
+	if len(same) == 0 {
+		delete(at, e.key.tile)
+	} else {
+		at[e.key.tile] = same
+	}
+	c.bytes -= e.bytes
+}

@@ -1,0 +1,294 @@
+package tiles
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/paulmach/orb"
+	"golang.org/x/sync/singleflight"
+
+	"onemap/internal/db"
+	"onemap/internal/geo"
+	"onemap/internal/registry"
+)
+
+// LayerInfo is a layer with its figures, for one scope.
+type LayerInfo struct {
+	Layer      *registry.Layer
+	Count      int64      // rows shown now
+	Bounds     *orb.Bound // degrees; nil when there is nothing
+	SourceDate *time.Time // newest date of the data sets behind it
+	HasFeed    bool       // changes are reported; otherwise seen after [Options.ForeignTTL]
+	Lag        time.Duration
+	Err        error // why the figures are missing; the layer itself is there
+}
+
+// known is what the engine remembers about layers between catalogue changes.
+type known struct {
+	mu    sync.Mutex
+	snap  *registry.Snapshot
+	facts map[string]facts // of foreign layers, for snap
+	gen   map[string]uint64
+	kept  map[figureKey]figure
+	calls singleflight.Group
+}
+
+type figureKey struct{ layer, scope string }
+
+type figure struct {
+	gen    uint64
+	at     time.Time
+	cost   time.Duration
+	count  int64
+	bounds *orb.Bound
+	source *time.Time
+}
+
+func newKnown() known {
+	return known{facts: map[string]facts{}, gen: map[string]uint64{}, kept: map[figureKey]figure{}}
+}
+
+// touch says that a layer changed.
+func (k *known) touch(layer string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.gen[layer]++
+}
+
+// forget drops everything: the catalogue or the data sets changed.
+func (k *known) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.snap, k.facts, k.kept = nil, map[string]facts{}, map[figureKey]figure{}
+}
+
+// factsOf reads once per catalogue what it does not say about foreign tables.
+func (e *Engine) factsOf(ctx context.Context, snap *registry.Snapshot, layer string) (facts, error) {
+	e.known.mu.Lock()
+	f, same := e.known.facts[layer], e.known.snap == snap
+	e.known.mu.Unlock()
+	if same {
+		return f, nil
+	}
+	all := map[string]facts{}
+	err := e.opts.DB.Query.Hold(ctx, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, e.parts.Get("foreign_facts"))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id string
+			var f facts
+			if err := rows.Scan(&id, &f.feed, &f.valid); err != nil {
+				return err
+			}
+			all[id] = f
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return facts{}, fmt.Errorf("tiles: foreign tables: %w", err)
+	}
+	e.known.mu.Lock()
+	defer e.known.mu.Unlock()
+	e.known.snap, e.known.facts = snap, all
+	return all[layer], nil
+}
+
+// Layers gives every layer with its figures as the scope sees them. Figures are
+// kept until the layer changes; a layer that changes without pause is counted
+// again only after twenty times what counting costs.
+func (e *Engine) Layers(ctx context.Context, scope geo.Scopes) ([]LayerInfo, error) {
+	snap := e.opts.Registry.Now()
+	var lag time.Duration
+	if e.opts.Feed != nil {
+		lag = e.opts.Feed.State().Lag
+	}
+	out := make([]LayerInfo, len(snap.Layers))
+	for i, l := range snap.Layers {
+		info := LayerInfo{Layer: l, HasFeed: l.Own, Lag: lag}
+		if !l.Own {
+			f, err := e.factsOf(ctx, snap, l.ID)
+			if err != nil {
+				return nil, err
+			}
+			info.HasFeed = f.feed
+		}
+		fig, err := e.figures(ctx, l, scope, info.HasFeed)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err != nil {
+			e.opts.Logger.Warn("tiles: layer figures", "layer", l.ID, "err", err)
+		}
+		info.Count, info.Bounds, info.SourceDate, info.Err = fig.count, fig.bounds, fig.source, err
+		out[i] = info
+	}
+	return out, nil
+}
+
+func (e *Engine) figures(ctx context.Context, l *registry.Layer, scope geo.Scopes, feed bool) (figure, error) {
+	k := figureKey{l.ID, scope.String()}
+	e.known.mu.Lock()
+	f, ok := e.known.kept[k]
+	gen := e.known.gen[l.ID]
+	e.known.mu.Unlock()
+	if ok {
+		age := time.Since(f.at)
+		if age < min(20*f.cost, 10*time.Second) || f.gen == gen && (age < time.Minute || feed && l.TimeKind != registry.Interval) {
+			return f, nil
+		}
+	}
+	v, err, _ := e.known.calls.Do(k.layer+"\x00"+k.scope, func() (any, error) {
+		start := time.Now()
+		fig, err := e.count(ctx, l, scope)
+		if err != nil {
+			return figure{}, fmt.Errorf("tiles: figures of %s: %w", l.ID, err)
+		}
+		fig.gen, fig.at, fig.cost = gen, start, time.Since(start)
+		e.known.mu.Lock()
+		defer e.known.mu.Unlock()
+		if len(e.known.kept) > 10_000 { // scopes come and go
+			e.known.kept = map[figureKey]figure{}
+		}
+		e.known.kept[k] = fig
+		return fig, nil
+	})
+	if err != nil {
+		return figure{}, err
+	}
+	return v.(figure), nil
+}
+
+func (e *Engine) count(ctx context.Context, l *registry.Layer, scope geo.Scopes) (figure, error) {
+	req := Request{Scope: scope}
+	q := &question{parts: e.parts, req: req, now: e.opts.Now().UTC(), shared: map[string]string{}}
+	where := q.shown(l)
+	if live, _ := q.live(l); live != "true" {
+		where = append(where, live)
+	}
+	table := ident(l.Schema, l.Table)
+	source := "null::date"
+	if l.Own {
+		source = e.parts.fill("source_date", "table", table)
+	}
+	sql := e.parts.fill("figures", "geom", ident(l.GeomColumn), "srid", strconv.Itoa(l.SRID), "table", table,
+		"where", and(where), "source_date", source)
+	var f figure
+	var b [4]*float64
+	err := e.opts.DB.Query.Ask(ctx, claims(req), sql, q.args, func(rows pgx.Rows) error {
+		for rows.Next() {
+			if err := rows.Scan(&f.count, &b[0], &b[1], &b[2], &b[3], &f.source); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return figure{}, err
+	}
+	if b[0] != nil {
+		f.bounds = &orb.Bound{Min: orb.Point{*b[0], *b[1]}, Max: orb.Point{*b[2], *b[3]}}
+	}
+	return f, nil
+}
+
+// dataBound is where a foreign layer's data is, with a margin: outside it a
+// projection need not be defined. nil bounds mean an empty table.
+func (e *Engine) dataBound(ctx context.Context, l *registry.Layer, feed bool) (*bound, error) {
+	f, err := e.figures(ctx, l, db.System("tiles").Read, feed)
+	if err != nil {
+		return nil, err
+	}
+	if f.bounds == nil {
+		return &bound{1, 1, -1, -1}, nil
+	}
+	b := f.bounds
+	dx, dy := 0.1+(b.Max[0]-b.Min[0])/10, 0.1+(b.Max[1]-b.Min[1])/10
+	return &bound{b.Min[0] - dx, b.Min[1] - dy, b.Max[0] + dx, b.Max[1] + dy}, nil
+}
+
+// TileJSON is TileJSON 3.0.
+type TileJSON struct {
+	TileJSON     string        `json:"tilejson"`
+	Name         string        `json:"name"`
+	Attribution  string        `json:"attribution,omitempty"`
+	Scheme       string        `json:"scheme"`
+	Tiles        []string      `json:"tiles"`
+	MinZoom      int           `json:"minzoom"`
+	MaxZoom      int           `json:"maxzoom"`
+	Bounds       *[4]float64   `json:"bounds,omitempty"`
+	VectorLayers []VectorLayer `json:"vector_layers"`
+}
+
+// VectorLayer is one layer of a [TileJSON].
+type VectorLayer struct {
+	ID          string            `json:"id"`
+	Description string            `json:"description"`
+	MinZoom     int               `json:"minzoom"`
+	MaxZoom     int               `json:"maxzoom"`
+	Fields      map[string]string `json:"fields"`
+}
+
+// TileJSON describes the tiles of these layers. base is put before the path, e.g.
+// https://host.
+func (e *Engine) TileJSON(ctx context.Context, layers []string, base string, lang registry.Lang, scope geo.Scopes) (*TileJSON, error) {
+	req := Request{Layers: layers, Scope: scope}
+	snap := e.opts.Registry.Now()
+	if err := e.check(snap, &req); err != nil {
+		return nil, err
+	}
+	tj := &TileJSON{TileJSON: "3.0.0", Scheme: "xyz", MinZoom: MaxZoom, Tiles: []string{base + "/tiles/" + join(layers) + "/{z}/{x}/{y}.mvt"}}
+	var all *orb.Bound
+	for i, id := range layers {
+		l, _ := snap.Layer(id)
+		if i > 0 {
+			tj.Name += ", "
+		}
+		tj.Name += l.Title.In(lang)
+		tj.MinZoom, tj.MaxZoom = min(tj.MinZoom, l.MinZoom), max(tj.MaxZoom, l.MaxZoom)
+		v := VectorLayer{ID: id, Description: l.Title.In(lang), MinZoom: l.MinZoom, MaxZoom: l.MaxZoom, Fields: map[string]string{}}
+		for _, f := range l.TileFields(MaxZoom) {
+			v.Fields[f.Name] = tileJSONType(f.Type)
+		}
+		tj.VectorLayers = append(tj.VectorLayers, v)
+		feed := l.Own
+		if !l.Own {
+			f, err := e.factsOf(ctx, snap, id)
+			if err != nil {
+				return nil, err
+			}
+			feed = f.feed
+		}
+		fig, err := e.figures(ctx, l, scope, feed)
+		if err != nil {
+			return nil, err
+		}
+		if fig.bounds != nil {
+			u := *fig.bounds
+			if all != nil {
+				u = all.Union(u)
+			}
+			all = &u
+		}
+	}
+	if all != nil {
+		tj.Bounds = &[4]float64{all.Min[0], all.Min[1], all.Max[0], all.Max[1]}
+	}
+	return tj, nil
+}
+
+func tileJSONType(t registry.FieldType) string {
+	switch t {
+	case registry.Integer, registry.Number:
+		return "Number"
+	case registry.Boolean:
+		return "Boolean"
+	}
+	return "String"
+}
