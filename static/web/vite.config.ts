@@ -8,7 +8,7 @@ export default defineConfig({
   base: '/',
   plugins: [svelte()],
   build: {
-    outDir: '../dist',
+    outDir: '.build', // scripts/postbuild.mjs moves the finished whole to static/dist
     emptyOutDir: true,
     target: 'chrome87',
     cssTarget: 'chrome87',
@@ -19,6 +19,8 @@ export default defineConfig({
     chunkSizeWarningLimit: 1200,
     rolldownOptions: {
       output: {
+        // MapLibre changes once a year, our code every week: apart, the big part stays cached.
+        codeSplitting: { groups: [{ name: 'maplibre', test: /node_modules\/maplibre-gl/ }] },
         entryFileNames: 'assets/[name]-[hash].js',
         chunkFileNames: 'assets/[name]-[hash].js',
         assetFileNames: 'assets/[name]-[hash][extname]',

@@ -122,7 +122,7 @@ deg(102, -180); deg(106, -85.0511287); deg(110, 180); deg(114, 85.0511287)
 head.writeUInt8(4, 118)
 deg(119, 104); deg(123, 35)
 
-const out = process.argv[2] ?? new URL('../../dist/basemap.pmtiles', import.meta.url).pathname
+const out = process.argv[2] ?? new URL('../.build/basemap.pmtiles', import.meta.url).pathname
 const body = Buffer.concat([head, root, meta, ...blobs])
 writeFileSync(out, body)
 console.log(`basemap: ${tiles.length} tiles, ${blobs.length} distinct, ${entries.length} entries, root ${root.length}, ${body.length} bytes`)

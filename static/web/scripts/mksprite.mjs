@@ -93,7 +93,7 @@ function build(patternRatio, fieldRatio, glyphRatio) {
   return { index: JSON.stringify(sorted), sheet: png(sheet, width, height) }
 }
 
-const out = process.argv[2] ?? new URL('../../dist/', import.meta.url).pathname
+const out = process.argv[2] ?? new URL('../.build/', import.meta.url).pathname
 mkdirSync(out, { recursive: true })
 for (const [suffix, patterns, fields, small] of [['', 1, 2, 1], ['@2x', 2, 4, 2]]) {
   const { index, sheet } = build(patterns, fields, small)

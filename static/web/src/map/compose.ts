@@ -1,0 +1,153 @@
+import type { FilterSpecification, LayerSpecification, SourceSpecification, StyleSpecification } from 'maplibre-gl'
+import type { Catalogue, Layer, LegendEntry } from '../lib/types.ts'
+
+/** What a person has set for one layer. Null lists mean: everything. */
+export interface LayerSetting {
+  visible: boolean
+  opacity: number
+  levels: number[] | null
+  kinds: string[] | null
+}
+
+export interface View {
+  settings: Record<string, LayerSetting>
+  order: readonly string[]
+  textures: boolean
+  frugal: boolean
+}
+
+export interface Tag { layer: string; part: string; slot: number }
+
+export function tagOf(layer: LayerSpecification): Tag | null {
+  const meta = layer.metadata as Record<string, unknown> | undefined
+  if (!meta || typeof meta['onemap:layer'] !== 'string') return null
+  return { layer: meta['onemap:layer'], part: String(meta['onemap:part'] ?? ''), slot: Number(meta['onemap:slot'] ?? 0) }
+}
+
+const slotOf = (layer: LayerSpecification): number => Number((layer.metadata as Record<string, unknown> | undefined)?.['onemap:slot'] ?? 0)
+
+/** The places of area labels are found in the page: see labels.ts. */
+export const LABELS = 'om-labels'
+export const CLUSTERS = 'om-clusters'
+export const SELECTION = 'om-selection'
+
+const OPACITY: Record<string, readonly string[]> = {
+  fill: ['fill-opacity'],
+  line: ['line-opacity'],
+  symbol: ['icon-opacity', 'text-opacity'],
+  circle: ['circle-opacity', 'circle-stroke-opacity'],
+}
+
+/** userFilter keeps the levels and kinds a person ticked. A feature without a level stays. */
+export function userFilter(layer: Layer, setting: LayerSetting): FilterSpecification | null {
+  const parts: unknown[] = []
+  if (setting.levels && layer.level_field) {
+    parts.push(['any', ['!', ['has', layer.level_field]], ['in', ['to-number', ['get', layer.level_field], -1], ['literal', setting.levels]]])
+  }
+  if (setting.kinds && layer.kind_field) {
+    parts.push(['in', ['to-string', ['get', layer.kind_field]], ['literal', setting.kinds]])
+  }
+  if (parts.length === 0) return null
+  return (parts.length === 1 ? parts[0] : ['all', ...parts]) as FilterSpecification
+}
+
+export function both(a: FilterSpecification | null | undefined, b: FilterSpecification | null | undefined): FilterSpecification | undefined {
+  if (!a) return b ?? undefined
+  if (!b) return a
+  return ['all', a, b] as FilterSpecification
+}
+
+/** isContext layers are the ground of the map: they are counted but not listed. */
+const CONTEXT = new Set(['buildings', 'roads', 'rivers', 'grids', 'admin', 'population'])
+export const isContext = (id: string): boolean => CONTEXT.has(id)
+
+/**
+ * compose applies what a person set to the server's style. It is pure: the same state
+ * gives the same layers, so the map can be rebuilt at any time (a lost graphics context,
+ * a new theme) and there is no second truth inside the map.
+ */
+export function compose(base: StyleSpecification, catalogue: Catalogue, view: View): LayerSpecification[] {
+  const layers = new Map(catalogue.layers.map((l) => [l.id, l]))
+  const rank = new Map(view.order.map((id, i) => [id, view.order.length - i]))
+  const indexed = base.layers.map((body, i) => ({ body, i, tag: tagOf(body) }))
+  indexed.sort((a, b) => {
+    const slot = slotOf(a.body) - slotOf(b.body)
+    if (slot !== 0) return slot
+    // Within a slot the panel's order decides; boundaries' labels stay above others'.
+    if (a.tag && b.tag && a.tag.layer !== b.tag.layer) {
+      const order = (rank.get(a.tag.layer) ?? 0) - (rank.get(b.tag.layer) ?? 0)
+      if (order !== 0) return order
+    }
+    return a.i - b.i
+  })
+  const out: LayerSpecification[] = []
+  for (const { body, tag } of indexed) {
+    if (!tag) { out.push(body); continue }
+    const layer = layers.get(tag.layer)
+    const setting = view.settings[tag.layer]
+    if (!layer || !setting) continue
+    const copy = { ...body, layout: { ...body.layout }, paint: { ...body.paint } } as LayerSpecification & { filter?: FilterSpecification }
+    let visible = setting.visible
+    if (tag.part === 'texture' && !view.textures) visible = false
+    if (view.frugal && (tag.part === 'glyph' || tag.part === 'casing')) visible = false
+    ;(copy.layout as Record<string, unknown>).visibility = visible ? 'visible' : 'none'
+    const filter = both((body as { filter?: FilterSpecification }).filter, userFilter(layer, setting))
+    if (filter) copy.filter = filter
+    if (tag.part.startsWith('label') && layer.geometry === 'polygon') {
+      const moved = copy as unknown as Record<string, unknown>
+      moved.source = LABELS
+      delete moved['source-layer']
+      moved.filter = both(['==', ['get', 'om:layer'], tag.layer], filter)
+    }
+    if (setting.opacity < 1) {
+      for (const key of OPACITY[copy.type] ?? []) {
+        const paint = copy.paint as Record<string, unknown>
+        const before = paint[key]
+        if (key === 'text-opacity' && !(copy.layout as Record<string, unknown>)['text-field']) continue
+        if (key === 'icon-opacity' && !(copy.layout as Record<string, unknown>)['icon-image']) continue
+        paint[key] = before === undefined ? setting.opacity : typeof before === 'number' ? before * setting.opacity : ['*', setting.opacity, before]
+      }
+    }
+    out.push(copy)
+  }
+  return out
+}
+
+/** absolute makes the addresses of a style usable in a worker, which has no page to be relative to. */
+export function absolute(base: StyleSpecification, origin: string): StyleSpecification {
+  const full = (path: string) => (path.startsWith('/') ? origin + path : path)
+  const sources: Record<string, SourceSpecification> = {}
+  for (const [id, source] of Object.entries(base.sources)) {
+    const copy = { ...source } as SourceSpecification & { tiles?: string[]; url?: string }
+    if (copy.tiles) copy.tiles = copy.tiles.map(full)
+    if (copy.url) copy.url = full(copy.url)
+    sources[id] = copy
+  }
+  const sprite = typeof base.sprite === 'string' ? full(base.sprite) : base.sprite
+  return { ...base, sources, sprite }
+}
+
+export function legendOf(base: StyleSpecification): Record<string, LegendEntry> {
+  return ((base.metadata as Record<string, unknown> | undefined)?.['onemap:legend'] ?? {}) as Record<string, LegendEntry>
+}
+
+/** countable names, for every layer, the one drawn part that is seen when the feature is. */
+export function countable(layers: readonly LayerSpecification[]): Map<string, string> {
+  const order = ['base', 'fill', 'hit', 'line', 'outline', 'county']
+  const best = new Map<string, { id: string; rank: number }[]>()
+  for (const layer of layers) {
+    const tag = tagOf(layer)
+    if (!tag || (layer.layout as { visibility?: string } | undefined)?.visibility === 'none') continue
+    const at = order.indexOf(tag.part)
+    if (at < 0) continue
+    const list = best.get(tag.layer) ?? []
+    list.push({ id: layer.id, rank: at })
+    best.set(tag.layer, list)
+  }
+  const out = new Map<string, string>()
+  for (const [layer, list] of best) {
+    list.sort((a, b) => a.rank - b.rank)
+    for (const item of list) out.set(item.id, layer)
+  }
+  return out
+}

@@ -1,0 +1,10 @@
+/**
+ * MapLibre 5.22, the build whose worker is a file of ours. Two reasons against 6: as
+ * shipped it stops in Chromium 90 with a SyntaxError, and lowered it needs polyfills in
+ * page and worker; and 5.22 already draws every glyph locally when a style has none.
+ */
+import maplibregl from 'maplibre-gl/dist/maplibre-gl-csp.js'
+import workerUrl from 'maplibre-gl/dist/maplibre-gl-csp-worker.js?url'
+
+maplibregl.setWorkerUrl(new URL(workerUrl, location.href).href)
+export default maplibregl
