@@ -147,6 +147,8 @@ func (s *statement) base(t table, scope geo.Scopes, at Times) []string {
 	var w []string
 	if l.ScopeColumn != "" {
 		w = append(w, column(l.ScopeColumn)+" && "+s.arg(scope, "int8multirange"))
+	} else if len(scope) == 0 {
+		w = append(w, "false")
 	}
 	if l.ShownField != "" {
 		w = append(w, column(l.ShownField))
@@ -172,23 +174,17 @@ func (s *statement) valid(l *registry.Layer, at Times) string {
 	}
 	var w []string
 	if at.To != nil {
-		c := from + " <= " + s.arg(*at.To, "timestamptz")
-		if l.TimeKind == registry.Interval {
-			c = "(" + from + " is null or " + c + ")"
-		}
-		w = append(w, c)
+		w = append(w, "("+from+" is null or "+from+" <= "+s.arg(*at.To, "timestamptz")+")")
 	}
 	if at.From != nil {
 		p := s.arg(*at.From, "timestamptz")
 		switch {
 		case to != "":
+			// Half open: what ended at an instant does not hold at it.
 			w = append(w, "("+to+" is null or "+to+" > "+p+")")
 		case l.TimeKind == registry.Instant:
-			w = append(w, from+" >= "+p)
+			w = append(w, "("+from+" is null or "+from+" >= "+p+")")
 		}
-	}
-	if len(w) == 0 {
-		return ""
 	}
 	return strings.Join(w, " and ")
 }

@@ -95,6 +95,10 @@ type Page struct {
 	Matched  int // -1 where counting would have cost too much
 }
 
+// pageBytes bounds a page whatever its limit says: ten thousand large areas would be
+// gigabytes. The page ends early and its next link goes on.
+const pageBytes = 24 << 20
+
 // countLimit bounds how far numberMatched is counted.
 const countLimit = 10_000
 
@@ -127,16 +131,21 @@ func (s *Store) Items(ctx context.Context, who Asker, q ItemsQuery) (Page, error
 		"fields": t.fields, "shape": t.shape, "where": conjunction(where), "after": after, "order": t.key,
 		"limit": st.arg(q.Limit+1, "int"), "count_limit": st.arg(countLimit+1, "int"),
 	})
-	page := Page{}
+	page, size := Page{}, 0
 	err = s.pool.Ask(ctx, who.claims(), sql, st.args, func(rows pgx.Rows) error {
 		for rows.Next() {
 			f, has, err := scanFeature(rows, &page.Matched)
 			if err != nil {
 				return err
 			}
-			if has {
-				page.Features = append(page.Features, f)
+			if !has {
+				continue
 			}
+			if size += len(f.Properties) + len(f.Geometry); size > pageBytes && len(page.Features) > 0 {
+				page.More = true
+				return nil
+			}
+			page.Features = append(page.Features, f)
 		}
 		return rows.Err()
 	})

@@ -1,0 +1,24 @@
+// Package api is the HTTP surface: the route table, the decoding of requests, the
+// problem documents, the OGC API, the stream of changes, the static site.
+//
+// It is the only package besides cmd that knows fasthttp. A handler receives a
+// [context.Context] and an owned [Request] and returns a [Response] or an error; it
+// never sees fasthttp's RequestCtx, whose memory is reused as soon as the handler
+// returns. One table of [Route] values feeds the router, the metrics labels, the
+// OpenAPI documents' test and the probes, so a path cannot exist in one and be
+// missing in another.
+//
+// Invariants:
+//   - Nothing outside fasthttp's own structures keeps bytes of a request: decode
+//     copies what handlers may use.
+//   - A context given to a handler ends when the client leaves, when the server
+//     shuts down or when the handler returned. The watch on the socket starts when
+//     somebody first asks for Done, so a cached answer costs nothing.
+//   - Every error a client sees is a problem document from the message table; SQL,
+//     stack traces and request bytes are never shown or logged.
+//   - Until accounts exist the server is read only, answers loopback callers and
+//     nobody behind a proxy.
+//
+// Locks: hub.mu guards the set of streams; stream.mu guards one stream's queue. A
+// holder of hub.mu may take stream.mu, never the other way round.
+package api

@@ -1,0 +1,415 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"onemap/internal/features"
+	"onemap/internal/feed"
+	"onemap/tiles"
+)
+
+const (
+	// streamWriters write to all streams; sockets never make them wait.
+	streamWriters = 4
+	// coalesce is the least time between two deliveries: a burst of commits becomes
+	// one event per layer. It is part of the time from commit to map.
+	coalesce = 25 * time.Millisecond
+)
+
+// hub delivers the feed to the streams. Streams of one scope and the same topics
+// share their bytes: a thousand watchers cost one encoding.
+type hub struct {
+	server *Server
+	ready  chan *stream
+	wake   chan struct{}
+	once   sync.Once
+
+	mu       sync.Mutex
+	streams  map[*stream]struct{}
+	reserved int
+	closed   bool
+	feedID   string
+	position feed.Position // everything up to here was delivered
+	pending  []feed.Change
+	upTo     feed.Position
+	restart  bool // the feed is another one: positions mean nothing any more
+}
+
+func newHub(s *Server) *hub {
+	st := s.opts.Feed.State()
+	return &hub{
+		server: s, ready: make(chan *stream, s.opts.Streams+1), wake: make(chan struct{}, 1),
+		streams: map[*stream]struct{}{}, feedID: st.FeedID, position: st.Position, upTo: st.Position,
+	}
+}
+
+// OnBatch takes a batch of the feed. Register it last: when a client hears of a
+// change, the caches no longer hold what was before.
+func (s *Server) OnBatch(_ context.Context, b feed.Batch) {
+	h := s.hub
+	id := s.opts.Feed.State().FeedID
+	h.mu.Lock()
+	if id != h.feedID {
+		h.feedID, h.restart, h.pending = id, true, nil
+	}
+	h.pending = append(h.pending, b.Changes...)
+	h.upTo = b.Position
+	h.mu.Unlock()
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run delivers until ctx ends. The first Serve runs it for all listeners.
+func (h *hub) run(ctx context.Context) {
+	h.once.Do(func() {
+		var wg sync.WaitGroup
+		for range streamWriters {
+			wg.Go(func() { h.server.guarded("stream writer", func() { h.write(ctx) }) })
+		}
+		defer wg.Wait()
+		beat := time.NewTicker(h.server.opts.Heartbeat)
+		defer beat.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-h.wake:
+				h.deliver(ctx)
+				pause(ctx, coalesce)
+			case <-beat.C:
+				h.beat()
+			}
+		}
+	})
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+func (h *hub) write(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case st := <-h.ready:
+			h.server.guarded("stream", st.pump)
+		}
+	}
+}
+
+// deliver gives what came to everybody who may see it.
+func (h *hub) deliver(ctx context.Context) {
+	h.mu.Lock()
+	changes, upTo, restart := h.pending, h.upTo, h.restart
+	h.pending, h.restart = nil, false
+	// Whoever joins from now on gets these by replay, so the set is taken here.
+	h.position = upTo
+	members := make(map[groupKey][]*stream)
+	groups := make(map[groupKey]groupOf)
+	for st := range h.streams {
+		g := st.group()
+		groups[g.key] = g
+		members[g.key] = append(members[g.key], st)
+	}
+	h.mu.Unlock()
+	if len(changes) == 0 && !restart {
+		return
+	}
+	for key, list := range members {
+		if restart {
+			for _, st := range list {
+				st.live(frameReset(upTo))
+			}
+			continue
+		}
+		ask, cancel := context.WithTimeout(ctx, 3*time.Second)
+		frame, err := h.encode(ask, groups[key], changes, upTo)
+		cancel()
+		if err != nil {
+			// Better no stream than one with a hole: they come back and replay.
+			h.server.opts.Logger.Warn("api: live events could not be made", "err", err)
+			for _, st := range list {
+				st.end()
+			}
+			continue
+		}
+		if len(frame) == 0 {
+			continue
+		}
+		for _, st := range list {
+			if first := changes[0].Position; !st.since.Less(first) {
+				// It resumed from a position ahead of what was delivered here.
+				rest := changes[slices.IndexFunc(append(changes, feed.Change{Position: feed.Position{Xid: ^uint64(0)}}), func(c feed.Change) bool { return st.since.Less(c.Position) }):]
+				own, err := h.encode(ctx, groups[key], rest, upTo)
+				if err != nil {
+					st.end()
+				} else if len(own) > 0 {
+					st.live(own)
+				}
+				continue
+			}
+			st.live(frame)
+		}
+	}
+}
+
+type tilesEvent struct {
+	Position string      `json:"position"`
+	Layer    string      `json:"layer"`
+	Boxes    []tiles.Box `json:"boxes"`
+	MaxZoom  int         `json:"max_zoom"`
+}
+
+type changeEvent struct {
+	Position   string          `json:"position"`
+	Op         string          `json:"op"`
+	ID         string          `json:"id,omitempty"`
+	FID        int64           `json:"fid,omitempty"`
+	Rows       int             `json:"rows,omitempty"`
+	Properties json.RawMessage `json:"properties"`
+	Geometry   json.RawMessage `json:"geometry"`
+}
+
+type lagEvent struct {
+	Position string `json:"position"`
+	LagMs    int64  `json:"lag_ms"`
+	Feed     string `json:"feed"`
+}
+
+type positionEvent struct {
+	Position string `json:"position"`
+}
+
+// encode makes the bytes of one delivery. Tiles come first and without an id, then
+// the rows in order, each with its own; the last event carries the position of the
+// whole. A client cut off in between resumes before what it did not get; seeing a
+// dirty box twice does no harm.
+func (h *hub) encode(ctx context.Context, g groupOf, changes []feed.Change, upTo feed.Position) ([]byte, error) {
+	changes = visible(changes, g.scope)
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	var out bytes.Buffer
+	snap := h.server.opts.Catalogue.Now()
+	wantsTiles := slices.Contains(g.topics, topicTiles)
+	if wantsTiles {
+		for _, d := range tiles.DirtyBoxes(changes) {
+			l, ok := snap.Layer(d.Layer)
+			if !ok {
+				continue
+			}
+			for boxes := range slices.Chunk(d.Boxes, 64) {
+				event(&out, "tiles", "", tilesEvent{upTo.String(), d.Layer, boxes, l.MaxZoom})
+			}
+		}
+		if slices.ContainsFunc(changes, func(c feed.Change) bool { return c.Layer == feed.CatalogueChanged }) {
+			event(&out, "catalogue", "", positionEvent{upTo.String()})
+		}
+	}
+	rows, err := h.rows(ctx, g, changes)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range changes {
+		if !slices.Contains(g.topics, c.Layer) {
+			continue
+		}
+		e := changeEvent{Position: c.Position.String(), Op: opName(c.Op), Properties: json.RawMessage("null"), Geometry: json.RawMessage("null")}
+		if c.Op == feed.Bulk {
+			e.Rows = c.Rows
+		} else {
+			e.ID, e.FID = uuidString(c.ID), c.FID
+			f, present := rows[c.Layer][c.FID]
+			switch {
+			case c.Op == feed.Delete:
+			case present:
+				e.Properties, e.Geometry = raw(f.Properties, "{}"), raw(f.Geometry, "null")
+			default:
+				// Gone again, or not to be seen: for this client it does not exist.
+				e.Op = opName(feed.Delete)
+			}
+		}
+		event(&out, c.Layer, c.Position.String(), e)
+	}
+	if out.Len() == 0 {
+		return nil, nil
+	}
+	// An event without data only sets the id (HTML §9.2.6).
+	fmt.Fprintf(&out, "id: %s\n\n", upTo)
+	return out.Bytes(), nil
+}
+
+// rows reads the present state of the changed rows, one question per layer.
+func (h *hub) rows(ctx context.Context, g groupOf, changes []feed.Change) (map[string]map[int64]features.Feature, error) {
+	ids := map[string][][16]byte{}
+	for _, c := range changes {
+		if (c.Op == feed.Insert || c.Op == feed.Update) && slices.Contains(g.topics, c.Layer) {
+			ids[c.Layer] = append(ids[c.Layer], c.ID)
+		}
+	}
+	out := map[string]map[int64]features.Feature{}
+	snap := h.server.opts.Catalogue.Now()
+	for _, layer := range sortedKeys(ids) {
+		l, ok := snap.Layer(layer)
+		if !ok {
+			continue
+		}
+		found, err := h.server.opts.Features.ByIDs(ctx, g.asker, l, ids[layer])
+		if err != nil {
+			return nil, err
+		}
+		out[layer] = found
+	}
+	return out, nil
+}
+
+func opName(op feed.Op) string {
+	switch op {
+	case feed.Insert:
+		return "insert"
+	case feed.Update:
+		return "update"
+	case feed.Delete:
+		return "delete"
+	default:
+		return "bulk"
+	}
+}
+
+func uuidString(id [16]byte) string {
+	h := hex.EncodeToString(id[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// event writes one server-sent event. JSON has no line breaks, so one data line do.
+func event(out *bytes.Buffer, name, id string, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic("api: event: " + err.Error()) // our own types over JSON of the database
+	}
+	out.WriteString("event: ")
+	out.WriteString(name)
+	if id != "" {
+		out.WriteString("\nid: ")
+		out.WriteString(id)
+	}
+	out.WriteString("\ndata: ")
+	out.Write(body)
+	out.WriteString("\n\n")
+}
+
+func frameReset(p feed.Position) []byte {
+	var out bytes.Buffer
+	event(&out, "reset", p.String(), positionEvent{p.String()})
+	return out.Bytes()
+}
+
+// lagFrame is the heartbeat. Its id lets a quiet stream resume from now instead of
+// from its last event long ago.
+func (h *hub) lagFrame(p feed.Position) []byte {
+	st := h.server.opts.Feed.State()
+	lag := st.Lag
+	if !st.Connected && !st.ReadAt.IsZero() {
+		lag = max(lag, time.Since(st.ReadAt))
+	}
+	var out bytes.Buffer
+	event(&out, "lag", p.String(), lagEvent{p.String(), lag.Milliseconds(), st.FeedID})
+	return out.Bytes()
+}
+
+func (h *hub) beat() {
+	h.mu.Lock()
+	list := h.list()
+	p := h.position
+	h.mu.Unlock()
+	frame := h.lagFrame(p)
+	for _, st := range list {
+		st.live(frame)
+	}
+}
+
+// list is called with mu held.
+func (h *hub) list() []*stream {
+	out := make([]*stream, 0, len(h.streams))
+	for st := range h.streams {
+		out = append(out, st)
+	}
+	return out
+}
+
+func (h *hub) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.streams)
+}
+
+// reserve counts a stream before it is promised, so that the ready channel always
+// has room for it.
+func (h *hub) reserve() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || h.reserved >= h.server.opts.Streams {
+		return false
+	}
+	h.reserved++
+	return true
+}
+
+func (h *hub) release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reserved--
+}
+
+// join makes a stream part of every later delivery and fixes where the replay ends.
+func (h *hub) join(st *stream) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	st.joined = h.position
+	h.streams[st] = struct{}{}
+	return true
+}
+
+func (h *hub) leave(st *stream) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.streams, st)
+}
+
+// close tells everybody to come back and ends all streams.
+func (h *hub) close() {
+	h.mu.Lock()
+	h.closed = true
+	list := h.list()
+	h.mu.Unlock()
+	for _, st := range list {
+		st.push([]byte("retry: 1000\n\n"))
+	}
+	for range 20 {
+		if !slices.ContainsFunc(list, func(st *stream) bool { return !st.idle() }) {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	for _, st := range list {
+		st.end()
+	}
+}

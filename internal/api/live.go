@@ -1,0 +1,240 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"onemap/internal/feed"
+	"onemap/internal/geo"
+)
+
+// topicTiles tells which tiles are dirty; every other topic is a layer of ours.
+const topicTiles = "tiles"
+
+// maxReplay is how many changes are replayed. Whoever missed more is quicker
+// drawing everything anew.
+const maxReplay = 20_000
+
+// getLive opens a stream of server-sent events. The connection is taken over after
+// this handler returned; what it needs is copied into the closure.
+func (s *Server) getLive(_ context.Context, req *Request) (*Response, error) {
+	if s.draining.Load() {
+		return nil, problem(CodeUnavailable)
+	}
+	topics, err := s.readTopics(req)
+	if err != nil {
+		return nil, err
+	}
+	// A reconnecting browser knows better than the address it first used.
+	from, resumed := req.LastEventID, req.LastEventID != ""
+	if !resumed {
+		from, resumed = req.Query.Get("since")
+	}
+	var since feed.Position
+	reset := false
+	if resumed {
+		if since, err = feed.ParsePosition(from); err != nil {
+			if req.LastEventID == "" {
+				return nil, invalid("since", "不是位置", "it is not a position")
+			}
+			reset = true // what this server never sent as an id
+		}
+	}
+	st := newStream(s.hub, topics, req.Scope, s.asker(req))
+	st.since, st.resumed, st.reset = since, resumed && !reset, reset
+	if req.Method == "GET" && !s.hub.reserve() {
+		return nil, problem(CodeOverloaded)
+	}
+	resp := &Response{Type: "text/event-stream; charset=utf-8", Cache: noStore}
+	resp.stream = func(c net.Conn) {
+		defer s.hub.release()
+		st.serve(c)
+	}
+	return resp, nil
+}
+
+func (s *Server) readTopics(req *Request) ([]string, error) {
+	v, given := req.Query.Get("topics")
+	if !given {
+		return nil, problem(CodeMissingParameter, "topics")
+	}
+	snap := s.opts.Catalogue.Now()
+	topics := strings.Split(v, ",")
+	if len(topics) > 64 {
+		return nil, invalid("topics", "主题过多", "too many topics")
+	}
+	for _, t := range topics {
+		if t == topicTiles {
+			continue
+		}
+		if l, ok := snap.Layer(t); !ok || !l.Own {
+			return nil, invalid("topics", "没有主题 "+t, "there is no topic "+t)
+		}
+	}
+	slices.Sort(topics)
+	return slices.Compact(topics), nil
+}
+
+// streamHead is written by hand: fasthttp would announce a length.
+const streamHead = "HTTP/1.1 200 OK\r\n" +
+	"Content-Type: text/event-stream; charset=utf-8\r\n" +
+	"Cache-Control: no-store\r\n" +
+	"X-Accel-Buffering: no\r\n" +
+	"X-Content-Type-Options: nosniff\r\n" +
+	"Referrer-Policy: no-referrer\r\n" +
+	"Cross-Origin-Resource-Policy: same-origin\r\n" +
+	"Content-Security-Policy: " + apiPolicy + "\r\n" +
+	"Connection: close\r\n\r\n" +
+	"retry: 2000\n\n"
+
+// serve owns the connection until the stream ends. One goroutine parks here per
+// stream; the writing is the hub's.
+func (st *stream) serve(c net.Conn) {
+	top, bottom := takeOver(c)
+	st.attach(top, bottom)
+	st.push([]byte(streamHead))
+	hub := st.hub
+	if !hub.join(st) {
+		st.finish()
+		return
+	}
+	defer hub.leave(st)
+	defer st.finish()
+	life, cancel := context.WithTimeout(hub.server.base, hub.server.opts.StreamLife)
+	defer cancel()
+	if err := st.catchUp(life); err != nil {
+		hub.server.opts.Logger.Debug("api: a live stream could not be resumed", "err", err)
+		return
+	}
+	if bottom != nil && bottom.raw != nil {
+		// Parked in the network poller: wakes when the client leaves, when the life is
+		// over, or when end moves the deadline.
+		if st.armed(time.Now().Add(hub.server.opts.StreamLife)) {
+			_ = bottom.raw.Read(func(fd uintptr) bool { return peerLeft(int(fd)) })
+		}
+		return
+	}
+	select {
+	case <-st.ended:
+	case <-life.Done():
+	}
+}
+
+// takeOver finds the connection to write to (TLS, if any) and the one below that
+// can write without waiting.
+func takeOver(c net.Conn) (top net.Conn, bottom *conn) {
+	top = c
+	if h, ok := c.(interface{ UnsafeConn() net.Conn }); ok {
+		top = h.UnsafeConn()
+	}
+	for cur := top; ; {
+		if b, ok := cur.(*conn); ok {
+			return top, b
+		}
+		n, ok := cur.(interface{ NetConn() net.Conn })
+		if !ok {
+			return top, nil
+		}
+		cur = n.NetConn()
+	}
+}
+
+// catchUp replays what happened between the client's position and the moment the
+// stream joined; what happens since waits in held.
+func (st *stream) catchUp(ctx context.Context) error {
+	if st.reset {
+		st.push(frameReset(st.joined))
+	}
+	if st.resumed {
+		err := st.replay(ctx)
+		if errors.Is(err, feed.ErrReset) {
+			st.push(frameReset(st.joined))
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	st.push(st.hub.lagFrame(st.joined))
+	st.unhold()
+	return nil
+}
+
+func (st *stream) replay(ctx context.Context) error {
+	source := st.hub.server.opts.Feed
+	if source.State().Position.Less(st.since) {
+		// Another node may be ahead of this one; a position of another feed never comes.
+		wait, cancel := context.WithTimeout(ctx, st.hub.server.opts.Patience)
+		err := source.WaitFor(wait, st.since)
+		cancel()
+		if err != nil {
+			return feed.ErrReset
+		}
+	}
+	const chunk = 1000
+	at, total := st.since, 0
+	for at.Less(st.joined) {
+		changes, err := source.Since(ctx, at, chunk)
+		if err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+		more := len(changes) == chunk
+		// What came after the stream joined reaches it live.
+		if i := slices.IndexFunc(changes, func(c feed.Change) bool { return st.joined.Less(c.Position) }); i >= 0 {
+			changes, more = changes[:i], false
+		}
+		if len(changes) == 0 {
+			return nil
+		}
+		if total += len(changes); total > maxReplay {
+			return feed.ErrReset
+		}
+		at = changes[len(changes)-1].Position
+		frame, err := st.hub.encode(ctx, st.group(), changes, at)
+		if err != nil {
+			return err
+		}
+		if !st.waitRoom(ctx, len(frame)) {
+			return errSlow
+		}
+		st.push(frame)
+		if !more {
+			return nil
+		}
+	}
+	return nil
+}
+
+var errSlow = errors.New("api: the stream's reader is too slow")
+
+// visible keeps the changes a scope may know of. A row that left the scope reaches
+// it as a deletion.
+func visible(changes []feed.Change, scope geo.Scopes) []feed.Change {
+	out := make([]feed.Change, 0, len(changes))
+	for _, c := range changes {
+		before, after := overlaps(c.OldScope, scope), overlaps(c.NewScope, scope)
+		switch {
+		case c.Layer == feed.CatalogueChanged || c.Layer == feed.RegistryChanged:
+		case before && !after && c.Op == feed.Update:
+			c.Op, c.NewBBox, c.NewScope = feed.Delete, nil, nil
+		case after && !before && c.Op == feed.Update:
+			c.Op, c.OldBBox, c.OldScope = feed.Insert, nil, nil
+		case !before && !after:
+			// A bulk row of a table without scopes carries none: everybody's.
+			if c.OldScope != nil || c.NewScope != nil {
+				continue
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func overlaps(row, asker geo.Scopes) bool {
+	return slices.ContainsFunc(row, asker.Overlaps)
+}

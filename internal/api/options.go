@@ -1,0 +1,132 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/paulmach/orb"
+
+	"onemap/internal/api/health"
+	"onemap/internal/db"
+	"onemap/internal/features"
+	"onemap/internal/feed"
+	"onemap/internal/geo"
+	"onemap/internal/registry"
+	"onemap/static"
+	"onemap/tiles"
+)
+
+// Catalogue gives the present snapshot of layers, lists and settings.
+type Catalogue interface {
+	Now() *registry.Snapshot
+}
+
+// Feed is the change feed as the streams and the consistency headers use it.
+type Feed interface {
+	State() feed.State
+	WaitFor(ctx context.Context, p feed.Position) error
+	Since(ctx context.Context, p feed.Position, limit int) ([]feed.Change, error)
+}
+
+// Tiles renders tiles and knows the figures of the layers.
+type Tiles interface {
+	Tile(ctx context.Context, r tiles.Request) (*tiles.Tile, error)
+	TileJSON(ctx context.Context, layers []string, base string, lang registry.Lang, scope geo.Scopes) (*tiles.TileJSON, error)
+	Layers(ctx context.Context, scope geo.Scopes) ([]tiles.LayerInfo, error)
+	Stats() tiles.Stats
+}
+
+// Questions answers what is asked of the layers.
+type Questions interface {
+	Items(ctx context.Context, who features.Asker, q features.ItemsQuery) (features.Page, error)
+	Item(ctx context.Context, who features.Asker, l *registry.Layer, id string, at features.Times) (features.Feature, bool, error)
+	ByIDs(ctx context.Context, who features.Asker, l *registry.Layer, ids [][16]byte) (map[int64]features.Feature, error)
+	Identify(ctx context.Context, who features.Asker, q features.IdentifyQuery) ([]features.Hit, error)
+	Search(ctx context.Context, who features.Asker, q features.SearchQuery) ([]features.Found, error)
+	Sources(ctx context.Context, who features.Asker, layers []*registry.Layer, at features.Times) (map[string]features.Source, error)
+	Unit(ctx context.Context, who features.Asker, admin *registry.Layer, code string, at features.Times) (string, *orb.Bound, bool, error)
+}
+
+// Basemap is the land and water that travels in the binary.
+type Basemap interface {
+	Tile(z, x, y int) ([]byte, bool)
+	ETag() string
+	MaxZoom() int
+}
+
+// Health looks at what the server stands on.
+type Health interface {
+	Check(ctx context.Context) health.Report
+}
+
+// Authority is the local certificate authority of --tls local.
+type Authority interface {
+	CertificatePEM() []byte
+	Fingerprint() string
+	NotAfter() time.Time
+}
+
+// Options carry everything the server needs. The zero value of a limit takes its
+// default.
+type Options struct {
+	DB        *db.DB
+	Catalogue Catalogue
+	Feed      Feed
+	Tiles     Tiles
+	Features  Questions
+	Site      *static.Site
+	Basemap   Basemap
+	Health    Health
+
+	Version   string
+	PublicURL string // of links in documents; the request's own host by default
+
+	TLS       *tls.Config // nil: plain HTTP
+	Authority Authority   // set by --tls local
+
+	Logger *slog.Logger
+
+	Concurrency  int           // requests at once before 503, default 256
+	Streams      int           // live streams at once, default 2,000
+	ReadTimeout  time.Duration // whole request, default 10 s
+	IdleTimeout  time.Duration // between requests, default 60 s
+	WriteTimeout time.Duration // whole response, default 2 min; streams have none
+	Patience     time.Duration // bound of Onemap-After, default 3 s
+
+	Heartbeat   time.Duration // between lag events, default 5 s
+	StreamLife  time.Duration // a stream ends after this and resumes, default 1 h
+	StreamBytes int           // queued for a slow stream before it is dropped, default 256 KiB
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Catalogue == nil || o.Feed == nil || o.Tiles == nil || o.Features == nil || o.Site == nil || o.Basemap == nil || o.Health == nil {
+		return o, errors.New("api: an option without default is missing")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	o.Concurrency = or(o.Concurrency, 256)
+	o.Streams = or(o.Streams, 2000)
+	o.ReadTimeout = or(o.ReadTimeout, 10*time.Second)
+	o.IdleTimeout = or(o.IdleTimeout, 60*time.Second)
+	o.WriteTimeout = or(o.WriteTimeout, 2*time.Minute)
+	o.Patience = or(o.Patience, 3*time.Second)
+	o.Heartbeat = or(o.Heartbeat, 5*time.Second)
+	o.StreamLife = or(o.StreamLife, time.Hour)
+	o.StreamBytes = or(o.StreamBytes, 256<<10)
+	return o, nil
+}
+
+func or[T comparable](v, d T) T {
+	var zero T
+	if v == zero {
+		return d
+	}
+	return v
+}

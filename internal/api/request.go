@@ -1,0 +1,294 @@
+package api
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/valyala/fasthttp"
+
+	"onemap/internal/geo"
+	"onemap/internal/registry"
+)
+
+const (
+	maxTarget   = 12 << 10 // request target in bytes; longer is 414
+	maxSegments = 24
+	maxParams   = 64
+	maxHeaders  = 96
+)
+
+// Request is what a handler may know of a request. Everything in it is owned: it
+// stays valid after the handler returned.
+type Request struct {
+	ID       string // of this request, shown in problems and logs
+	Method   string
+	Path     string   // as sent, escapes undone
+	segments []string // of Path
+	params   []string // values of the route's placeholders, in order
+	Query    Query
+	Host     string
+	TLS      bool
+	Lang     registry.Lang
+	Received time.Time
+
+	// Scope is what the asker may read. Accounts come later; until then loopback
+	// callers read everything.
+	Scope     geo.Scopes
+	RoleClass string
+	Actor     string
+
+	AcceptEncoding string
+	Accept         string
+	IfNoneMatch    string
+	LastEventID    string
+	After          string // Onemap-After
+	Origin         string
+
+	peer      netip.Addr
+	local     bool // the peer is this machine
+	forwarded bool // a proxy says it speaks for somebody
+	hasBody   bool
+	smuggled  bool // both Content-Length and Transfer-Encoding
+	headers   int
+	route     *Route
+}
+
+// Param is the value of the i-th placeholder of the route's pattern.
+func (r *Request) Param(i int) string { return r.params[i] }
+
+// Param is one query parameter.
+type Param struct{ Name, Value string }
+
+// Query is the query string in order, each name once.
+type Query []Param
+
+// Get returns a value and whether the parameter was given.
+func (q Query) Get(name string) (string, bool) {
+	for _, p := range q {
+		if p.Name == name {
+			return p.Value, true
+		}
+	}
+	return "", false
+}
+
+// Value returns the value or "".
+func (q Query) Value(name string) string { v, _ := q.Get(name); return v }
+
+// decode copies a fasthttp request into an owned one. The error is always a
+// problem; the request is usable for answering it.
+func decode(ctx *fasthttp.RequestCtx) (*Request, *Error) {
+	h := &ctx.Request.Header
+	r := &Request{
+		Method:         string(h.Method()),
+		Host:           string(h.Host()),
+		TLS:            ctx.IsTLS(),
+		Lang:           language(string(h.Peek(fasthttp.HeaderAcceptLanguage))),
+		Received:       ctx.Time(),
+		AcceptEncoding: string(h.Peek(fasthttp.HeaderAcceptEncoding)),
+		Accept:         string(h.Peek(fasthttp.HeaderAccept)),
+		IfNoneMatch:    string(h.Peek(fasthttp.HeaderIfNoneMatch)),
+		LastEventID:    string(h.Peek("Last-Event-Id")),
+		After:          string(h.Peek("Onemap-After")),
+		Origin:         string(h.Peek(fasthttp.HeaderOrigin)),
+		Scope:          geo.Scopes{geo.Everywhere()},
+		RoleClass:      "local",
+		Actor:          "anonymous",
+	}
+	r.peer, r.local = peerOf(ctx.RemoteAddr())
+	te, cl := false, false
+	for k, v := range h.All() {
+		r.headers++
+		switch {
+		case isForwarding(k):
+			r.forwarded = true
+		case strings.EqualFold(string(k), fasthttp.HeaderTransferEncoding):
+			te = true
+		}
+		_ = v
+	}
+	if te {
+		cl = hasRawHeader(h.RawHeaders(), "content-length")
+	}
+	r.smuggled = te && cl
+	r.hasBody = te || h.ContentLength() > 0 || len(ctx.Request.Body()) > 0
+
+	target := string(h.RequestURI())
+	if len(target) > maxTarget {
+		return r, problem(CodeURITooLong)
+	}
+	if r.headers > maxHeaders {
+		return r, problem(CodeHeadersTooLarge)
+	}
+	if r.smuggled {
+		return r, problem(CodeMalformed, text("同时出现 Content-Length 和 Transfer-Encoding", "both Content-Length and Transfer-Encoding are present"))
+	}
+	path, query, _ := strings.Cut(target, "?")
+	if err := r.decodePath(path); err != nil {
+		return r, err
+	}
+	if err := r.decodeQuery(query); err != nil {
+		return r, err
+	}
+	return r, nil
+}
+
+// peerOf tells who is at the other end and whether it is this machine.
+func peerOf(a net.Addr) (netip.Addr, bool) {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		ip := a.AddrPort().Addr().Unmap()
+		return ip, ip.IsLoopback()
+	case *net.UnixAddr:
+		return netip.Addr{}, true
+	}
+	return netip.Addr{}, false
+}
+
+// isForwarding recognises the headers by which proxies speak for somebody else.
+func isForwarding(name []byte) bool {
+	if len(name) < 3 {
+		return false
+	}
+	switch name[0] | 0x20 {
+	case 'f', 'x', 'v', 't', 'c':
+	default:
+		return false
+	}
+	n := strings.ToLower(string(name))
+	switch n {
+	case "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip":
+		return true
+	}
+	return strings.HasPrefix(n, "x-forwarded")
+}
+
+func hasRawHeader(raw []byte, name string) bool {
+	for line := range strings.SplitSeq(string(raw), "\n") {
+		if n, _, ok := strings.Cut(line, ":"); ok && strings.EqualFold(strings.TrimSpace(n), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// decodePath splits and unescapes the path exactly as sent. Whatever two programs
+// in a row could read differently is refused: empty and dotted segments, escaped
+// separators, controls, broken UTF-8.
+func (r *Request) decodePath(path string) *Error {
+	if path == "" || path[0] != '/' {
+		return problem(CodeBadPath)
+	}
+	r.Path = path
+	if path == "/" {
+		return nil
+	}
+	rest := path[1:]
+	segments := make([]string, 0, 8)
+	escaped := false
+	for more := true; more; {
+		var s string
+		s, rest, more = strings.Cut(rest, "/")
+		if strings.ContainsAny(s, `\#;`) || (s == "" && more) {
+			return problem(CodeBadPath)
+		}
+		if strings.IndexByte(s, '%') >= 0 {
+			u, ok := unescape(s, false)
+			if !ok || strings.ContainsAny(u, "/\\") {
+				return problem(CodeBadPath)
+			}
+			s, escaped = u, true
+		}
+		if s == "." || s == ".." || !cleanText(s) {
+			return problem(CodeBadPath)
+		}
+		if len(segments) == maxSegments {
+			return problem(CodeBadPath)
+		}
+		segments = append(segments, s)
+	}
+	r.segments = segments
+	if escaped {
+		r.Path = "/" + strings.Join(segments, "/")
+	}
+	return nil
+}
+
+func (r *Request) decodeQuery(raw string) *Error {
+	if raw == "" {
+		return nil
+	}
+	r.Query = make(Query, 0, 4)
+	for part := range strings.SplitSeq(raw, "&") {
+		if part == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(part, "=")
+		n, ok1 := unescape(name, true)
+		v, ok2 := unescape(value, true)
+		if !ok1 || !ok2 || n == "" || !cleanText(n) || !cleanText(v) {
+			return problem(CodeBadQuery)
+		}
+		if _, dup := r.Query.Get(n); dup {
+			return problem(CodeRepeatedParameter, n)
+		}
+		if len(r.Query) == maxParams {
+			return problem(CodeBadQuery)
+		}
+		r.Query = append(r.Query, Param{n, v})
+	}
+	return nil
+}
+
+// cleanText refuses what no name and no value of ours holds and PostgreSQL would
+// answer with an error: NUL, control characters, broken UTF-8.
+func cleanText(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < 0x20 || s[i] == 0x7f {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
+}
+
+func unescape(s string, plus bool) (string, bool) {
+	if strings.IndexByte(s, '%') < 0 && (!plus || strings.IndexByte(s, '+') < 0) {
+		return s, true
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '%':
+			if i+2 >= len(s) {
+				return "", false
+			}
+			hi, ok1 := unhex(s[i+1])
+			lo, ok2 := unhex(s[i+2])
+			if !ok1 || !ok2 {
+				return "", false
+			}
+			out = append(out, hi<<4|lo)
+			i += 2
+		case c == '+' && plus:
+			out = append(out, ' ')
+		default:
+			out = append(out, c)
+		}
+	}
+	return string(out), true
+}
+
+func unhex(c byte) (byte, bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10, true
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10, true
+	}
+	return 0, false
+}
