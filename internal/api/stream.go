@@ -43,7 +43,6 @@ func newStream(h *hub, topics []string, scope geo.Scopes, asker features.Asker) 
 	return &stream{hub: h, topics: topics, scope: scope, asker: asker, holding: true, ended: make(chan struct{}), room: make(chan struct{}, 1)}
 }
 
-
 // group names everybody who gets the same bytes.
 func (st *stream) group() groupOf {
 	return groupOf{key: groupKey{strings.Join(st.topics, ","), st.scope.String()}, topics: st.topics, scope: st.scope, asker: st.asker}
