@@ -20,6 +20,15 @@ var errHeld = errors.New("cluster: lock held")
 
 func acquire(dataDir, socketDir string) (*lockFile, error) {
 	f, err := os.OpenFile(filepath.Join(dataDir, "server.lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	if errors.Is(err, os.ErrPermission) {
+		owner := "?"
+		if info, statErr := os.Stat(dataDir); statErr == nil {
+			owner = userName(ownerOf(info))
+		}
+		return nil, fail(CodeOwner, fmt.Sprintf(
+			"数据目录 %s 属于用户 %s；请用该用户或 root 运行。The data directory %s belongs to %s: run as that user or as root",
+			dataDir, owner, dataDir, owner), err)
+	}
 	if err != nil {
 		return nil, fail(CodeOwner, "无法打开锁文件。The lock file cannot be opened", err)
 	}
