@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/paulmach/orb"
 	"github.com/paulmach/orb/maptile"
 
@@ -117,36 +116,24 @@ func (e *Engine) shapes(ctx context.Context, layer string, changes []feed.Change
 			seqs = append(seqs, c.Position.Seq)
 		}
 	}
-	pairs := []string{"geom", ident(l.GeomColumn), "id", ident(l.IDColumn), "table", ident(l.Schema, l.Table), "history", ident(l.Schema, l.Table+"_history")}
 	ctx, cancel := context.WithTimeout(ctx, shapeWait)
 	defer cancel()
-	out := []orb.Geometry{}
-	read := func(rows pgx.Rows) error {
-		for rows.Next() {
-			var s geo.Shape
-			if err := rows.Scan(&s); err != nil {
-				return err
-			}
-			out = append(out, s.Geometry)
-		}
-		return rows.Err()
-	}
 	// A row changed again since gives its newest shape here; the version between
 	// comes as the old shape of that later change.
-	req := Request{Scope: geo.Scopes{geo.Everywhere()}, RoleClass: "system"}
-	err := e.opts.DB.Query.Ask(ctx, claims(req), e.parts.fill("new_shapes", pairs...), []any{ids}, read)
+	now, err := e.parts.newShapes(ctx, e.opts.DB.Query, l, ids)
 	if err == nil && len(ended) > 0 {
-		before := len(out)
-		err = e.opts.DB.Query.Ask(ctx, claims(req), e.parts.fill("old_shapes", pairs...), []any{ended, xids, seqs}, read)
-		if err == nil && len(out)-before != len(ended) {
+		var was []orb.Geometry
+		was, err = e.parts.oldShapes(ctx, e.opts.DB.Query, l, ended, xids, seqs)
+		if err == nil && len(was) != len(ended) {
 			return nil // history does not have it all: not ours to guess
 		}
+		now = append(now, was...)
 	}
 	if err != nil {
 		e.opts.Logger.Debug("tiles: shapes of changes", "layer", layer, "err", err)
 		return nil
 	}
-	return out
+	return now
 }
 
 // touched is the place of one change, or of a few.

@@ -3,11 +3,9 @@ package tiles
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/paulmach/orb"
 	"golang.org/x/sync/singleflight"
 
@@ -74,23 +72,7 @@ func (e *Engine) factsOf(ctx context.Context, snap *registry.Snapshot, layer str
 	if same {
 		return f, nil
 	}
-	all := map[string]facts{}
-	err := e.opts.DB.Query.Hold(ctx, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, e.parts.Get("foreign_facts"))
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id string
-			var f facts
-			if err := rows.Scan(&id, &f.feed, &f.valid); err != nil {
-				return err
-			}
-			all[id] = f
-		}
-		return rows.Err()
-	})
+	all, err := e.parts.foreignFacts(ctx, e.opts.DB.Query)
 	if err != nil {
 		return facts{}, fmt.Errorf("tiles: foreign tables: %w", err)
 	}
@@ -146,7 +128,7 @@ func (e *Engine) figures(ctx context.Context, l *registry.Layer, scope geo.Scope
 	}
 	v, err, _ := e.known.calls.Do(k.layer+"\x00"+k.scope, func() (any, error) {
 		start := time.Now()
-		fig, err := e.count(ctx, l, scope)
+		fig, err := e.parts.count(ctx, e.opts.DB.Query, l, scope, e.opts.Now().UTC())
 		if err != nil {
 			return figure{}, fmt.Errorf("tiles: figures of %s: %w", l.ID, err)
 		}
@@ -163,39 +145,6 @@ func (e *Engine) figures(ctx context.Context, l *registry.Layer, scope geo.Scope
 		return figure{}, err
 	}
 	return v.(figure), nil
-}
-
-func (e *Engine) count(ctx context.Context, l *registry.Layer, scope geo.Scopes) (figure, error) {
-	req := Request{Scope: scope}
-	q := &question{parts: e.parts, req: req, now: e.opts.Now().UTC(), shared: map[string]string{}}
-	where := q.shown(l)
-	if live, _ := q.live(l); live != "true" {
-		where = append(where, live)
-	}
-	table := ident(l.Schema, l.Table)
-	source := "null::date"
-	if l.Own {
-		source = e.parts.fill("source_date", "table", table)
-	}
-	sql := e.parts.fill("figures", "geom", ident(l.GeomColumn), "srid", strconv.Itoa(l.SRID), "table", table,
-		"where", and(where), "source_date", source)
-	var f figure
-	var b [4]*float64
-	err := e.opts.DB.Query.Ask(ctx, claims(req), sql, q.args, func(rows pgx.Rows) error {
-		for rows.Next() {
-			if err := rows.Scan(&f.count, &b[0], &b[1], &b[2], &b[3], &f.source); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
-	})
-	if err != nil {
-		return figure{}, err
-	}
-	if b[0] != nil {
-		f.bounds = &orb.Bound{Min: orb.Point{*b[0], *b[1]}, Max: orb.Point{*b[2], *b[3]}}
-	}
-	return f, nil
 }
 
 // dataBound is where a foreign layer's data is, with a margin: outside it a

@@ -123,7 +123,7 @@ func (q *question) layer(ordinal int, l part, f *filter) (string, error) {
 	limit := q.limit + 1
 	if l.ranked {
 		kind, total, limit = "rows_ranked", q.Get("total"), q.limit
-		join = q.fill("total_join", "source", source)
+		join = " " + q.fill("total_join", "source", source)
 	}
 	fid := ""
 	if l.layer.FIDColumn != "" {
@@ -132,7 +132,7 @@ func (q *question) layer(ordinal int, l part, f *filter) (string, error) {
 	return q.fill("layer",
 		"ordinal", strconv.Itoa(ordinal), "name", q.arg(l.layer.ID)+"::text", "fid_name", fid, "total", total,
 		"geometry", q.geometry(l), "properties", props,
-		"rows", q.fill(kind, "source", source, "limit", q.share("limit"+strconv.Itoa(limit), "bigint", limit))) + join, nil
+		"rows", q.fill(kind, "source", source, "limit", q.share("limit"+strconv.Itoa(limit), "bigint", limit)), "join", join), nil
 }
 
 // columns are those of a row r, and what becomes of them in the feature.

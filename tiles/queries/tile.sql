@@ -10,7 +10,7 @@ tiny (an area that may vanish when drawn), worst (level 1 or 2).
 -- name: layer
 select {ordinal} as ordinal, m.mvt, m.n, m.small, m.next, {total}
 from (select ST_AsMVT(p, {name}, 4096, '_geom'{fid_name}) as mvt, count(*) as n, count(*) filter (where r.small) as small, min(r.next) as next
-      from ({rows}) r cross join lateral (select {geometry} as _geom{properties}) p) m
+      from ({rows}) r cross join lateral (select {geometry} as _geom{properties}) p) m{join}
 
 -- name: no_total
 null::bigint as total, null::timestamptz as total_next
