@@ -50,9 +50,9 @@ func newHub(s *Server) *hub {
 	}
 }
 
-// OnBatch takes a batch of the feed. Register it last: when a client hears of a
+// Deliver takes a batch of the feed. Register it last: when a client hears of a
 // change, the caches no longer hold what was before.
-func (s *Server) OnBatch(_ context.Context, b feed.Batch) {
+func (s *Server) Deliver(_ context.Context, b feed.Batch) {
 	h := s.hub
 	id := s.opts.Feed.State().FeedID
 	h.mu.Lock()

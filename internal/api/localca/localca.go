@@ -239,8 +239,8 @@ func (a *Authority) Run(ctx context.Context) error {
 	}
 }
 
-// TLS is the configuration of a server; renewals need no restart.
-func (a *Authority) TLS() *tls.Config {
+// TLSConfig is the configuration of a server; renewals need no restart.
+func (a *Authority) TLSConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {

@@ -32,7 +32,7 @@ func leaf(t *testing.T, a *localca.Authority, name string, at time.Time) (*x509.
 	c1, c2 := net.Pipe()
 	defer c1.Close()
 	defer c2.Close()
-	go func() { _ = tls.Server(c2, a.TLS()).Handshake() }()
+	go func() { _ = tls.Server(c2, a.TLSConfig()).Handshake() }()
 	client := tls.Client(c1, &tls.Config{RootCAs: pool, ServerName: name, Time: func() time.Time { return at }, MinVersion: tls.VersionTLS12})
 	if err := client.Handshake(); err != nil {
 		return nil, err

@@ -1,0 +1,261 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/valyala/fasthttp/fasthttputil"
+
+	"onemap/internal/api"
+	"onemap/internal/api/health"
+	"onemap/internal/db"
+	"onemap/internal/features"
+	"onemap/internal/feed"
+	"onemap/internal/pgtest"
+	"onemap/internal/registry"
+	"onemap/static"
+	"onemap/tiles"
+	"onemap/tiles/basemap"
+)
+
+// env is a whole server over a real database, as cmd wires it.
+type env struct {
+	t      *testing.T
+	dsn    pgtest.DSNs
+	db     *db.DB
+	reg    *registry.Registry
+	feed   *feed.Reader
+	server *api.Server
+	opts   api.Options
+	mem    *fasthttputil.InmemoryListener
+	client *http.Client
+	logs   *logs
+	conn   *pgx.Conn // as the owner would write on the command line
+}
+
+// logs keeps what the server logged.
+type logs struct {
+	mu  sync.Mutex
+	buf strings.Builder
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// loopback is the address the clients in memory pretend to call from.
+func loopback() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 40000} }
+
+func start(t *testing.T, change ...func(*api.Options)) *env {
+	t.Helper()
+	e := &env{t: t, dsn: pgtest.Database(t), logs: &logs{}}
+	var err error
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.db, err = db.Open(t.Context(), db.Options{DSN: e.dsn.App})
+	must(err)
+	t.Cleanup(e.db.Close)
+	e.reg, err = registry.Open(t.Context(), e.db.Query)
+	must(err)
+	e.feed, err = feed.Open(t.Context(), e.db, feed.Options{})
+	must(err)
+	logger := slog.New(slog.NewTextHandler(e.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	engine, err := tiles.New(tiles.Options{DB: e.db, Registry: e.reg, Feed: e.feed, Logger: logger})
+	must(err)
+	store, err := features.Open(e.db)
+	must(err)
+	checker, err := health.Open(e.db)
+	must(err)
+	site, err := static.Load()
+	must(err)
+	ground, err := basemap.Open()
+	must(err)
+	e.opts = api.Options{
+		DB: e.db, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Health: checker,
+		Version: "test", Logger: logger,
+	}
+	for _, c := range change {
+		c(&e.opts)
+	}
+	e.server, err = api.New(e.opts)
+	must(err)
+	e.feed.OnBatch("registry", func(ctx context.Context, b feed.Batch) {
+		for _, c := range b.Changes {
+			if c.Layer == feed.CatalogueChanged || c.Layer == feed.RegistryChanged {
+				_ = e.reg.Reload(ctx)
+				return
+			}
+		}
+	})
+	e.feed.OnBatch("tiles", engine.Invalidate)
+	e.feed.OnBatch("live", e.server.Deliver)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = e.feed.Run(ctx) })
+	e.mem = fasthttputil.NewInmemoryListener()
+	wg.Go(func() { _ = e.server.Serve(ctx, e.mem) })
+	e.client = &http.Client{
+		Transport: &http.Transport{
+			DialContext:        func(context.Context, string, string) (net.Conn, error) { return e.mem.DialWithLocalAddr(loopback()) },
+			DisableCompression: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       20 * time.Second,
+	}
+	t.Cleanup(func() {
+		e.client.CloseIdleConnections()
+		stop, done := context.WithTimeout(context.Background(), 5*time.Second)
+		defer done()
+		_ = e.server.Shutdown(stop)
+		cancel()
+		wg.Wait()
+	})
+	e.conn = pgtest.Connect(t, e.dsn.App)
+	return e
+}
+
+// reply is a response with its body read.
+type reply struct {
+	*http.Response
+	body []byte
+}
+
+func (e *env) do(method, target string, headers ...string) reply {
+	e.t.Helper()
+	req, err := http.NewRequestWithContext(e.t.Context(), method, "http://localhost"+target, nil)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		if strings.EqualFold(headers[i], "Host") {
+			req.Host = headers[i+1]
+			continue
+		}
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := e.client.Do(req)
+	if err != nil {
+		e.t.Fatalf("%s %s: %v", method, target, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		e.t.Fatalf("%s %s: %v", method, target, err)
+	}
+	e.validate(req, resp, body)
+	return reply{resp, body}
+}
+
+func (e *env) get(target string, headers ...string) reply {
+	e.t.Helper()
+	return e.do("GET", target, headers...)
+}
+
+// json decodes a reply that must be 200.
+func (e *env) json(target string, into any, headers ...string) reply {
+	e.t.Helper()
+	r := e.get(target, headers...)
+	if r.StatusCode != 200 {
+		e.t.Fatalf("GET %s: %d %s", target, r.StatusCode, r.body)
+	}
+	if err := json.Unmarshal(r.body, into); err != nil {
+		e.t.Fatalf("GET %s: %v in %s", target, err, r.body)
+	}
+	return r
+}
+
+// wantProblem checks the document, and that it tells nothing of the inside.
+func (e *env) wantProblem(r reply, status int, code string) {
+	e.t.Helper()
+	var d struct {
+		Type, Title, Code, Detail, Instance string
+		Status                              int
+	}
+	if r.StatusCode != status {
+		e.t.Errorf("%s: status %d, want %d: %s", r.Request.URL, r.StatusCode, status, r.body)
+		return
+	}
+	if ct := r.Header.Get("Content-Type"); !strings.HasPrefix(ct, "application/problem+json") {
+		e.t.Errorf("%s: content type %q", r.Request.URL, ct)
+	}
+	if err := json.Unmarshal(r.body, &d); err != nil {
+		e.t.Errorf("%s: %v in %s", r.Request.URL, err, r.body)
+		return
+	}
+	if d.Code != code || d.Status != status || d.Title == "" || d.Detail == "" || d.Instance == "" || d.Type == "" {
+		e.t.Errorf("%s: problem %s, want code %s", r.Request.URL, r.body, code)
+	}
+	for _, leak := range []string{"SELECT", "select ", "goroutine", ".go:", "pgx", "SQLSTATE", "ERROR:"} {
+		if strings.Contains(string(r.body), leak) {
+			e.t.Errorf("%s: the problem shows %q: %s", r.Request.URL, leak, r.body)
+		}
+	}
+}
+
+func (e *env) exec(sql string, args ...any) {
+	e.t.Helper()
+	if _, err := e.conn.Exec(e.t.Context(), sql, args...); err != nil {
+		e.t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// settle waits until this node delivered everything committed so far.
+func (e *env) settle() {
+	e.t.Helper()
+	var xid uint64
+	if err := e.conn.QueryRow(e.t.Context(), `select pg_current_xact_id()`).Scan(&xid); err != nil {
+		e.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(e.t.Context(), 20*time.Second)
+	defer cancel()
+	if err := e.feed.WaitFor(ctx, feed.Position{Xid: xid}); err != nil {
+		e.t.Fatalf("the feed did not settle: %v", err)
+	}
+}
+
+// county puts a few rows of several layers around 119.25, 34.15.
+func (e *env) county() {
+	e.t.Helper()
+	e.exec(`insert into dataset (name, title, source_dept, source_date) values ('test', '测试数据', '应急管理局', '2026-05-01')`)
+	e.exec(`insert into admin (dataset, source_key, code, admin_code, name, rank, geom)
+		select d.id, v.code, v.code, v.code, v.name, v.rank, st_setsrid(st_makeenvelope(v.x0, v.y0, v.x1, v.y1), 4490)
+		from dataset d, (values ('990100', '示例县', 3, 119.0, 34.0, 119.6, 34.4), ('990100001', '清河镇', 4, 119.0, 34.0, 119.3, 34.4), ('990100002', '王家山乡', 4, 119.3, 34.0, 119.6, 34.4)) v(code, name, rank, x0, y0, x1, y1)
+		where d.name = 'test'`)
+	e.exec(`insert into admin_alias (admin_code, alias, kind) values ('990100001', '老清河', 'former_name')`)
+	e.exec(`insert into hazards (dataset, source_key, code, name, hazard, level, threatened_persons, geom)
+		select d.id, 'h' || i, 'DZ' || lpad(i::text, 4, '0'), '清河滑坡' || i, case when i % 2 = 0 then 'landslide' else 'collapse' end, 1 + i % 4, i * 10,
+		st_setsrid(st_makepoint(119.20 + i * 0.001, 34.15), 4490) from generate_series(1, 30) i, dataset d where d.name = 'test'`)
+	e.exec(`insert into shelters (code, name, class, capacity, geom) values
+		('BN001', '清河中学', 'long', 800, st_setsrid(st_makepoint(119.25, 34.15), 4490)),
+		('BN002', '清河镇中心小学', 'short', 300, null)`)
+	e.exec(`insert into hazard_areas (name, hazard, level, geom) values
+		('清河滑坡影响区', 'landslide', 1, st_setsrid(st_makeenvelope(119.24, 34.14, 119.26, 34.16), 4490))`)
+	e.exec(`insert into incidents (code, name, kind, level, occurred_at, geom) values
+		('SJ1', '王家山山洪', 'flood', 2, '2026-06-01 08:00+08', st_setsrid(st_makepoint(119.4, 34.2), 4490)),
+		('SJ2', '清河内涝', 'waterlogging', 3, '2026-07-01 08:00+08', st_setsrid(st_makepoint(119.25, 34.15), 4490))`)
+	e.exec(`insert into zones (name, kind, level, published, geom) values
+		('草稿区', 'risk', 1, false, st_setsrid(st_makeenvelope(119.24, 34.14, 119.26, 34.16), 4490))`)
+	e.settle()
+}
