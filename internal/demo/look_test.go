@@ -1,6 +1,8 @@
 package demo
 
 import (
+	"flag"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -33,9 +35,15 @@ func rings(g orb.Geometry) [][][]pt {
 	return nil
 }
 
-func TestLookCounty(t *testing.T) {
+var drawDir = flag.String("draw", "", "directory to draw pictures of the county into")
+
+// TestDraw draws maps of the county for people to look at; it decides nothing.
+func TestDraw(t *testing.T) {
+	if *drawDir == "" {
+		t.Skip("pictures are drawn with -draw DIR only")
+	}
 	s := time.Now()
-	c := Generate(Options{Seed: 1, Now: time.Date(2026, 6, 20, 13, 0, 0, 0, time.UTC)})
+	c := Generate(Options{Seed: 1, Now: testNow})
 	t.Log("generated", time.Since(s))
 	count := map[string]int{}
 	pts := map[string]int{}
@@ -57,7 +65,6 @@ func TestLookCounty(t *testing.T) {
 	}
 	draw := func(o pt, wm, hm float64, px int, name string, only map[string]bool) {
 		cv := newCanvas(o, wm, hm, px)
-		cv.img.Pix = cv.img.Pix[:]
 		cv.poly(polygon{{o, o.add(pt{wm, 0}), o.add(pt{wm, hm}), o.add(pt{0, hm})}}, rgb(0xf7f5ef, 255))
 		px1 := cv.scale / 2 // px per metre
 		lw := func(m, least float64) float64 { return max(m*px1, least) }
@@ -180,7 +187,7 @@ func TestLookCounty(t *testing.T) {
 				}
 			}
 		})
-		if err := cv.save("/tmp/om/demo/" + name); err != nil {
+		if err := cv.save(filepath.Join(*drawDir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}

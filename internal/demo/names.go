@@ -11,7 +11,7 @@ func pinyinTable() map[rune]string {
 		" 龙long凤feng虎hu金jin银yin铁tie水shui泉quan桃tao梨li梅mei松song柏bai槐huai桂gui栗li茶cha莲lian荷he药yao古gu新xin老lao黄huang红hong黑hei乌wu" +
 		" 沙sha土tu砖zhuan瓦wa井jing塘tang堰yan坝ba桥qiao渡du湾wan河he溪xi沟gou冲chong岭ling坪ping垭ya寨zhai岩yan坡po坳ao坎kan庄zhuang集ji店dian营ying畈fan" +
 		" 垸yuan台tai岗gang铺pu场chang屋wu楼lou园yuan门men口kou头tou嘴zui洲zhou滩tan峪yu峰feng山shan家jia树shu木mu云yun雾wu天tian星xing月yue日ri清qing平ping安an" +
-		" 阳yang花hua里li路lu文wen昌chang滨bin迎ying宾bin光guang明ming学xue府fu街jie道dao城cheng环huan朝chao园yuan柏bai小xiao老lao方fang郎lang心xin梁liang岛dao永yong兴xing和he福fu太tai万wan三san四si五wu六liu七qi八ba九jiu十shi二er一yi中zhong") {
+		" 阳yang花hua里li路lu文wen昌chang滨bin迎ying宾bin光guang明ming学xue府fu街jie道dao城cheng环huan朝chao园yuan柏bai小xiao老lao方fang郎lang心xin梁liang岛dao板ban叶ye杏xing岳yue合he炉lu鸡ji子zi屏ping永yong兴xing和he福fu太tai万wan三san四si五wu六liu七qi八ba九jiu十shi二er一yi中zhong") {
 		r := []rune(f)
 		for i := 0; i < len(r); {
 			j := i + 1
