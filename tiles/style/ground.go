@@ -2,6 +2,7 @@ package style
 
 import (
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -75,16 +76,17 @@ func (b *builder) admin(l Layer, rank int) object {
 			size             any
 			color            string
 		}{
-			{"label-village", is(">=", 5), 13, 0, zoomed(13, 11, 16, 13), b.pal.muted},
-			{"label-township", is("==", 4), 9.2, 0, zoomed(9, 12, 13, 15), b.pal.text},
-			{"label-county", is("<=", 3), 0, 10, zoomed(6, 12, 9, 15), b.pal.text},
+			{"area-label-village", is(">=", 5), 13, 0, zoomed(13, 11, 16, 13), b.pal.muted},
+			{"area-label-township", is("==", 4), 9.2, 0, zoomed(9, 12, 13, 15), b.pal.text},
+			{"area-label-county", is("<=", 3), 0, 10, zoomed(6, 12, 9, 15), b.pal.text},
 		}
 		for _, n := range labels {
 			body := object{
 				"type": "symbol", "filter": n.filter,
 				"layout": object{
 					"text-field": []any{"get", l.LabelField}, "text-font": fonts, "text-size": n.size,
-					"text-padding": 6, "text-max-width": 8, "symbol-sort-key": []any{"to-number", []any{"get", "rank"}, 9},
+					"text-padding": 2, "text-max-width": 8, "text-variable-anchor": []any{"center", "top", "bottom", "right", "left"},
+					"text-radial-offset": 0.9, "text-justify": "auto", "symbol-sort-key": []any{"to-number", []any{"get", "rank"}, 9},
 				},
 				"paint":   object{"text-color": n.color, "text-halo-color": b.pal.halo, "text-halo-width": 1.6},
 				"minzoom": max(n.minzoom, float64(l.MinZoom)),
@@ -105,7 +107,7 @@ func (b *builder) grids(l Layer, rank int) object {
 		"type": "line", "layout": object{"line-join": "round"},
 		"paint": object{"line-color": color, "line-width": zoomed(11, 0.5, 15, 1.2), "line-dasharray": []any{2, 2}},
 	})
-	b.areaLabel(l, rank)
+	b.areaLabel(l, rank, nil)
 	return object{"geometry": Line, "color": color, "dash": []any{2, 2}, "width": 1}
 }
 
@@ -113,12 +115,12 @@ func (b *builder) grids(l Layer, rank int) object {
 var roadClasses = []struct {
 	codes []string
 	width [3]float64 // at z9, z13, z16
-	from  float64
 }{
-	{[]string{"motorway", "expressway", "高速", "national", "国道"}, [3]float64{1.1, 3.4, 9}, 0},
-	{[]string{"provincial", "省道", "trunk", "primary", "urban_trunk"}, [3]float64{0.9, 2.7, 7}, 0},
-	{[]string{"county", "县道", "secondary"}, [3]float64{0.6, 2, 6}, 9},
-	{[]string{"township", "乡道", "tertiary", "town", "urban", "street", "街"}, [3]float64{0.4, 1.4, 5}, 10.5},
+	{[]string{"expressway", "national"}, [3]float64{1.1, 3.4, 9}},
+	{[]string{"provincial", "trunk"}, [3]float64{0.9, 2.7, 7.5}},
+	{[]string{"county", "secondary"}, [3]float64{0.6, 2, 6}},
+	{[]string{"township", "street"}, [3]float64{0.4, 1.4, 5}},
+	{[]string{"path", "lane"}, [3]float64{0.1, 0.5, 2}},
 }
 
 func (b *builder) roads(l Layer, rank int) object {
@@ -152,7 +154,7 @@ func (b *builder) roads(l Layer, rank int) object {
 		"type": "line", "layout": round(), "paint": object{"line-color": major, "line-width": width(0)},
 	})
 	if l.has(l.LabelField) {
-		b.add(slotLabel, rank, l, "label", object{
+		b.add(slotLabel, rank, l, "line-label", object{
 			"type": "symbol", "minzoom": max(13, l.MinZoom),
 			"layout": object{
 				"symbol-placement": "line", "text-field": []any{"get", l.LabelField}, "text-font": fonts,
@@ -165,18 +167,26 @@ func (b *builder) roads(l Layer, rank int) object {
 }
 
 func (b *builder) rivers(l Layer, rank int) object {
+	water := b.pick(pair{"#CFE0EC", "#0D2A45"})
 	if l.Geometry != Line {
 		b.add(slotGround, rank, l, "fill", object{
-			"type": "fill", "filter": geometryIs("Polygon"), "paint": object{"fill-color": b.pal.water},
+			"type": "fill", "filter": geometryIs("Polygon"), "paint": object{"fill-color": water, "fill-outline-color": b.pal.river},
 		})
+		if l.has(l.LabelField) {
+			b.add(slotLabel, rank, l, "area-label", object{
+				"type": "symbol", "minzoom": max(12, l.MinZoom), "filter": geometryIs("Polygon"),
+				"layout": object{"text-field": []any{"get", l.LabelField}, "text-font": fonts, "text-size": 11.5, "text-max-width": 6, "text-padding": 8},
+				"paint":  object{"text-color": b.pick(pair{"#5C86A6", "#6FA3CF"}), "text-halo-color": b.pal.halo, "text-halo-width": 1.4},
+			})
+		}
 	}
 	b.add(slotGround, rank, l, "line", object{
-		"type": "line", "layout": object{"line-join": "round", "line-cap": "round"},
+		"type": "line", "filter": geometryIs("LineString"), "layout": object{"line-join": "round", "line-cap": "round"},
 		"paint": object{"line-color": b.pal.river, "line-width": zoomed(8, 0.8, 12, 2, 16, 6)},
 	})
 	if l.has(l.LabelField) {
-		b.add(slotLabel, rank, l, "label", object{
-			"type": "symbol", "minzoom": max(11, l.MinZoom),
+		b.add(slotLabel, rank, l, "line-label", object{
+			"type": "symbol", "minzoom": max(11, l.MinZoom), "filter": geometryIs("LineString"),
 			"layout": object{
 				"symbol-placement": "line", "text-field": []any{"get", l.LabelField}, "text-font": fonts,
 				"text-size": 11.5, "symbol-spacing": 480,
@@ -189,8 +199,58 @@ func (b *builder) rivers(l Layer, rank int) object {
 
 func (b *builder) buildings(l Layer, rank int) object {
 	b.add(slotGround, rank, l, "fill", object{
-		"type": "fill", "minzoom": max(13, l.MinZoom),
+		"type": "fill", "minzoom": max(13, l.MinZoom), "filter": geometryIs("Polygon"),
 		"paint": object{"fill-color": b.pal.building, "fill-outline-color": b.pal.buildingLine, "fill-opacity": 0.9},
 	})
+	b.add(slotGround, rank, l, "dot", object{
+		"type": "circle", "minzoom": max(14, l.MinZoom), "filter": geometryIs("Point"),
+		"paint": object{"circle-color": b.pal.buildingLine, "circle-radius": zoomed(14, 1.2, 17, 3)},
+	})
 	return object{"geometry": Polygon, "color": b.pal.buildingLine}
+}
+
+// densityField is the figure a choropleth shows, or "".
+func densityField(l Layer) string {
+	if l.Symbol != "density" {
+		return ""
+	}
+	for _, field := range []string{"population", "total"} {
+		if slices.Contains(l.TileFields, field) {
+			return field
+		}
+	}
+	return ""
+}
+
+// density colours areas by a count of people, in one hue that no ladder uses. Steps
+// are of the square root, because cells hold a few or very many.
+func (b *builder) density(l Layer, rank int, field string) object {
+	value := []any{"to-number", []any{"get", field}, 0}
+	counts := []int{0, 50, 200, 800, 3000}
+	colors := []string{"#EFEAE3", "#D3C6B7", "#AD9884", "#7D6756", "#4C3B30"}
+	if b.pal.dark {
+		colors = []string{"#1C2C3C", "#3C434A", "#665F58", "#9A8874", "#D8C3A5"}
+	}
+	ramp := []any{"interpolate", []any{"linear"}, []any{"sqrt", value}}
+	steps := []object{}
+	for i, n := range counts {
+		ramp = append(ramp, math.Round(math.Sqrt(float64(n))*10)/10, colors[i])
+		steps = append(steps, object{"from": n, "color": colors[i]})
+	}
+	b.add(slotFill, rank, l, "fill", object{
+		"type": "fill", "filter": geometryIs("Polygon"),
+		"paint": object{"fill-color": ramp, "fill-opacity": hovered(0.85, 0.62), "fill-antialias": false},
+	})
+	b.add(slotFill, rank, l, "outline", object{
+		"type": "line", "minzoom": max(12, l.MinZoom), "filter": geometryIs("Polygon"),
+		"paint": object{"line-color": b.pal.halo, "line-width": 0.5, "line-opacity": 0.6},
+	})
+	b.add(slotFill, rank, l, "base", object{
+		"type": "circle", "filter": geometryIs("Point"),
+		"paint": object{
+			"circle-color": ramp, "circle-opacity": hovered(1, 0.85), "circle-stroke-color": b.pal.rim, "circle-stroke-width": 1,
+			"circle-radius": []any{"interpolate", []any{"linear"}, []any{"sqrt", value}, 0, 2, 30, 12},
+		},
+	})
+	return object{"geometry": Polygon, "color": colors[2], "ramp": steps}
 }

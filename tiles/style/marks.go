@@ -62,14 +62,14 @@ func clustered(shown any) any {
 
 // area is a translucent fill, a texture that tells levels apart without colour, and a
 // full-colour line inside the edge, so that neighbours keep their own outline.
-func (b *builder) area(l Layer, rank int, color, filter any) {
+func (b *builder) area(l Layer, rank int, color, filter any, from int) {
 	slot := areaSlot(l)
 	opacity := b.pal.fill
 	if quiet(l) {
 		opacity = 0.10
 	}
 	b.add(slot, rank, l, "fill", withFilter(object{
-		"type":  "fill",
+		"type": "fill", "minzoom": from,
 		"paint": object{"fill-color": color, "fill-opacity": hovered(min(1, opacity+0.14), opacity), "fill-antialias": false},
 	}, filter))
 	if b.hasTexture(l) {
@@ -84,7 +84,7 @@ func (b *builder) area(l Layer, rank int, color, filter any) {
 			return "tx-" + s.Texture + suffix
 		}, "")
 		b.add(slot, rank, l, "texture", withFilter(object{
-			"type": "fill", "paint": object{"fill-pattern": texture, "fill-opacity": 0.55},
+			"type": "fill", "minzoom": from, "paint": object{"fill-pattern": texture, "fill-opacity": 0.55},
 		}, all(filter, []any{"!=", texture, ""})))
 	}
 	outline := object{
@@ -96,7 +96,7 @@ func (b *builder) area(l Layer, rank int, color, filter any) {
 		outline["line-offset"] = 0
 	}
 	b.add(slot, rank, l, "outline", withFilter(object{
-		"type": "line", "layout": object{"line-join": "round"}, "paint": outline,
+		"type": "line", "minzoom": from, "layout": object{"line-join": "round"}, "paint": outline,
 	}, filter))
 }
 
@@ -120,18 +120,20 @@ func (b *builder) hasTexture(l Layer) bool {
 	return false
 }
 
-func (b *builder) areaLabel(l Layer, rank int) {
+// areaLabel is drawn by our own page at places it finds itself (part "area-label"):
+// MapLibre would repeat the label in every tile an area touches.
+func (b *builder) areaLabel(l Layer, rank int, filter any) {
 	if !l.has(l.LabelField) {
 		return
 	}
-	b.add(slotLabel, rank, l, "label", object{
+	b.add(slotLabel, rank, l, "area-label", withFilter(object{
 		"type": "symbol", "minzoom": max(12, l.MinZoom),
 		"layout": object{
 			"text-field": []any{"get", l.LabelField}, "text-font": fonts, "text-size": 12,
 			"text-padding": 4, "text-max-width": 9, "symbol-sort-key": b.sortKey(l),
 		},
 		"paint": object{"text-color": b.pal.text, "text-halo-color": b.pal.halo, "text-halo-width": 1.5},
-	})
+	}, filter))
 }
 
 func (b *builder) line(l Layer, rank int, color, filter any) {
@@ -148,18 +150,18 @@ func (b *builder) line(l Layer, rank int, color, filter any) {
 	}, filter))
 }
 
-func (b *builder) lineLabel(l Layer, rank int) {
+func (b *builder) lineLabel(l Layer, rank int, filter any) {
 	if !l.has(l.LabelField) {
 		return
 	}
-	b.add(slotLabel, rank, l, "label", object{
+	b.add(slotLabel, rank, l, "line-label", withFilter(object{
 		"type": "symbol", "minzoom": max(13, l.MinZoom),
 		"layout": object{
 			"symbol-placement": "line", "text-field": []any{"get", l.LabelField}, "text-font": fonts,
 			"text-size": 11, "symbol-spacing": 320,
 		},
 		"paint": object{"text-color": b.pal.muted, "text-halo-color": b.pal.halo, "text-halo-width": 1.4},
-	})
+	}, filter))
 }
 
 // sortKey keeps the worst when labels fight for room.
@@ -199,21 +201,24 @@ func importance(l Layer) float64 {
 	case "exposure":
 		return 0.74
 	}
-	switch l.ID {
-	case "sensors", "warning_terminals", "enterprises":
-		return 0.8
+	switch l.Symbol {
+	case "dot":
+		return 0.6
+	case "sensor", "terminal", "waterworks":
+		return 0.78
+	case "diamond_double":
+		return 1.06
 	}
-	return 0.96
+	return 0.94
 }
 
 // point is a white silhouette with a dark halo, the coloured inside, a pictogram from
 // z13, and a label that gives way to every symbol.
-func (b *builder) point(l Layer, rank int, color, filter any) {
+func (b *builder) point(l Layer, rank int, shape string, color, filter any) {
 	slot := slotPoint
 	if l.Theme == "events" {
 		slot = slotIncident
 	}
-	shape := shapeOf(l)
 	scale := importance(l)
 	size := func() any { return b.pointSize(l, scale) }
 	key := b.worstOnTop(l)
@@ -223,8 +228,10 @@ func (b *builder) point(l Layer, rank int, color, filter any) {
 			"icon-image": "s-" + shape, "icon-size": size(), "icon-allow-overlap": true, "icon-padding": 1, "symbol-sort-key": key,
 		},
 		"paint": object{
-			"icon-color": hovered(b.pal.accent, b.pal.rim), "icon-halo-color": b.pal.shadow, "icon-halo-width": 0.9, "icon-halo-blur": 0.6,
-			"icon-opacity": clustered(1),
+			"icon-color":      hovered(b.pal.accent, b.pal.rim),
+			"icon-halo-color": b.byState(l, b.pal.shadow, b.pal.ring, b.pal.shadow),
+			"icon-halo-width": b.byState(l, 0.9, 2.4, 0.9), "icon-halo-blur": b.byState(l, 0.6, 0, 0.6),
+			"icon-opacity": clustered(b.byState(l, 1, 1, faded)),
 		},
 	}, filter))
 	b.add(slot, rank, l, "symbol", withFilter(object{
@@ -232,7 +239,7 @@ func (b *builder) point(l Layer, rank int, color, filter any) {
 		"layout": object{
 			"icon-image": "f-" + shape, "icon-size": size(), "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": key,
 		},
-		"paint": object{"icon-color": color, "icon-opacity": clustered(1)},
+		"paint": object{"icon-color": color, "icon-opacity": clustered(b.byState(l, 1, 1, faded))},
 	}, filter))
 	glyph := []any{"image", "g-layer-" + l.ID}
 	var image any = glyph
@@ -247,7 +254,7 @@ func (b *builder) point(l Layer, rank int, color, filter any) {
 		},
 		"paint": object{
 			"icon-color":   b.byLevel(l, func(s Step) any { return inkOn(b.stepColor(s)) }, inkOn(b.defaultColor(l))),
-			"icon-opacity": clustered(1),
+			"icon-opacity": clustered(b.byState(l, 1, 1, faded)),
 		},
 	}, filter))
 	if l.has(l.LabelField) {
@@ -263,6 +270,29 @@ func (b *builder) point(l Layer, rank int, color, filter any) {
 			},
 		}, filter))
 	}
+}
+
+// faded is how much of a settled thing is left to see.
+const faded = 0.45
+
+// activeStates are those somebody is at work in: the symbol wears a ring. In
+// settledStates nothing is expected any more: the symbol fades.
+var (
+	activeStates  = []string{"responding", "rectifying", "reviewing", "treatment", "open", "full", "dispatched", "on_site", "warning", "blocked"}
+	settledStates = []string{"closed", "archived", "removed", "rejected", "cancelled", "expired", "updated", "disabled", "no_data", "offline", "reopened"}
+)
+
+// byState picks by the field "state". A shelter that is closed waits to be opened; it
+// is not settled.
+func (b *builder) byState(l Layer, usual, active, settled any) any {
+	if !l.has("state") || len(l.TileFields) == 0 {
+		return usual
+	}
+	gone := settledStates
+	if l.ID == "shelters" {
+		gone = settledStates[1:]
+	}
+	return []any{"match", []any{"to-string", []any{"get", "state"}}, activeStates, active, gone, settled, usual}
 }
 
 // glyphOffset moves the pictogram to the optical middle of its silhouette.

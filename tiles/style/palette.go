@@ -8,7 +8,7 @@ type palette struct {
 	building, buildingLine                            string
 	road, roadCasing, roadMinor                       string
 	river                                             string
-	accent                                            string
+	accent, ring                                      string
 	fill                                              float64 // opacity of a risk fill
 	dark                                              bool
 }
@@ -20,7 +20,7 @@ var palettes = map[Theme]palette{
 		county: "#6E747B", township: "#979DA4", village: "#C3C6C9",
 		building: "#E9E5DB", buildingLine: "#D6D0C2",
 		road: "#D9D4C6", roadCasing: "#C4BEAE", roadMinor: "#E2DED2",
-		river: "#B4CDE0", accent: "#1F6FEB", fill: 0.34,
+		river: "#B4CDE0", accent: "#1F6FEB", ring: "#0E8F86", fill: 0.34,
 	},
 	Dark: {
 		land: "#15263A", water: "#0B1622", line: "#2C4A6B", text: "#C7D5E3", halo: "#0B1622", muted: "#8498AC",
@@ -28,7 +28,7 @@ var palettes = map[Theme]palette{
 		county: "#6F8CAB", township: "#4D6B8C", village: "#2F4A68",
 		building: "#1D3249", buildingLine: "#29435F",
 		road: "#34506F", roadCasing: "#1A2F47", roadMinor: "#243E5A",
-		river: "#23517A", accent: "#5A9BFF", fill: 0.40, dark: true,
+		river: "#23517A", accent: "#5A9BFF", ring: "#2DD4C4", fill: 0.40, dark: true,
 	},
 }
 
@@ -74,29 +74,26 @@ var themeHues = map[string]pair{
 	"admin":       {"#8A8F96", "#5E7C9B"},
 }
 
-// shapes are the silhouettes of the sprite; a symbol outside them is drawn as a circle.
-var shapes = map[string]bool{
-	"circle": true, "square": true, "diamond": true, "triangle": true, "house": true, "shield": true,
-	"hexagon": true, "octagon": true, "pentagon": true, "box": true, "drop": true, "cross": true,
+// shapes name the silhouette of the sprite for every symbol of the catalogue that
+// marks a place. Symbols outside (fill, line, density …) have no silhouette.
+var shapes = map[string]string{
+	"circle": "circle", "square": "square", "diamond": "diamond", "diamond_double": "diamond", "triangle": "triangle",
+	"house": "house", "shield": "shield", "hexagon": "hexagon", "sensor": "hexagon", "octagon": "octagon", "block": "octagon",
+	"pentagon": "pentagon", "terminal": "pentagon", "box": "box", "store": "box", "drop": "drop", "waterworks": "drop",
+	"pin": "pin", "dot": "circle", "cross": "cross",
 }
 
-// layerShapes applies where the catalogue names no silhouette (a line layer with a
-// few points, for instance).
-var layerShapes = map[string]string{
-	"hazards": "triangle", "dangers": "square", "enterprises": "diamond", "hazard_sources": "diamond", "incidents": "circle",
-	"alerts": "circle", "shelters": "house", "teams": "shield", "warehouses": "box", "sensors": "hexagon",
-	"warning_terminals": "pentagon", "road_blocks": "octagon", "facilities": "square", "key_places": "square",
+// shapeOf answers the silhouette of a layer and whether it has one. Point layers
+// always do.
+func shapeOf(l Layer) (string, bool) {
+	if s, ok := shapes[l.Symbol]; ok {
+		return s, true
+	}
+	return "circle", l.Geometry == Point
 }
 
-func shapeOf(l Layer) string {
-	if shapes[l.Symbol] {
-		return l.Symbol
-	}
-	if s, ok := layerShapes[l.ID]; ok {
-		return s
-	}
-	return "circle"
-}
+// symbolOnLines: a blocked road wants its sign; a levee does not want a row of them.
+func symbolOnLines(l Layer) bool { return l.Symbol == "block" }
 
 func (b *builder) pick(p pair) string {
 	if b.pal.dark {

@@ -198,32 +198,55 @@ func (b *builder) base() {
 	put("base/near-land", "fill", "base-near", "land", object{"fill-color": b.pal.land, "fill-antialias": true})
 }
 
-// layer draws one catalogue layer and answers its legend entry.
+// layer draws one catalogue layer and answers its legend entry: how its swatch looks.
 func (b *builder) layer(l Layer, rank int) object {
 	if draw, ok := grounds[l.ID]; ok {
 		return draw(b, l, rank)
 	}
-	color := b.levelColor(l)
-	legend := object{"geometry": l.Geometry, "color": b.defaultColor(l), "shape": shapeOf(l), "glyph": "g-layer-" + l.ID}
-	switch l.Geometry {
-	case Polygon:
-		b.area(l, rank, color, nil)
-		b.areaLabel(l, rank)
-	case Line:
-		b.line(l, rank, color, nil)
-		b.lineLabel(l, rank)
-	case Mixed:
-		b.area(l, rank, color, geometryIs("Polygon"))
-		b.line(l, rank, color, geometryIs("LineString"))
-		b.point(l, rank, color, geometryIs("Point"))
-	default:
-		b.point(l, rank, color, nil)
+	if field := densityField(l); field != "" {
+		return b.density(l, rank, field)
 	}
+	color := b.levelColor(l)
+	legend := object{"geometry": l.Geometry, "color": b.defaultColor(l), "glyph": "g-layer-" + l.ID}
 	if dash := dashOf(l); dash != nil {
 		legend["dash"] = dash
 	}
+	shape, marked := shapeOf(l)
+	switch {
+	case l.Geometry == Polygon && !marked:
+		b.area(l, rank, color, nil, l.MinZoom)
+		b.areaLabel(l, rank, nil)
+	case l.Geometry == Line && !marked:
+		b.line(l, rank, color, nil)
+		b.lineLabel(l, rank, nil)
+	case l.Geometry == Point || marked:
+		// A site drawn as an area is the same thing as one drawn as a point: from afar
+		// both are the symbol, near by the area shows under it.
+		var onSymbol any
+		if l.Geometry != Point {
+			b.area(l, rank, color, geometryIs("Polygon"), max(siteZoom, l.MinZoom))
+			b.line(l, rank, color, geometryIs("LineString"))
+			if !symbolOnLines(l) {
+				onSymbol = []any{"!=", []any{"geometry-type"}, "LineString"}
+			}
+		}
+		b.point(l, rank, shape, color, onSymbol)
+		legend["geometry"], legend["shape"] = Point, shape
+	default:
+		b.area(l, rank, color, geometryIs("Polygon"), l.MinZoom)
+		b.line(l, rank, color, geometryIs("LineString"))
+		b.point(l, rank, "circle", color, geometryIs("Point"))
+		b.areaLabel(l, rank, geometryIs("Polygon"))
+		legend["geometry"] = Polygon
+		if l.Symbol == "sketch" || l.Symbol == "lifeline" || l.Symbol == "line" {
+			legend["geometry"] = Line
+		}
+	}
 	return legend
 }
+
+// siteZoom is where the outline of a school or a depot begins to mean something.
+const siteZoom = 13
 
 func geometryIs(kind string) any {
 	return []any{"==", []any{"geometry-type"}, kind}

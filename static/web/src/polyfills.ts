@@ -8,7 +8,7 @@ function at(this: At, index: number): unknown {
 for (const proto of [Array.prototype, String.prototype, Object.getPrototypeOf(Int8Array.prototype)] as object[]) {
   if (!('at' in proto)) Object.defineProperty(proto, 'at', { value: at, writable: true, configurable: true })
 }
-if (!('hasOwn' in Object)) {
+if (typeof (Object as { hasOwn?: unknown }).hasOwn !== 'function') {
   Object.defineProperty(Object, 'hasOwn', { value: (o: object, k: PropertyKey) => Object.prototype.hasOwnProperty.call(o, k), writable: true, configurable: true })
 }
 if (!('throwIfAborted' in AbortSignal.prototype)) {

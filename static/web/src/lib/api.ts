@@ -43,7 +43,7 @@ export const getStyle = (theme: Theme, lang: Lang, signal?: AbortSignal) =>
   ask<Record<string, unknown>>(`/tiles/style.json?${query({ theme, lang })}`, lang, signal)
 
 export async function identify(at: { lon: number; lat: number; radius: number; layers: string[] }, lang: Lang, signal?: AbortSignal): Promise<Hit[]> {
-  const q = query({ lon: at.lon.toFixed(7), lat: at.lat.toFixed(7), radius_m: Math.max(1, Math.round(at.radius)), layers: at.layers.join(',') })
+  const q = query({ lon: at.lon.toFixed(7), lat: at.lat.toFixed(7), radius_m: Math.min(5000, Math.max(1, Math.round(at.radius))), layers: at.layers.join(',') })
   return (await ask<{ features: Hit[] | null }>(`/api/identify?${q}`, lang, signal)).features ?? []
 }
 

@@ -1,7 +1,7 @@
 import type { StyleSpecification } from 'maplibre-gl'
 import { tick } from 'svelte'
 import { pickLanguage, translate, type Key, type Params } from '../i18n/index.ts'
-import { legendOf, type LayerSetting, type View } from '../map/compose.ts'
+import { isContext, legendOf, type LayerSetting, type View } from '../map/compose.ts'
 import { Engine, type Camera, type Scene } from '../map/engine.ts'
 import { probe } from '../map/frugal.ts'
 import { boxOverlaps, type TileBox } from '../map/tiles.ts'
@@ -93,6 +93,23 @@ class App {
     if (layer.ladder_by && properties) name = layer.ladder_by.map[String(properties[layer.ladder_by.field])] ?? name
     if (!name && layer.ladder_by && !properties) name = Object.values(layer.ladder_by.map)[0] ?? null
     return name ? this.catalogue?.ladders[name] ?? null : null
+  }
+
+  /** laddersOf lists every ladder of a layer: two never share one row of the legend. */
+  laddersOf(layer: Layer): { key: string; value: string | null; title: string; steps: Step[] }[] {
+    const all = this.catalogue?.ladders ?? {}
+    const out: { key: string; value: string | null; title: string; steps: Step[] }[] = []
+    const by = layer.ladder_by
+    if (by) {
+      const list = this.catalogue?.code_lists[layer.fields.find((f) => f.name === by.field)?.code_list ?? '']
+      for (const [value, name] of Object.entries(by.map)) {
+        const ladder = all[name]
+        if (ladder) out.push({ key: value, value, title: list?.items.find((i) => i.code === value)?.title ?? ladder.title, steps: ladder.steps })
+      }
+    } else if (layer.ladder && all[layer.ladder]) {
+      out.push({ key: layer.ladder, value: null, ...all[layer.ladder]! })
+    }
+    return out
   }
 
   stepOf(layer: Layer, properties: Record<string, unknown>): Step | null {
@@ -366,12 +383,12 @@ class App {
 
   // ---- asking --------------------------------------------------------------
 
-  /** Most severe first, then the order of the panel. */
+  /** Most severe first, then the order of the panel; the ground under everything comes last, smallest unit first. */
   private sort(hits: Hit[]): Hit[] {
     const rank = new Map(this.order.map((id, i) => [id, i]))
-    const ground = (id: string) => (id === 'admin' || id === 'grids' || id === 'roads' || id === 'rivers' || id === 'buildings' ? 1 : 0)
+    const depth = (h: Hit) => (h.layer === 'admin' ? -Number(h.properties.rank ?? 0) : h.level ?? 99)
     return hits.filter((h) => this.layer(h.layer)).sort((a, b) =>
-      ground(a.layer) - ground(b.layer) || (rank.get(a.layer) ?? 99) - (rank.get(b.layer) ?? 99) || (a.level ?? 99) - (b.level ?? 99) || a.distance_m - b.distance_m)
+      Number(isContext(a.layer)) - Number(isContext(b.layer)) || (rank.get(a.layer) ?? 99) - (rank.get(b.layer) ?? 99) || depth(a) - depth(b) || a.distance_m - b.distance_m)
   }
 
   private async ask(at: { lon: number; lat: number; radius: number; x: number; y: number }): Promise<void> {
@@ -396,8 +413,9 @@ class App {
         this.select(hits[0]!)
       } else {
         // A symbol under the finger is meant before the area around it.
-        const points = hits.filter((h) => this.layer(h.layer)?.geometry === 'point')
-        this.select(points.length === 1 ? points[0]! : null, hits.length)
+        const marked = hits.filter((h) => this.legend[h.layer]?.geometry === 'point')
+        const ground = hits.every((h) => isContext(h.layer))
+        this.select(marked.length === 1 ? marked[0]! : ground ? hits[0]! : null, hits.length)
         this.say(this.t('say_hits', { n: hits.length }))
       }
     } catch (error) {

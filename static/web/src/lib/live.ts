@@ -190,8 +190,8 @@ export class Live {
     if (this.stopped) return
     if (m.kind === 'hello') {
       if (this.leader) {
-        if (this.state === 'live') this.tell()
-        else this.now()
+        if (this.state === 'lost') this.now()
+        else this.tell()
       }
       return
     }

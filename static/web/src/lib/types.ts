@@ -94,4 +94,5 @@ export interface LegendEntry {
   glyph?: string
   dash?: number[]
   width?: number
+  ramp?: { from: number; color: string }[]
 }

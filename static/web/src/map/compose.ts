@@ -57,8 +57,14 @@ export function both(a: FilterSpecification | null | undefined, b: FilterSpecifi
   return ['all', a, b] as FilterSpecification
 }
 
+const aboutGeometry = (f: unknown): boolean => Array.isArray(f) && Array.isArray(f[1]) && f[1][0] === 'geometry-type'
+
+function withoutGeometry(filter: FilterSpecification | undefined): FilterSpecification | undefined {
+  return aboutGeometry(filter) ? undefined : filter
+}
+
 /** isContext layers are the ground of the map: they are counted but not listed. */
-const CONTEXT = new Set(['buildings', 'roads', 'rivers', 'grids', 'admin', 'population'])
+const CONTEXT = new Set(['buildings', 'roads', 'rivers', 'lifelines', 'grids', 'admin', 'population', 'vulnerable'])
 export const isContext = (id: string): boolean => CONTEXT.has(id)
 
 /**
@@ -93,11 +99,12 @@ export function compose(base: StyleSpecification, catalogue: Catalogue, view: Vi
     ;(copy.layout as Record<string, unknown>).visibility = visible ? 'visible' : 'none'
     const filter = both((body as { filter?: FilterSpecification }).filter, userFilter(layer, setting))
     if (filter) copy.filter = filter
-    if (tag.part.startsWith('label') && layer.geometry === 'polygon') {
+    if (tag.part.startsWith('area-label')) {
       const moved = copy as unknown as Record<string, unknown>
       moved.source = LABELS
       delete moved['source-layer']
-      moved.filter = both(['==', ['get', 'om:layer'], tag.layer], filter)
+      // The places are points, whatever the areas are.
+      moved.filter = both(['==', ['get', 'om:layer'], tag.layer], both(withoutGeometry((body as { filter?: FilterSpecification }).filter), userFilter(layer, setting)))
     }
     if (setting.opacity < 1) {
       for (const key of OPACITY[copy.type] ?? []) {

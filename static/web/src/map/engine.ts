@@ -3,7 +3,8 @@ import type { Box, Catalogue, Layer, LegendEntry, Theme } from '../lib/types.ts'
 import { applyLayers } from './apply.ts'
 import { CLUSTER_BELOW, clusterDots, clusterRadius, spread, type Cluster, type Dot } from './clusters.ts'
 import { absolute, CLUSTERS, compose, countable, isContext, LABELS, SELECTION, userFilter, type View } from './compose.ts'
-import { PlaceBook, type Piece } from './labels.ts'
+import { boundsOf } from '../lib/geometry.ts'
+import { middle, PlaceBook, type Piece } from './labels.ts'
 import maplibregl from './maplibre.ts'
 import { CLUSTER_DISC, EMPTY, FIRST_OVERLAY, overlayLayers, overlaySources } from './overlays.ts'
 import { dirtyTiles, type TileBox } from './tiles.ts'
@@ -67,6 +68,9 @@ export class Engine {
   private sceneTimer = 0
   private hoverFrame = 0
   private isReady = false
+  /** something was drawn since the scene was last read */
+  private stale = true
+  private labelKey = ''
   private gone = false
   private readonly frugal: boolean
   private readonly still: boolean
@@ -136,9 +140,10 @@ export class Engine {
     map.on('movestart', () => this.hover(null))
     map.on('move', () => this.reportCamera())
     map.on('moveend', () => { this.reportCamera(); this.later() })
-    map.on('sourcedata', (e) => { if (e.tile || e.isSourceLoaded) this.later() })
-    map.on('dataloading', () => handlers.busy(true))
-    map.on('idle', () => { handlers.busy(false); this.later(0) })
+    // Our own overlays are drawn from the data: heeding their events would be a circle.
+    map.on('sourcedata', (e) => { if (!e.sourceId.startsWith('om-') && (e.tile || e.isSourceLoaded)) this.later() })
+    map.on('sourcedataloading', (e) => { if (!e.sourceId.startsWith('om-')) handlers.busy(true) })
+    map.on('idle', () => { handlers.busy(false); if (this.stale) this.later(0) })
     map.on('error', (e) => {
       const source = (e as unknown as { sourceId?: string }).sourceId ?? null
       handlers.failed(source, e.error?.message ?? '')
@@ -150,6 +155,7 @@ export class Engine {
 
   private redrawOverlays(): void {
     this.clusterKey = ''
+    this.labelKey = ''
     this.hidden.clear()
     this.select(this.selected)
     this.later(0)
@@ -299,6 +305,7 @@ export class Engine {
 
   /** later gathers what follows from the picture (clusters, labels, counts) after changes settle. */
   private later(delay = 120): void {
+    this.stale = true
     if (this.sceneTimer && delay > 0) return
     clearTimeout(this.sceneTimer)
     this.sceneTimer = window.setTimeout(() => {
@@ -307,6 +314,7 @@ export class Engine {
       this.recluster()
       this.relabel()
       if (this.map.isMoving()) { this.later(); return }
+      this.stale = !this.map.areTilesLoaded()
       this.report()
     }, delay)
   }
@@ -318,7 +326,7 @@ export class Engine {
   private recluster(): void {
     const zoom = this.map.getZoom()
     const clusters: Cluster[] = []
-    const points = this.catalogue.layers.filter((l) => l.geometry === 'point')
+    const points = this.catalogue.layers.filter((l) => this.legend[l.id]?.geometry === 'point')
     for (const id of this.view.order) {
       const layer = points.find((l) => l.id === id)
       if (!layer) continue
@@ -327,8 +335,9 @@ export class Engine {
       if (setting?.visible && zoom < CLUSTER_BELOW && zoom >= layer.min_zoom && this.map.getSource(id)) {
         const dots: Dot[] = []
         for (const f of this.source(layer, userFilter(layer, setting) ?? undefined)) {
-          if (f.geometry.type !== 'Point' || f.id === undefined) continue
-          const [lon, lat] = f.geometry.coordinates as [number, number]
+          if (f.id === undefined) continue
+          const [lon, lat] = f.geometry.type === 'Point' ? f.geometry.coordinates as [number, number] : centre(f.geometry)
+          if (!Number.isFinite(lon)) continue
           dots.push({ fid: Number(f.id), lon, lat, level: Number(f.properties[layer.level_field ?? ''] ?? 0) })
         }
         for (const c of clusterDots(id, dots, zoom)) {
@@ -373,8 +382,8 @@ export class Engine {
     const zoom = this.map.getZoom()
     const wanted: string[] = []
     for (const layer of this.catalogue.layers) {
-      if (layer.geometry !== 'polygon' || !layer.label_field || !this.view.settings[layer.id]?.visible) continue
-      const labels = this.composed.filter((l) => (l as { source?: string }).source === LABELS && l.id.startsWith(`${layer.id}/`))
+      if (!layer.label_field || !this.view.settings[layer.id]?.visible) continue
+      const labels = this.composed.filter((l) => (l as { source?: string }).source === LABELS && l.id.startsWith(`${layer.id}/`) && l.layout?.visibility !== 'none')
       if (labels.length === 0 || labels.every((l) => zoom < (l.minzoom ?? 0) || zoom >= (l.maxzoom ?? 25))) continue
       wanted.push(layer.id)
       const pieces: Piece[] = []
@@ -386,7 +395,11 @@ export class Engine {
       }
       this.book.learn(layer.id, pieces)
     }
-    void (this.map.getSource(LABELS) as GeoJSONSource | undefined)?.setData({ type: 'FeatureCollection', features: this.book.features(wanted) })
+    const features = this.book.features(wanted)
+    const key = JSON.stringify(features)
+    if (key === this.labelKey) return
+    this.labelKey = key
+    void (this.map.getSource(LABELS) as GeoJSONSource | undefined)?.setData({ type: 'FeatureCollection', features })
   }
 
   private report(): void {
@@ -425,12 +438,19 @@ export class Engine {
   }
 }
 
+/** centre of the box: where a small site's symbol lies, near enough to group it. */
+function centre(g: GeoJSON.Geometry): [number, number] {
+  const b = boundsOf(g)
+  return b ? [(b[0] + b[2]) / 2, (b[1] + b[3]) / 2] : [NaN, NaN]
+}
+
 function anchor(g: GeoJSON.Geometry): [number, number] {
   switch (g.type) {
     case 'Point': return g.coordinates as [number, number]
     case 'MultiPoint': case 'LineString': return g.coordinates[Math.floor(g.coordinates.length / 2)] as [number, number]
-    case 'MultiLineString': case 'Polygon': return g.coordinates[0]![Math.floor(g.coordinates[0]!.length / 2)] as [number, number]
-    case 'MultiPolygon': return g.coordinates[0]![0]![0] as [number, number]
+    case 'MultiLineString': return g.coordinates[0]![Math.floor(g.coordinates[0]!.length / 2)] as [number, number]
+    case 'Polygon': return middle(g.coordinates as [number, number][][]) ?? centre(g)
+    case 'MultiPolygon': return middle(g.coordinates[0] as [number, number][][]) ?? centre(g)
     default: return [0, 0]
   }
 }
