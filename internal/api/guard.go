@@ -52,6 +52,8 @@ func (s *Server) translate(err error) *Error {
 		return own
 	case errors.Is(err, db.ErrBusy):
 		return wrap(CodeOverloaded, err)
+	case errors.Is(err, db.ErrUnavailable):
+		return wrap(CodeUnavailable, err)
 	case errors.Is(err, feed.ErrReset):
 		return wrap(CodeNotCaughtUp, err)
 	case errors.Is(err, tiles.ErrUnknownLayer):

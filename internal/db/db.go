@@ -19,6 +19,10 @@ import (
 // Retry-After instead of queueing: in an emergency load peaks exactly then.
 var ErrBusy = errors.New("db: all connections are busy")
 
+// ErrUnavailable means the database went away or is not back yet; asking again in
+// a moment is right.
+var ErrUnavailable = errors.New("db: the database is not available")
+
 // Options say where the database is and how much of it each pool may use. Zero
 // values take the defaults.
 type Options struct {
@@ -168,7 +172,8 @@ func (d *DB) Close() {
 }
 
 // Hold takes a connection, waiting at most the pool's bound, and gives it to fn.
-// [ErrBusy] when none came free; the caller's own cancellation is passed through.
+// [ErrBusy] when none came free, [ErrUnavailable] when the server is gone or the
+// connection broke under fn; the caller's own cancellation is passed through.
 func (p *Pool) Hold(ctx context.Context, fn func(*pgx.Conn) error) error {
 	waitCtx, cancel := context.WithTimeout(ctx, p.wait)
 	conn, err := p.Acquire(waitCtx)
@@ -177,13 +182,19 @@ func (p *Pool) Hold(ctx context.Context, fn func(*pgx.Conn) error) error {
 		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 			return ErrBusy
 		}
-		return fmt.Errorf("db: acquire: %w", err)
+		if ctx.Err() != nil {
+			return fmt.Errorf("db: acquire: %w", err)
+		}
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	defer conn.Release()
 	err = fn(conn.Conn())
 	if err != nil && mustDrop(err) {
 		// A demoted server answers 25006 on a healthy connection for ever.
 		_ = conn.Conn().Close(context.WithoutCancel(ctx))
+	}
+	if err != nil && ctx.Err() == nil && conn.Conn().IsClosed() {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
 }
