@@ -1,0 +1,112 @@
+Everything the demo county owns hangs on its data set.
+
+-- name: dataset
+insert into dataset (name, title, source_dept, source_date, classification, demo)
+values ('demo', '示例县(演示数据)', '演示数据生成器', $1, 'internal', true)
+on conflict (name) do update set source_date = excluded.source_date
+returning id, demo
+
+-- name: find
+select d.id, (select value from setting where key = 'demo')
+from dataset d where d.name = 'demo' and d.demo
+
+-- name: other_data
+select exists (select from dataset where not demo) or exists (select from admin where dataset is null)
+
+-- name: plan
+insert into plan (id, series, version_no, hazard, kind, title, admin_code, scope, exhaustive, state, method, document_no, effective_from, dataset)
+values ($1, $2, 1, $3, $4, $5, $6, code_scope($6), true, 'published', $7, $8, $9, $10)
+on conflict (id) do nothing
+
+-- name: alias
+insert into admin_alias (admin_code, alias, kind) values ($1, $2, $3) on conflict do nothing
+
+-- name: responsibility
+insert into responsibility (dataset, source_key, kind, layer, feature, admin_code, scope, unit, post, person, deputy_post, deputy)
+values ($1, $2, $3, $4, $5, case when $4::text is null then $6 end, code_scope($6), $7, $8, $9, $10, $11)
+on conflict (dataset, source_key) do update set kind = excluded.kind, layer = excluded.layer, feature = excluded.feature,
+  admin_code = excluded.admin_code, scope = excluded.scope, unit = excluded.unit, post = excluded.post, person = excluded.person,
+  deputy_post = excluded.deputy_post, deputy = excluded.deputy
+returning id
+
+-- name: responsibility_contact
+insert into restricted.contact (responsibility, phone, deputy_phone)
+select r.id, p.phone, p.deputy from unnest($2::text[], $3::text[], $4::text[]) p(key, phone, deputy)
+join responsibility r on r.dataset = $1 and r.source_key = p.key
+where not exists (select from restricted.contact c where c.responsibility = r.id)
+
+-- name: duty
+insert into duty_roster (dataset, source_key, admin_code, scope, role, unit, post, person, starts_at, ends_at)
+values ($1, $2, $3, code_scope($3), $4, $5, $6, $7, $8, $9)
+on conflict (dataset, source_key) do update set role = excluded.role, unit = excluded.unit, post = excluded.post, person = excluded.person,
+  starts_at = excluded.starts_at, ends_at = excluded.ends_at
+
+-- name: duty_contact
+insert into restricted.contact (duty, phone)
+select r.id, p.phone from unnest($2::text[], $3::text[]) p(key, phone)
+join duty_roster r on r.dataset = $1 and r.source_key = p.key
+where not exists (select from restricted.contact c where c.duty = r.id)
+
+-- name: setting
+insert into setting (key, value) values ($1, $2)
+on conflict (key) do update set value = excluded.value, updated_at = now(), updated_by = feed_actor()
+
+-- name: layers
+select l.layer, c.column_name
+from layer l join information_schema.columns c on c.table_schema = l.table_schema and c.table_name = l.table_name
+where l.own and l.table_schema = 'public' and l.table_name = l.layer
+order by l.layer, c.ordinal_position
+
+-- name: put
+insert into %[1]s (dataset, source_key, geom, %[2]s)
+select $1, $2, $3::geometry, %[3]s from jsonb_populate_record(null::%[1]s, $4) r
+on conflict (dataset, source_key) do update set geom = excluded.geom, %[4]s
+
+-- name: remove_rows
+delete from %[1]s where ctid = any (array(select ctid from %[1]s where dataset = $1 limit 5000))
+
+-- name: remove_history
+delete from %[1]s where ctid = any (array(select ctid from %[1]s where dataset = $1 limit 20000))
+
+-- name: forget_bulk
+select set_config('app.bulk', 'on', true)
+
+-- name: remove_plans
+delete from plan where dataset = $1
+
+-- name: remove_responsibility
+delete from responsibility where dataset = $1
+
+-- name: remove_duty
+delete from duty_roster where dataset = $1
+
+-- name: remove_alias
+delete from admin_alias a where a.admin_code like '990100%'
+
+-- name: remove_attributes
+delete from restricted.attribute where dataset = $1
+
+-- name: remove_households
+delete from restricted.household where dataset = $1
+
+-- name: remove_keys
+delete from import_key where ctid = any (array(select ctid from import_key where dataset = $1 limit 20000))
+
+-- name: remove_changes
+delete from import_change where ctid = any (array(
+  select c.ctid from import_change c join import i on i.id = c.import where i.dataset = $1 limit 20000))
+
+-- name: remove_imports
+delete from import where dataset = $1
+
+-- name: remove_dataset
+delete from dataset where id = $1 and demo
+
+-- name: reset_home
+update setting set value = '{"code": "", "title": ""}', updated_at = now() where key = 'home' and value ->> 'code' = '990100'
+
+-- name: reset_watermark
+update setting set value = '""', updated_at = now() where key = 'watermark' and value = '"演示数据"'
+
+-- name: remove_setting
+delete from setting where key = 'demo'
