@@ -7,7 +7,7 @@ from (select count(*) as matched from (select 1 from {source} t where {where} li
 left join lateral (
   select {key}::text as key, {fid} as fid, {id} as id, {title} as title, {level} as level,
          (select row_to_json(p)::text from (select {fields}) p) as properties,
-         st_asgeojson({shape}, 7) as geometry
+         st_asgeojson({shape}, 7, 0) as geometry
   from {source} t
   where {where} and {after}
   order by {order} limit {limit}
@@ -16,14 +16,14 @@ left join lateral (
 -- name: item
 select {key}::text as key, {fid} as fid, {id} as id, {title} as title, {level} as level,
        (select row_to_json(p)::text from (select {fields}) p) as properties,
-       st_asgeojson({shape}, 7) as geometry
+       st_asgeojson({shape}, 7, 0) as geometry
 from {source} t
 where {where} limit 1
 
 -- name: by_ids
 select {key}::text as key, {fid} as fid, {id} as id, {title} as title, {level} as level,
        (select row_to_json(p)::text from (select {fields}) p) as properties,
-       st_asgeojson({shape}, 7) as geometry
+       st_asgeojson({shape}, 7, 0) as geometry
 from {source} t
 where {where}
 
@@ -32,7 +32,7 @@ where {where}
  from (
    select {fid} as fid, {id} as id, {title} as title, {level} as level,
           (select row_to_json(p)::text from (select {fields}) p) as properties,
-          st_asgeojson(case when st_npoints(g.shape) > {max_points} then st_simplify(g.shape, {tolerance}, true) else g.shape end, 6) as geometry,
+          st_asgeojson(case when st_npoints(g.shape) > {max_points} then st_simplify(g.shape, {tolerance}, true) else g.shape end, 6, 0) as geometry,
           case when st_intersects(g.shape, {point}) then 0
                else st_distance(g.shape::geography, {point}::geography) end as distance
    from {source} t, lateral (select {shape} as shape) g
