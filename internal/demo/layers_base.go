@@ -194,14 +194,26 @@ func (g *world) roadLayer() {
 		}
 		a := g.villageOf(rd.line[0])
 		b := g.villageOf(rd.line[len(rd.line)-1])
-		s := func(u *unit, town bool) string {
-			if u == nil {
-				return "示例"
+		// Two places give a road its name: 曹高线; one place its own: 曹家集路.
+		pair := func(tail string, town bool) string {
+			x, y := "示例", "示例"
+			if a != nil {
+				x = a.short()
+				if town {
+					x = a.parent.short()
+				}
 			}
-			if town {
-				return string([]rune(u.parent.short())[:1])
+			if b != nil {
+				y = b.short()
+				if town {
+					y = b.parent.short()
+				}
 			}
-			return string([]rune(u.short())[:1])
+			c, d := string([]rune(x)[:1]), string([]rune(y)[:1])
+			if x == y || c == d {
+				return x + tail
+			}
+			return c + d + tail
 		}
 		num[rd.class]++
 		k := num[rd.class]
@@ -214,11 +226,11 @@ func (g *world) roadLayer() {
 		case classProvincial:
 			l = [2]string{fmt.Sprintf("省道%d", 800+k), fmt.Sprintf("S%d", 800+k)}
 		case classCounty:
-			l = [2]string{s(a, true) + s(b, true) + "线", fmt.Sprintf("X%03d", k)}
+			l = [2]string{pair("线", true), fmt.Sprintf("X%03d", k)}
 		case classTownship:
-			l = [2]string{s(a, false) + s(b, false) + "路", fmt.Sprintf("Y%03d", k)}
+			l = [2]string{pair("路", false), fmt.Sprintf("Y%03d", k)}
 		case classVillage:
-			l = [2]string{s(a, false) + s(b, false) + "村道", fmt.Sprintf("C%04d", k)}
+			l = [2]string{pair("村道", false), fmt.Sprintf("C%04d", k)}
 		}
 		if route[i] > 0 {
 			label[route[i]] = l

@@ -137,7 +137,7 @@ func (g *world) incidentKinds(r rng) []incidentSeed {
 			return city()
 		}
 	}
-	slope := func() (pt, *unit, string) { h := pick(r, g.hazards); return h.p, h.unit, h.name }
+	slope := func() (pt, *unit, string) { h := pick(r, g.hazards); return h.p, h.unit, h.unit.parent.name }
 	low := func() (pt, *unit, string) {
 		for range 3000 {
 			rv := pick(r, g.w.rivers)

@@ -6,7 +6,10 @@ import (
 	"time"
 )
 
-func hours(h float64) time.Duration { return time.Duration(h * float64(time.Hour)) }
+// hours is a span on full minutes: nobody notes seconds in these books.
+func hours(h float64) time.Duration {
+	return time.Duration(h * float64(time.Hour)).Truncate(time.Minute)
+}
 
 // hazardPoint is a known place where ground may move.
 type hazardPoint struct {

@@ -201,9 +201,10 @@ func (p *player) happen() {
 		}
 		if s.kind == "landslide" && slope < len(slopes) {
 			at = local(slopes[slope].Geometry.(orb.Point))
-			place = slopes[slope].Fields["name"].(string)
 			slope++
-			u = g.grid(at)
+			if u = g.grid(at); u != nil {
+				place = u.parent.name
+			}
 		}
 		if u == nil {
 			continue

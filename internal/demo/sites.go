@@ -36,7 +36,7 @@ func chooseSites(seed int64, t *terrain, w *water, a *admin, people int) []*sett
 	for i, v := range a.villages {
 		d := v.seat.dist(a.seat)
 		switch {
-		case d < 2300:
+		case d < 1650:
 			v.urban = "111"
 			// The town is built as one; its communities share the people.
 			urban++
@@ -110,7 +110,7 @@ func chooseSites(seed int64, t *terrain, w *water, a *admin, people int) []*sett
 					for _, o := range placed[max(0, len(placed)-90):] {
 						near = math.Min(near, o.p.dist(p)-o.radius)
 					}
-					near = math.Min(near, p.dist(a.seat)-2300)
+					near = math.Min(near, p.dist(a.seat)-1900)
 					if near < 330 {
 						continue
 					}

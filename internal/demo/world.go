@@ -11,22 +11,23 @@ import (
 
 // world is everything known while the records are written.
 type world struct {
-	c     *County
-	seed  int64
-	now   time.Time
-	t     *terrain
-	w     *water
-	a     *admin
-	sites []*settlement
-	net   *roadNet
-	b     *builder
-	roads []*road
-	names *namer
-	park  *chemPark
-	mine  *site
-	ids   rng
-	tick  time.Time
-	seq   map[string]int
+	c      *County
+	seed   int64
+	now    time.Time
+	t      *terrain
+	w      *water
+	a      *admin
+	sites  []*settlement
+	net    *roadNet
+	b      *builder
+	roads  []*road
+	names  *namer
+	park   *chemPark
+	mine   *site
+	within *grid
+	ids    rng
+	tick   time.Time
+	seq    map[string]int
 
 	homes    map[[2]int][]*building
 	shelters []*shelter
@@ -43,7 +44,7 @@ type site struct {
 	id   string
 }
 
-const people = 306000
+const people = 318000
 
 // Generate makes the county.
 func Generate(o Options) *County {
@@ -110,6 +111,12 @@ func (g *world) key(layer string) string {
 	return fmt.Sprintf("%s-%05d", layer, g.seq[layer])
 }
 
+// codeLetters stand in the object codes of the layers whose objects have one.
+var codeLetters = map[string]string{
+	"facilities": "SS", "key_places": "ZD", "lifelines": "SM", "rivers": "HL", "waterworks": "SL", "hazards": "ZH", "hazard_areas": "WX",
+	"enterprises": "QY", "hazard_sources": "WY", "shelters": "BN", "teams": "DW", "warehouses": "CB", "sensors": "JC", "warning_terminals": "ZZ",
+}
+
 // add writes a record and returns its id.
 func (g *world) add(layer, name, code string, geom orb.Geometry, f map[string]any) string {
 	id := g.id()
@@ -123,8 +130,8 @@ func (g *world) put(layer, id, name, code string, geom orb.Geometry, f map[strin
 	if name != "" {
 		f["name"] = name
 	}
-	if _, ok := f["code"]; !ok && layer != "buildings" {
-		f["code"] = "D" + k
+	if letters := codeLetters[layer]; letters != "" && f["code"] == nil {
+		f["code"] = fmt.Sprintf("%s%s%05d", countyCode, letters, g.seq[layer])
 	}
 	f["admin_code"] = code
 	g.c.features = append(g.c.features, Feature{Layer: layer, Key: k, Code: code, Geometry: geom, Fields: f})
@@ -145,17 +152,27 @@ func (g *world) nearCounty(p pt, m float64) bool {
 
 // inside tells how far within the county a place is: 1 well inside, 0 outside.
 func (g *world) inside(p pt) float64 {
-	n := 0
-	for k := range 9 {
-		q := p
-		if k > 0 {
-			q = p.add(heading(float64(k) * math.Pi / 4).mul(140))
-		}
-		if q.x > 0 && q.y > 0 && q.x < domainW && q.y < domainH && g.a.village[g.t.z.index(q)] >= 0 {
-			n++
+	if g.within == nil {
+		g.within = newGrid(fine)
+		for i := range g.within.v {
+			q := g.within.centre(i)
+			n := 0
+			for k := range 9 {
+				o := q
+				if k > 0 {
+					o = q.add(pt{float64(stepX[k-1]) * 120, float64(stepY[k-1]) * 120})
+				}
+				if o.x > 0 && o.y > 0 && o.x < domainW && o.y < domainH && g.a.village[g.within.index(o)] >= 0 {
+					n++
+				}
+			}
+			g.within.v[i] = float32(n) / 9
 		}
 	}
-	return float64(n) / 9
+	if p.x < 0 || p.y < 0 || p.x > domainW || p.y > domainH {
+		return 0
+	}
+	return g.within.at(p)
 }
 
 // grid is the grid a place lies in, or nil.
