@@ -21,7 +21,7 @@ join pg_class c on c.relnamespace = n.oid and c.relname = l.table_name
 where not l.own
 
 -- name: figures
-select count(*), ST_XMin(b.box), ST_YMin(b.box), ST_XMax(b.box), ST_YMax(b.box), {source_date}
+select b.count, ST_XMin(b.box), ST_YMin(b.box), ST_XMax(b.box), ST_YMax(b.box), {source_date}
 from (select count(*) as count, ST_Transform(ST_SetSRID(ST_Extent(t.{geom})::geometry, {srid}), 4490) as box from {table} t where {where}) b
 
 -- name: source_date
