@@ -1,0 +1,295 @@
+package census
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"onemap/internal/geo"
+)
+
+// FileOptions say what is known about files beyond what they say themselves.
+type FileOptions struct {
+	Layer    string
+	CRS      string
+	Encoding string
+	Root     string // of a manifest's files, instead of the one it names
+	Accept   bool
+	Actor    string
+	Progress func(file string, p Progress)
+}
+
+// IsManifest reports whether a path is a manifest by its name.
+func IsManifest(path string) bool {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".yaml", ".yml":
+		return true
+	}
+	return false
+}
+
+// ImportFile brings one file into one layer. Fields are matched by name and title.
+func (im *Importer) ImportFile(ctx context.Context, path string, opt FileOptions) (Report, error) {
+	base := filepath.Base(path)
+	name := strings.TrimSuffix(base, filepath.Ext(base))
+	layer := opt.Layer
+	if layer == "" {
+		layer = strings.ToLower(name)
+	}
+	cat, err := im.store.catalogue(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	if _, err := cat.layer(layer); err != nil {
+		return Report{}, fmt.Errorf("%w; 请用 --layer 指定 (name it with --layer)", err)
+	}
+	m := &Manifest{Dataset: "file", Title: base}
+	e := &Entry{Name: name, Path: base, Layer: layer, CRS: opt.CRS, Encoding: opt.Encoding, Mode: Upsert}
+	if m.Files, err = im.guess(ctx, path, e, cat); err != nil {
+		return Report{}, err
+	}
+	return im.entry(ctx, m, &m.Files[0], []string{path}, opt, cat)
+}
+
+// guess completes an entry for a single file: a column named like a key becomes
+// the key, columns named like coordinates the place.
+func (im *Importer) guess(ctx context.Context, path string, e *Entry, cat *catalogue) ([]Entry, error) {
+	t, err := im.opener.open(ctx, source{path: path, encoding: e.Encoding, crs: e.CRS})
+	if err != nil {
+		return nil, err
+	}
+	defer t.close()
+	for _, f := range t.fields {
+		if col, ok := cat.layers[e.Layer].match(f); ok && col == "code" {
+			e.Key = KeyFields{f}
+			break
+		}
+	}
+	if t.shapes {
+		return []Entry{*e}, nil
+	}
+	lower := func(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
+	for _, f := range t.fields {
+		switch lower(f) {
+		case "lon", "lng", "long", "longitude", "经度", "經度", "东经", "東經", "x", "坐标x", "x坐标":
+			e.Geometry.Lon = f
+		case "lat", "latitude", "纬度", "緯度", "北纬", "北緯", "y", "坐标y", "y坐标":
+			e.Geometry.Lat = f
+		case "坐标", "座標", "经纬度", "經緯度", "位置坐标", "coordinates", "lonlat":
+			e.Geometry.Pair = f
+		}
+	}
+	switch {
+	case e.Geometry.Lon != "" && e.Geometry.Lat != "":
+		e.Geometry.Pair = ""
+	case e.Geometry.Pair != "":
+		e.Geometry.Lon, e.Geometry.Lat = "", ""
+	default:
+		e.Geometry = GeometryRule{None: true}
+	}
+	return []Entry{*e}, nil
+}
+
+// ImportManifest brings a whole package in, entry by entry, in the manifest's order.
+// An entry that fails does not stop the others; the first failure is returned at the
+// end.
+func (im *Importer) ImportManifest(ctx context.Context, path string, opt FileOptions) ([]Report, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("census: %w", err)
+	}
+	m, err := ParseManifest(text)
+	if err != nil {
+		return nil, err
+	}
+	cat, err := im.store.catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	root := m.ResolveRoot(path, opt.Root)
+	if info, err := os.Stat(root); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("census: 数据目录不存在 (no such data folder): %s", root)
+	}
+	var reports []Report
+	var first error
+	for i := range m.Files {
+		e := &m.Files[i]
+		if opt.Layer != "" && opt.Layer != e.Layer {
+			continue
+		}
+		r, err := func() (Report, error) {
+			files, err := e.files(root)
+			if err != nil {
+				return Report{Dataset: m.dataset(e).Name}, err
+			}
+			return im.entry(ctx, m, e, files, opt, cat)
+		}()
+		reports = append(reports, r)
+		if ctx.Err() != nil {
+			return reports, ctx.Err()
+		}
+		if err != nil && first == nil {
+			first = fmt.Errorf("%s: %w", e.Name, err)
+		}
+	}
+	if m.Home != nil && first == nil {
+		if _, err := im.store.exec(ctx, actorOr(opt.Actor), "home_set", map[string]string{"code": m.Home.Code, "title": m.Home.Title}); err != nil {
+			return reports, err
+		}
+	}
+	return reports, first
+}
+
+func actorOr(a string) string {
+	if a == "" {
+		return "import"
+	}
+	return a
+}
+
+// entry brings the files of one entry in as one run.
+func (im *Importer) entry(ctx context.Context, m *Manifest, e *Entry, files []string, opt FileOptions, cat *catalogue) (Report, error) {
+	layer, err := cat.layer(e.Layer)
+	if err != nil {
+		return Report{Dataset: m.dataset(e).Name}, err
+	}
+	loc, err := m.location()
+	if err != nil {
+		return Report{}, err
+	}
+	crs := e.CRS
+	if opt.CRS != "" && opt.CRS != "auto" {
+		crs = opt.CRS
+	}
+	encoding := e.Encoding
+	if opt.Encoding != "" && opt.Encoding != "auto" {
+		encoding = opt.Encoding
+	}
+	if _, _, err := geo.ParseCRS(crs); err != nil {
+		return Report{Dataset: m.dataset(e).Name}, err
+	}
+	admin, err := im.store.adminIndex(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	load := LoadOptions{Mode: e.Mode, Accept: opt.Accept, Actor: opt.Actor, RulesSHA256: e.digest(), Area: m.area(e)}
+	var names []string
+	sum := sha256.New()
+	for _, f := range files {
+		names = append(names, fileName(files, f))
+		if err := hashFile(sum, f); err != nil {
+			return Report{Dataset: m.dataset(e).Name}, err
+		}
+	}
+	load.Source, load.SourceSHA256 = clip(strings.Join(names, ", "), 400), sum.Sum(nil)
+	if opt.Progress != nil {
+		load.Progress = func(p Progress) { opt.Progress(e.Name, p) }
+	}
+	// Open the first file before a run is written down: a wrong name is no run.
+	src := func(i int) source {
+		return source{path: files[i], name: names[i], encoding: encoding, crs: crs, sublayer: e.Sublayer, wanted: e.wanted(), noShapes: e.Geometry.None}
+	}
+	first, err := im.opener.open(ctx, src(0))
+	if err != nil {
+		return Report{Dataset: m.dataset(e).Name}, err
+	}
+	load.CRS, load.Encoding = first.crs, first.encoding
+	first.close()
+	entry := *e
+	entry.CRS = crs
+	produce := func(r *run, emit func(item) bool) error {
+		for i := range files {
+			t, err := im.opener.open(ctx, src(i))
+			if err != nil {
+				return err
+			}
+			more, err := r.file(ctx, &entry, t, layer, admin, loc, emit)
+			t.close()
+			if err != nil || !more {
+				return err
+			}
+		}
+		return nil
+	}
+	return im.load(ctx, m.dataset(e), cat, load, produce)
+}
+
+// file maps and tests every record of an opened file.
+func (r *run) file(ctx context.Context, e *Entry, t *table, layer *layerInfo, admin *adminIndex, loc *time.Location, emit func(item) bool) (more bool, err error) {
+	mp, err := newMapper(e, t, layer, r.cat, admin, loc)
+	if err != nil {
+		return false, err
+	}
+	if r.area != nil {
+		mp.area = &r.area.bound
+	}
+	if len(t.remarks) > 0 && !emit(item{file: t.file, issues: t.remarks}) {
+		return false, nil
+	}
+	for rec, err := range t.records {
+		if err != nil {
+			return false, err
+		}
+		f, i := mp.feature(t, rec)
+		if i != nil {
+			if !emit(item{read: 1, file: t.file, issues: []Issue{*i}}) {
+				return false, nil
+			}
+			continue
+		}
+		if err := r.compare(ctx, &f); err != nil {
+			return false, err
+		}
+		if !emit(r.test(&f)) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// fileName is what people call a file: its name, with the folder where several of
+// one name take part.
+func fileName(all []string, path string) string {
+	base := filepath.Base(path)
+	for _, o := range all {
+		if o != path && filepath.Base(o) == base {
+			return filepath.Base(filepath.Dir(path)) + "/" + base
+		}
+	}
+	return base
+}
+
+func hashFile(w io.Writer, path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	if info.IsDir() { // a geodatabase: its parts in order
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrFile, err)
+		}
+		for _, e := range entries {
+			if e.Type().IsRegular() {
+				if err := hashFile(w, filepath.Join(path, e.Name())); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	defer f.Close()
+	if _, err := io.Copy(w, f); err != nil {
+		return fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	return nil
+}

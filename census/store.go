@@ -1,0 +1,547 @@
+package census
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/paulmach/orb"
+
+	"onemap/internal/db"
+	"onemap/internal/geo"
+)
+
+//go:embed queries
+var queryFiles embed.FS
+
+// chunkTimeout ends a statement of a chunk that would hold the feed back; the
+// chunk is then halved.
+const chunkTimeout = "5s"
+
+// repairTimeout bounds the repair of one shape.
+const repairTimeout = "2s"
+
+// store is all SQL of this package.
+type store struct {
+	pool  *db.Pool
+	fixed db.Queries
+	layer db.Queries // templates, see layerSQL
+}
+
+func newStore(pool *db.Pool) (*store, error) {
+	fixed, err := db.LoadQueries(queryFiles, "queries")
+	if err != nil {
+		return nil, fmt.Errorf("census: %w", err)
+	}
+	layer, err := db.LoadQueries(queryFiles, "queries/layer")
+	if err != nil {
+		return nil, fmt.Errorf("census: %w", err)
+	}
+	return &store{pool: pool, fixed: fixed, layer: layer}, nil
+}
+
+// layerSQL fills a template for a layer. Every name comes from the catalogue and
+// is quoted; defaults are expressions of the schema itself.
+func (s *store) layerSQL(name string, l *layerInfo, columns []string, from string) string {
+	var list, values, assign strings.Builder
+	for _, c := range columns {
+		col := l.columns[c]
+		id := pgx.Identifier{c}.Sanitize()
+		value := from + "." + id
+		if !col.null && col.fallback != "" && from == "f" {
+			value = "coalesce(" + value + ", " + col.fallback + ")"
+		}
+		list.WriteString(", " + id)
+		values.WriteString(", " + value)
+		assign.WriteString(", " + id + " = " + value)
+	}
+	return strings.NewReplacer(
+		"{table}", pgx.Identifier{l.schema, l.table}.Sanitize(),
+		"{history}", pgx.Identifier{l.schema, l.table + "_history"}.Sanitize(),
+		"{columns}", list.String(), "{values}", values.String(), "{assign}", assign.String(),
+	).Replace(s.layer.Get(name))
+}
+
+// allColumns lists what may be written, but for the id.
+func (l *layerInfo) allColumns() []string {
+	out := make([]string, 0, len(l.order))
+	for _, c := range l.order {
+		if c != "id" {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (s *store) rows(ctx context.Context, name string, args []any, each func(pgx.Rows) error) error {
+	rows, err := s.pool.Query(ctx, s.fixed.Get(name), args...)
+	if err != nil {
+		return fmt.Errorf("census: %s: %w", name, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return fmt.Errorf("census: %s: %w", name, err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("census: %s: %w", name, err)
+	}
+	return nil
+}
+
+func (s *store) catalogue(ctx context.Context) (*catalogue, error) {
+	c := &catalogue{layers: map[string]*layerInfo{}, codes: map[string]*codeList{}}
+	err := s.rows(ctx, "catalogue_layers", nil, func(r pgx.Rows) error {
+		l := &layerInfo{columns: map[string]column{}}
+		if err := r.Scan(&l.id, &l.geometry, &l.schema, &l.table); err != nil {
+			return err
+		}
+		c.layers[l.id] = l
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = s.rows(ctx, "catalogue_columns", nil, func(r pgx.Rows) error {
+		var layer string
+		var col column
+		if err := r.Scan(&layer, &col.name, &col.udt, &col.null, &col.fallback, &col.kind, &col.list, &col.unit, &col.zh, &col.en); err != nil {
+			return err
+		}
+		l := c.layers[layer]
+		l.columns[col.name] = col
+		l.order = append(l.order, col.name)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = s.rows(ctx, "catalogue_codes", nil, func(r pgx.Rows) error {
+		var list, code, zh, en string
+		if err := r.Scan(&list, &code, &zh, &en); err != nil {
+			return err
+		}
+		l := c.codes[list]
+		if l == nil {
+			l = &codeList{codes: map[string]bool{}, titles: map[string]string{}}
+			c.codes[list] = l
+		}
+		l.codes[code] = true
+		for _, t := range []string{zh, en} {
+			t = strings.ToLower(t)
+			if _, taken := l.titles[t]; !taken {
+				l.titles[t] = code
+			}
+		}
+		return nil
+	})
+	return c, err
+}
+
+func (s *store) adminIndex(ctx context.Context) (*adminIndex, error) {
+	aliases := map[string][]string{}
+	err := s.rows(ctx, "admin_aliases", nil, func(r pgx.Rows) error {
+		var code, alias string
+		if err := r.Scan(&code, &alias); err != nil {
+			return err
+		}
+		aliases[code] = append(aliases[code], alias)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var units []adminUnit
+	err = s.rows(ctx, "admin_units", nil, func(r pgx.Rows) error {
+		var u adminUnit
+		var name pgtype.Text
+		if err := r.Scan(&u.code, &name, &u.parent, &u.rank); err != nil {
+			return err
+		}
+		u.name = name.String
+		units = append(units, u)
+		return nil
+	})
+	return newAdminIndex(units, aliases), err
+}
+
+// region gives the shapes of the largest units inside an administrative code.
+func (s *store) region(ctx context.Context, code string) (*region, error) {
+	scope, err := geo.ParseScope(code)
+	if err != nil {
+		return nil, err
+	}
+	var shapes []orb.Geometry
+	err = s.rows(ctx, "area_shapes", []any{scope}, func(r pgx.Rows) error {
+		var g geo.Shape
+		if err := r.Scan(&g); err != nil {
+			return err
+		}
+		shapes = append(shapes, g.Geometry)
+		return nil
+	})
+	return newRegion(shapes), err
+}
+
+func (s *store) ensureDataset(ctx context.Context, d Dataset, actor string) (id [16]byte, err error) {
+	class := d.Classification
+	if class == "" {
+		class = "internal"
+	}
+	if d.Title == "" {
+		d.Title = d.Name
+	}
+	var date *time.Time
+	if !d.SourceDate.IsZero() {
+		date = &d.SourceDate
+	}
+	var demo bool
+	err = s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, s.fixed.Get("dataset_ensure"), d.Name, d.Title, d.SourceDept, date, class, d.Demo, actor).Scan(&id, &demo)
+	})
+	if err != nil {
+		return id, fmt.Errorf("census: data set %s: %w", d.Name, err)
+	}
+	if demo != d.Demo {
+		return id, fmt.Errorf("census: data set %s: demo and real data never share a data set", d.Name)
+	}
+	return id, nil
+}
+
+// exec runs one fixed statement in a transaction of its own.
+func (s *store) exec(ctx context.Context, actor, name string, args ...any) (int64, error) {
+	var n int64
+	err := s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, s.fixed.Get(name), args...)
+		n = tag.RowsAffected()
+		return err
+	})
+	if err != nil {
+		return n, fmt.Errorf("census: %s: %w", name, err)
+	}
+	return n, nil
+}
+
+// copyStaged puts rows into staging.
+func (s *store) copyStaged(ctx context.Context, conn *pgx.Conn, id [16]byte, rows []*staged) error {
+	_, err := conn.CopyFrom(ctx, pgx.Identifier{"staging", "import_row"},
+		[]string{"import", "layer", "ord", "file", "row_no", "id", "source_key", "digest", "fields", "attrs", "restricted", "original", "srid", "repair", "geom"},
+		pgx.CopyFromSlice(len(rows), func(i int) ([]any, error) {
+			r := rows[i]
+			var srid *int
+			if r.srid != 0 {
+				srid = &r.srid
+			}
+			var restricted any
+			if r.restricted != nil {
+				restricted = json.RawMessage(r.restricted)
+			}
+			return []any{id, r.layer, r.ord, r.file, r.row, r.id, r.key, r.digest, json.RawMessage(r.fields), json.RawMessage(r.attrs),
+				restricted, geo.Shape{Geometry: r.original}, srid, r.repair, geo.Shape{Geometry: r.geom}}, nil
+		}))
+	if err != nil {
+		return fmt.Errorf("census: staging: %w", err)
+	}
+	return nil
+}
+
+type copier interface {
+	CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error)
+}
+
+// copyIssues writes issues down, numbered from seq.
+func (s *store) copyIssues(ctx context.Context, to copier, id [16]byte, seq int64, issues []Issue) error {
+	if len(issues) == 0 {
+		return nil
+	}
+	_, err := to.CopyFrom(ctx, pgx.Identifier{"import_issue"},
+		[]string{"import", "seq", "file", "row_no", "source_key", "rule", "kind", "path", "message", "place", "original"},
+		pgx.CopyFromSlice(len(issues), func(k int) ([]any, error) {
+			i := issues[k]
+			var place geo.Shape
+			if i.At != nil {
+				place.Geometry = *i.At
+			}
+			var original any
+			if i.Kind != Warning && i.Original != nil {
+				raw, err := json.Marshal(clean(i.Original))
+				if err != nil {
+					raw, _ = json.Marshal(map[string]any{"unreadable": err.Error()})
+				}
+				original = json.RawMessage(raw)
+			}
+			return []any{id, seq + int64(k), clean(i.File), i.Row, nullText(i.Key), i.Rule, string(i.Kind), nullText(i.Path), clean(i.Message), place, original}, nil
+		}))
+	if err != nil {
+		return fmt.Errorf("census: issues: %w", err)
+	}
+	return nil
+}
+
+func nullText(s string) any {
+	if s == "" {
+		return nil
+	}
+	return clean(s)
+}
+
+// outcome is what a chunk did.
+type outcome struct {
+	files               map[string]int64 // accepted rows by file
+	unplaced            map[string]int64
+	inserted, updated   int64
+	protected           []Issue
+	protectedByFile     map[string]int64
+	accepted, transform int64
+}
+
+// chunk moves rows lo..hi of a layer from staging to its table, in one
+// transaction, and writes what it did down in the same.
+func (s *store) chunk(ctx context.Context, r *run, l *layerInfo, sql map[string]string, lo, hi int64) (outcome, error) {
+	out := outcome{files: map[string]int64{}, unplaced: map[string]int64{}}
+	err := s.pool.Tx(ctx, db.System(r.opt.Actor), func(tx pgx.Tx) error {
+		if err := chunkSettings(ctx, tx, chunkTimeout); err != nil {
+			return err
+		}
+		args := []any{r.id, r.dataset, l.id, lo, hi}
+		if !r.opt.Accept {
+			rows, err := tx.Query(ctx, sql["protected"], args...)
+			if err != nil {
+				return err
+			}
+			if out.protected, err = collectTaken(rows, RuleFieldVerified, "该记录已现场核实,未覆盖;确认差异后以 --accept 导入 (verified in the field, not overwritten)"); err != nil {
+				return err
+			}
+			if err := s.copyIssues(ctx, tx, r.id, r.seq, out.protected); err != nil {
+				return err
+			}
+		}
+		tag, err := tx.Exec(ctx, sql["update"], args...)
+		if err != nil {
+			return err
+		}
+		out.updated = tag.RowsAffected()
+		if tag, err = tx.Exec(ctx, sql["insert"], args...); err != nil {
+			return err
+		}
+		out.inserted = tag.RowsAffected()
+		if out.inserted+out.updated > 0 {
+			crs := r.opt.CRS
+			if crs == "" {
+				crs = string(geo.CGCS2000)
+			}
+			if _, err = tx.Exec(ctx, sql["restricted"], args...); err != nil {
+				return err
+			}
+			if _, err = tx.Exec(ctx, sql["originals"], append(args, crs)...); err != nil {
+				return err
+			}
+			if _, err = tx.Exec(ctx, s.fixed.Get("keys_write"), args...); err != nil {
+				return err
+			}
+		}
+		for name, into := range map[string]map[string]int64{"staging_files": out.files, "staging_unplaced": out.unplaced} {
+			rows, err := tx.Query(ctx, s.fixed.Get(name), r.id, l.id, lo, hi)
+			if err != nil {
+				return err
+			}
+			var file string
+			var n int64
+			if _, err := pgx.ForEachRow(rows, []any{&file, &n}, func() error { into[file] = n; return nil }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// chunkSettings marks the transaction as bulk, so that it leaves one row per layer
+// in the feed, and bounds its statements.
+func chunkSettings(ctx context.Context, tx pgx.Tx, timeout string) error {
+	_, err := tx.Exec(ctx, `select set_config('app.bulk', 'on', true), set_config('statement_timeout', $1, true)`, timeout)
+	return err
+}
+
+// collectTaken reads rows taken out of staging and makes issues of them.
+func collectTaken(rows pgx.Rows, rule, message string) ([]Issue, error) {
+	defer rows.Close()
+	var out []Issue
+	for rows.Next() {
+		i := Issue{Rule: rule, Kind: Quarantined, Message: message}
+		var fields, attrs map[string]any
+		if err := rows.Scan(&i.File, &i.Row, &i.Key, &fields, &attrs); err != nil {
+			return nil, err
+		}
+		i.Original = mergeMaps(attrs, fields)
+		out = append(out, i)
+	}
+	return out, rows.Err()
+}
+
+func mergeMaps(a, b map[string]any) map[string]any {
+	out := make(map[string]any, len(a)+len(b))
+	for k, v := range a {
+		out[k] = v
+	}
+	for k, v := range b {
+		out[k] = v
+	}
+	return out
+}
+
+// take removes one row from staging and gives it as an issue.
+func (s *store) take(ctx context.Context, r *run, layer string, ord int64, rule, message string) (Issue, error) {
+	i := Issue{Rule: rule, Kind: Quarantined, Message: message}
+	err := s.pool.Tx(ctx, db.System(r.opt.Actor), func(tx pgx.Tx) error {
+		var fields, attrs map[string]any
+		var g geo.Shape
+		if err := tx.QueryRow(ctx, s.fixed.Get("staging_take"), r.id, layer, ord).Scan(&i.File, &i.Row, &i.Key, &fields, &attrs, &g); err != nil {
+			return err
+		}
+		i.Original = mergeMaps(attrs, fields)
+		if g.Geometry != nil && geo.VertexCount(g) <= 10_000 {
+			i.Original["geometry"] = coordinates(g.Geometry)
+		}
+		return s.copyIssues(ctx, tx, r.id, r.seq, []Issue{i})
+	})
+	if err != nil {
+		return i, fmt.Errorf("census: quarantine: %w", err)
+	}
+	return i, nil
+}
+
+// transform lets PostGIS convert a range; what has no place is taken out.
+func (s *store) transform(ctx context.Context, r *run, layer string, lo, hi int64) ([]Issue, error) {
+	var issues []Issue
+	err := s.pool.Tx(ctx, db.System(r.opt.Actor), func(tx pgx.Tx) error {
+		if err := chunkSettings(ctx, tx, "30s"); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, s.fixed.Get("staging_transform"), r.id, layer, lo, hi); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, s.fixed.Get("staging_transform_failed"), r.id, layer, lo, hi)
+		if err != nil {
+			return err
+		}
+		if issues, err = collectTaken(rows, RuleTransform, "坐标无法换算,请核对坐标系 (cannot be transformed; check the coordinate system)"); err != nil {
+			return err
+		}
+		return s.copyIssues(ctx, tx, r.id, r.seq, issues)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("census: transform: %w", err)
+	}
+	return issues, nil
+}
+
+// repairOne tries the structure repair on one row.
+func (s *store) repairOne(ctx context.Context, r *run, layer string, ord int64) (i Issue, ok bool, before, after float64, err error) {
+	err = s.pool.Tx(ctx, db.System(r.opt.Actor), func(tx pgx.Tx) error {
+		if err := chunkSettings(ctx, tx, repairTimeout); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, s.fixed.Get("staging_repair"), r.id, layer, ord).Scan(&i.File, &i.Row, &i.Key, &ok, &before, &after)
+	})
+	if isTimeout(err) {
+		return i, false, 0, 0, nil
+	}
+	return i, ok, before, after, err
+}
+
+func (s *store) toRepair(ctx context.Context, r *run, layer string) ([]int64, error) {
+	var out []int64
+	err := s.rows(ctx, "staging_to_repair", []any{r.id, layer, r.dataset}, func(rows pgx.Rows) error {
+		var ord int64
+		if err := rows.Scan(&ord); err != nil {
+			return err
+		}
+		out = append(out, ord)
+		return nil
+	})
+	return out, err
+}
+
+// vanish deletes a chunk of rows the package no longer has.
+func (s *store) vanish(ctx context.Context, r *run, l *layerInfo, limit int) (int64, error) {
+	var n int64
+	err := s.pool.Tx(ctx, db.System(r.opt.Actor), func(tx pgx.Tx) error {
+		if err := chunkSettings(ctx, tx, "30s"); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, s.layerSQL("vanished", l, nil, "f"), r.id, r.dataset, l.id, limit, r.opt.Accept)
+		n = tag.RowsAffected()
+		return err
+	})
+	if err != nil {
+		return n, fmt.Errorf("census: delete what the package no longer has: %w", err)
+	}
+	return n, nil
+}
+
+// vanishedVerified lists rows the package no longer has that were confirmed in the
+// field.
+func (s *store) vanishedVerified(ctx context.Context, r *run, l *layerInfo) ([]Issue, error) {
+	rows, err := s.pool.Query(ctx, s.layerSQL("vanished_verified", l, nil, "f"), r.id, r.dataset, l.id, 10_000)
+	if err != nil {
+		return nil, fmt.Errorf("census: %w", err)
+	}
+	var out []Issue
+	var key string
+	var name *string
+	_, err = pgx.ForEachRow(rows, []any{&key, &name}, func() error {
+		i := Issue{Key: key, Rule: RuleFieldVerified, Kind: Warning, Message: "新包中没有,但已现场核实,未删除 (missing from the package, verified in the field, kept)"}
+		if name != nil {
+			i.Message += ": " + clip(*name, 60)
+		}
+		out = append(out, i)
+		return nil
+	})
+	return out, err
+}
+
+// pgCode is the SQLSTATE of an error, or "".
+func pgCode(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+func isTimeout(err error) bool { return pgCode(err) == "57014" }
+
+// isDataError tells errors that lie in a row's values: classes 22 and 23, and
+// errors PostGIS raises.
+func isDataError(err error) bool {
+	c := pgCode(err)
+	return strings.HasPrefix(c, "22") || strings.HasPrefix(c, "23") || c == "XX000" || c == "P0001"
+}
+
+// constraintWords says which rule of the schema a row broke, without its values.
+func constraintWords(err error) (rule, message string) {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return RuleConstraint, "无法入库 (cannot be stored)"
+	}
+	switch {
+	case pg.Code == "57014":
+		return geo.CodeTooComplex, "图形过于复杂,处理超时 (too complex, ran out of time)"
+	case strings.Contains(pg.ConstraintName, "geom") || strings.Contains(pg.Message, "geom_ok"):
+		return RuleInvalid, "几何无效或类型不符 (invalid geometry, or of the wrong kind): " + pg.ConstraintName
+	case pg.ColumnName != "":
+		return RuleConstraint, fmt.Sprintf("字段 %s 不符合要求 (field not acceptable)", pg.ColumnName)
+	case pg.ConstraintName != "":
+		return RuleConstraint, fmt.Sprintf("不符合约束 %s (breaks a constraint)", pg.ConstraintName)
+	}
+	return RuleConstraint, "值不可接受 (value not acceptable), SQLSTATE " + pg.Code
+}
