@@ -160,15 +160,21 @@ type token struct {
 }
 
 // parseFilter reads a filter. Its cost is linear in the text, whatever the text.
-func parseFilter(s string) (*filter, error) {
-	if len(s) > maxParameter || !utf8.ValidString(s) {
+func parseFilter(s string) (*filter, error) { return parseWithin(s, 1) }
+
+// parseCanonical reads what [filter.String] wrote: it quotes and brackets more than
+// people do, so the limits on text are wider.
+func parseCanonical(s string) (*filter, error) { return parseWithin(s, 4) }
+
+func parseWithin(s string, room int) (*filter, error) {
+	if len(s) > room*maxParameter || !utf8.ValidString(s) {
 		return nil, badFilter("the filter is too long or not UTF-8")
 	}
-	toks, err := lex(s)
+	toks, err := lex(s, room*maxFilterTokens)
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{toks: toks}
+	p := &parser{toks: toks, depth: room * maxFilterDepth}
 	root, err := p.or(0)
 	if err != nil {
 		return nil, err
@@ -179,7 +185,7 @@ func parseFilter(s string) (*filter, error) {
 	return &filter{root}, nil
 }
 
-func lex(s string) ([]token, error) {
+func lex(s string, limit int) ([]token, error) {
 	var out []token
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -220,8 +226,8 @@ func lex(s string) ([]token, error) {
 		default:
 			return nil, badFilter("unexpected character at %d", i)
 		}
-		if len(out) > maxFilterTokens {
-			return nil, badFilter("the filter has more than %d words", maxFilterTokens)
+		if len(out) > limit {
+			return nil, badFilter("the filter has more than %d words", limit)
 		}
 	}
 	return append(out, token{0, "end", len(s)}), nil
@@ -252,6 +258,7 @@ type parser struct {
 	toks  []token
 	pos   int
 	nodes int
+	depth int // limit
 }
 
 func (p *parser) peek() token { return p.toks[p.pos] }
@@ -301,8 +308,8 @@ func (p *parser) chain(op string, depth int, part func(int) (node, error)) (node
 }
 
 func (p *parser) not(depth int) (node, error) {
-	if depth > maxFilterDepth {
-		return nil, badFilter("the filter is nested deeper than %d", maxFilterDepth)
+	if depth > p.depth {
+		return nil, badFilter("the filter is nested deeper than %d", p.depth)
 	}
 	if p.accept("NOT") {
 		a, err := p.not(depth + 1)

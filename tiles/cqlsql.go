@@ -131,7 +131,11 @@ func (q *question) operand(l *registry.Layer, name string, v literal) (col, para
 		}
 		return c.sql, q.arg(v.text) + "::uuid", nil
 	}
-	// Text and codes; a code's column may hold small numbers.
+	// Text and codes. A code's column may hold small numbers: levels, ranks. Against
+	// a number they are compared as numbers; words are then no match, not an error.
+	if f, err := strconv.ParseFloat(v.text, 64); c.Type == registry.Code && v.kind == numberLit && err == nil {
+		return "case when " + c.sql + "::text ~ '^[0-9]{1,9}$' then " + c.sql + "::text::float8 end", q.arg(f) + "::float8", nil
+	}
 	if v.kind != textLit && v.kind != numberLit {
 		return mismatch()
 	}

@@ -355,7 +355,10 @@ var packers = sync.Pool{New: func() any { //nolint:gochecknoglobals // a pool of
 	return w
 }}
 
-const gzipLevel = 1
+// gzipLevel: measured on tiles of 44 KB to 1.2 MB, level 2 takes as long as 1 (7 ms per
+// MB) and packs a little better; 4 takes 1.6 times as long for 7 % fewer bytes, 6
+// twice; the standard library takes 1.7 times as long at 1.
+const gzipLevel = 2
 
 func compress(body []byte) ([]byte, error) {
 	var out bytes.Buffer

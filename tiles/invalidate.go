@@ -2,6 +2,7 @@ package tiles
 
 import (
 	"context"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -129,11 +130,99 @@ func (e *Engine) shapes(ctx context.Context, layer string, changes []feed.Change
 		}
 		now = append(now, was...)
 	}
+	for _, g := range now[:len(now):len(now)] {
+		switch n := longPieces(g); {
+		case n > maxPieces:
+			return nil
+		case n > 0:
+			now = append(now, densify(g))
+		}
+	}
 	if err != nil {
 		e.opts.Logger.Debug("tiles: shapes of changes", "layer", layer, "err", err)
 		return nil
 	}
 	return now
+}
+
+const (
+	// longEdge, in degrees: a shorter edge lies within the cover's buffer whether
+	// it is straight in Mercator or in degrees.
+	longEdge = 0.02
+	// maxPieces bounds the points put on long edges; a shape that needs more is
+	// taken by its box.
+	maxPieces = 50_000
+)
+
+// pieces is how many points a long edge needs.
+func pieces(a, b orb.Point) int {
+	return int(max(math.Abs(a[0]-b[0]), math.Abs(a[1]-b[1])) / longEdge)
+}
+
+func longPieces(g orb.Geometry) int {
+	n := 0
+	eachLine(g, func(l []orb.Point) []orb.Point {
+		for i := 1; i < len(l); i++ {
+			n += pieces(l[i-1], l[i])
+		}
+		return l
+	})
+	return n
+}
+
+// densify puts points on long edges, straight in degrees, as they are drawn at
+// deep zooms; the shape itself stands for how they are drawn at low ones.
+func densify(g orb.Geometry) orb.Geometry {
+	return eachLine(g, func(in []orb.Point) []orb.Point {
+		out := make([]orb.Point, 0, len(in))
+		for i, p := range in {
+			if i > 0 {
+				a := in[i-1]
+				n := pieces(a, p)
+				for k := 1; k <= n; k++ {
+					f := float64(k) / float64(n+1)
+					out = append(out, orb.Point{a[0] + f*(p[0]-a[0]), a[1] + f*(p[1]-a[1])})
+				}
+			}
+			out = append(out, p)
+		}
+		return out
+	})
+}
+
+// eachLine gives a copy of g with every line and ring passed through f.
+func eachLine(g orb.Geometry, f func([]orb.Point) []orb.Point) orb.Geometry {
+	switch g := g.(type) {
+	case geo.Shape:
+		return eachLine(g.Geometry, f)
+	case orb.LineString:
+		return orb.LineString(f(g))
+	case orb.Polygon:
+		out := make(orb.Polygon, len(g))
+		for i, r := range g {
+			out[i] = f(r)
+		}
+		return out
+	case orb.MultiLineString:
+		out := make(orb.MultiLineString, len(g))
+		for i, l := range g {
+			out[i] = f(l)
+		}
+		return out
+	case orb.MultiPolygon:
+		out := make(orb.MultiPolygon, len(g))
+		for i, p := range g {
+			out[i] = eachLine(p, f).(orb.Polygon)
+		}
+		return out
+	case orb.Collection:
+		out := make(orb.Collection, len(g))
+		for i, m := range g {
+			out[i] = eachLine(m, f)
+		}
+		return out
+	}
+	return g
 }
 
 // touched is the place of one change, or of a few.

@@ -34,11 +34,27 @@ func loadParts() (parts, error) {
 // fill puts values into a part's braces. Values are identifiers made by
 // [ident], bind parameters, or other parts; never text of a request.
 func (p parts) fill(name string, pairs ...string) string {
-	braced := make([]string, len(pairs))
-	for i := 0; i < len(pairs); i += 2 {
-		braced[i], braced[i+1] = "{"+pairs[i]+"}", pairs[i+1]
+	var out strings.Builder
+	for text := p.Get(name); ; {
+		open := strings.IndexByte(text, '{')
+		if open < 0 {
+			out.WriteString(text)
+			return out.String()
+		}
+		end := open + strings.IndexByte(text[open:], '}')
+		out.WriteString(text[:open])
+		word := text[open+1 : end]
+		for i := 0; ; i += 2 {
+			if i == len(pairs) {
+				panic("tiles: nothing to put for {" + word + "} of " + name) // every test of the part meets it
+			}
+			if pairs[i] == word {
+				out.WriteString(pairs[i+1])
+				break
+			}
+		}
+		text = text[end+1:]
 	}
-	return strings.NewReplacer(braced...).Replace(p.Get(name))
 }
 
 func ident(names ...string) string { return pgx.Identifier(names).Sanitize() }
@@ -90,7 +106,7 @@ func (p parts) statement(req Request, now time.Time, limit int, layers []part) (
 	var f *filter
 	if req.Filter != "" {
 		var err error
-		if f, err = parseFilter(req.Filter); err != nil {
+		if f, err = parseCanonical(req.Filter); err != nil {
 			return "", nil, err
 		}
 	}
@@ -111,7 +127,13 @@ func (q *question) layer(ordinal int, l part, f *filter) (string, error) {
 		return "", err
 	}
 	columns, props := q.columns(l)
-	rows := []string{"columns", columns, "table", ident(l.layer.Schema, l.layer.Table), "where", where}
+	extra := ""
+	if q.sizes(l.layer) {
+		// Without OFFSET 0 the planner would write the box out four times, and a
+		// large shape would be fetched four times.
+		extra = " " + q.fill("box_once", "geom", ident(l.layer.GeomColumn))
+	}
+	rows := []string{"extra", extra, "columns", columns, "table", ident(l.layer.Schema, l.layer.Table), "where", where}
 	source := ""
 	if q.req.AsOf != nil {
 		source = q.fill("source_as_of", append(rows,
@@ -154,13 +176,13 @@ func (q *question) columns(l part) (columns, props string) {
 		worst = "coalesce(t." + ident(l.layer.LevelField) + " <= 2, false)"
 	}
 	small, tiny := "false", "false"
-	if mayBeArea(l.layer) && isLonLat(l.layer.SRID) && q.req.Z < l.layer.MaxZoom {
+	if q.sizes(l.layer) {
 		area := ""
 		if l.layer.Geometry == registry.Mixed {
 			area = "ST_Dimension(t." + geom + ") = 2 and "
 		}
 		narrower := func(units float64) string {
-			return q.fill("narrower", "geom", geom, "size", q.share("size"+strconv.Itoa(int(units)), "float8", units*unitDegrees(q.req.Z)))
+			return q.fill("narrower", "size", q.share("size"+strconv.Itoa(int(units)), "float8", units*unitDegrees(q.req.Z)))
 		}
 		small = area + "not " + worst + " and " + narrower(smallUnits)
 		if worst != "false" {
@@ -227,6 +249,12 @@ func property(f registry.Field) string {
 	return c
 }
 
+// sizes says whether areas may be too small to see at this zoom. Deeper, half a
+// pixel is a few metres, and looking costs more than drawing.
+func (q *question) sizes(l *registry.Layer) bool {
+	return mayBeArea(l) && isLonLat(l.SRID) && q.req.Z <= 12
+}
+
 func mayBeArea(l *registry.Layer) bool {
 	return l.Geometry == registry.Polygon || l.Geometry == registry.Mixed
 }
@@ -237,19 +265,24 @@ func mayBeArea(l *registry.Layer) bool {
 func (q *question) geometry(l part) string {
 	z := q.req.Z
 	grid := coarseness(l.layer, z)
-	suffix, cell := "_other", []string{"cell_metres", ""}
+	flat := isLonLat(l.layer.SRID) && isFlat(z, q.req.Y)
+	suffix, cell := "_other", "cell_metres"
 	if isLonLat(l.layer.SRID) {
-		suffix, cell = "_lonlat", []string{"cell_degrees", ""}
+		suffix, cell = "_lonlat", "cell_degrees"
+	}
+	if flat {
+		suffix = "_flat"
 	}
 	shape := func(kind string) string {
-		if kind != "point" {
-			if suffix == "_lonlat" {
-				cell[1] = q.share("cell"+strconv.Itoa(int(grid)), "float8", grid*unitDegrees(z))
-			} else {
-				cell[1] = q.share("metres"+strconv.Itoa(int(grid)), "float8", grid*unitMetres(z))
-			}
+		value := ""
+		switch {
+		case kind == "point":
+		case cell == "cell_degrees":
+			value = q.share("cell"+strconv.Itoa(int(grid)), "float8", grid*unitDegrees(z))
+		default:
+			value = q.share("metres"+strconv.Itoa(int(grid)), "float8", grid*unitMetres(z))
 		}
-		return q.fill(kind+suffix, cell...)
+		return q.fill(kind+suffix, cell, value)
 	}
 	var g string
 	switch l.layer.Geometry {
@@ -262,13 +295,25 @@ func (q *question) geometry(l part) string {
 	default:
 		g = q.fill("by_dimension", "area", shape("area"), "line", shape("line"), "point", shape("point"))
 	}
+	var bounds string
+	if flat {
+		b := tileBound(z, q.req.X, q.req.Y, 0)
+		bounds = q.fill("bounds_flat", "w", q.share("tile_w", "float8", b.Min[0]), "s", q.share("tile_s", "float8", b.Min[1]),
+			"e", q.share("tile_e", "float8", b.Max[0]), "n", q.share("tile_n", "float8", b.Max[1]), "srid", strconv.Itoa(l.layer.SRID))
+	} else {
+		bounds = q.fill("bounds_mercator", "z", q.share("z", "integer", z), "x", q.share("x", "integer", q.req.X), "y", q.share("y", "integer", q.req.Y))
+	}
 	tile := func(g string) string {
-		return q.fill("tile_geometry", "g", g, "z", q.share("z", "integer", z), "x", q.share("x", "integer", q.req.X),
-			"y", q.share("y", "integer", q.req.Y), "buffer", strconv.Itoa(buffer))
+		return q.fill("tile_geometry", "g", g, "bounds", bounds, "buffer", strconv.Itoa(buffer))
 	}
 	s := tile(g)
-	if mayBeArea(l.layer) && l.layer.LevelField != "" {
-		box := q.fill("worst_box", "half_box_metres", q.share("box", "float8", 4*unitMetres(z)))
+	if l.layer.LevelField != "" && q.sizes(l.layer) {
+		box := ""
+		if flat {
+			box = q.fill("worst_box_flat", "half_box_degrees", q.share("box_degrees", "float8", 4*unitDegrees(z)))
+		} else {
+			box = q.fill("worst_box", "half_box_metres", q.share("box", "float8", 4*unitMetres(z)))
+		}
 		s = "coalesce(" + s + ", case when r.tiny then " + tile(box) + " end)"
 	}
 	return "case when r.live and not r.small then " + s + " end"

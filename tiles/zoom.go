@@ -59,3 +59,20 @@ func tileBound(z, x, y int, widen float64) orb.Bound {
 }
 
 func isLonLat(srid int) bool { return srid == 4490 || srid == 4326 }
+
+// isFlat says whether inside one tile Mercator is a linear map of degrees to
+// within one unit, an eighth of a pixel: from zoom 11 at the latitudes of China.
+// Then shapes go into the tile as they are stored, without a projection per
+// vertex, and an edge is straight in degrees, as GeoJSON and the predicates of
+// PostGIS mean it. At a tile's edges the map is exact, so neighbours fit.
+func isFlat(z, y int) bool {
+	if z < 8 {
+		return false
+	}
+	b := tileBound(z, 0, y, 0)
+	yOf := func(lat float64) float64 {
+		return (0.5 - math.Atanh(math.Sin(lat*math.Pi/180))/(2*math.Pi)) * math.Exp2(float64(z))
+	}
+	middle := (yOf((b.Min[1]+b.Max[1])/2) - float64(y)) * extent
+	return math.Abs(middle-extent/2) <= 1
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,10 +42,19 @@ type Path struct {
 	SentKB    float64 `json:"kb_sent"`
 }
 
+// Zoom compares the two renderers at one zoom.
+type Zoom struct {
+	Z       int     `json:"z"`
+	Tiles   int     `json:"tiles"`
+	OursMs  float64 `json:"cpu_ms_ours"`
+	RivalMs float64 `json:"cpu_ms_st_asmvt"`
+}
+
 // Report is a run's result. The ratios are ours to the rival's.
 type Report struct {
 	Tiles             int      `json:"tiles"`
 	Paths             []Path   `json:"paths"`
+	Zooms             []Zoom   `json:"zooms"`
 	CPURatioSTAsMVT   float64  `json:"cpu_ratio_st_asmvt"`
 	CPURatioTegola    *float64 `json:"cpu_ratio_tegola"`
 	CPURatioTegolaWhy string   `json:"cpu_ratio_tegola_reason"`
@@ -161,9 +171,50 @@ type meter struct {
 	times           []time.Duration
 	server, backend time.Duration
 	raw, sent       int64
+	byZoom          map[int]*zoomCost
+}
+
+type zoomCost struct {
+	tiles int
+	cpu   time.Duration
 }
 
 func (m *meter) run(pid int, list []tile, one func(tile) (raw, sent int, err error)) error {
+	if m.byZoom == nil {
+		m.byZoom = map[int]*zoomCost{}
+	}
+	for _, t := range list {
+		cpu, pg, err := cpuNow(pid)
+		if err != nil {
+			return err
+		}
+		start := time.Now()
+		raw, sent, err := one(t)
+		if err != nil {
+			return fmt.Errorf("bench: %s %d/%d/%d: %w", m.path.Name, t.z, t.x, t.y, err)
+		}
+		m.times = append(m.times, time.Since(start))
+		cpu2, pg2, err := cpuNow(pid)
+		if err != nil {
+			return err
+		}
+		m.raw += int64(raw)
+		m.sent += int64(sent)
+		m.server += cpu2 - cpu
+		m.backend += pg2 - pg
+		z := m.byZoom[t.z]
+		if z == nil {
+			z = &zoomCost{}
+			m.byZoom[t.z] = z
+		}
+		z.tiles++
+		z.cpu += cpu2 - cpu + pg2 - pg
+	}
+	return nil
+}
+
+// runMany measures what is too short to be measured one by one.
+func (m *meter) runMany(pid int, list []tile, one func(tile) (raw, sent int, err error)) error {
 	cpu, pg, err := cpuNow(pid)
 	if err != nil {
 		return err
@@ -265,12 +316,16 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 	}
 	for range 100 {
-		if err := hit.run(r.pid, some, warm); err != nil {
+		if err := hit.runMany(r.pid, some, warm); err != nil {
 			return nil, err
 		}
 	}
 	rep := &Report{Tiles: len(list), Paths: []Path{ours.result(), raw.result(), hit.result()},
 		CPURatioTegolaWhy: "tegola v0.21.2 could not be downloaded when this was built (the module proxy refuses it)"}
+	for _, z := range slices.Sorted(maps.Keys(ours.byZoom)) {
+		o, v := ours.byZoom[z], raw.byZoom[z]
+		rep.Zooms = append(rep.Zooms, Zoom{z, o.tiles, float64(o.cpu) / 1e6 / float64(o.tiles), float64(v.cpu) / 1e6 / float64(v.tiles)})
+	}
 	rep.CPURatioSTAsMVT = rep.Paths[0].CPUms / rep.Paths[1].CPUms
 	return rep, nil
 }
@@ -280,6 +335,9 @@ func (r *Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "%-22s %6s %10s %9s %9s %9s %9s %9s %9s\n", "", "tiles", "CPU ms", "server", "postgres", "p50 ms", "p99 ms", "KB raw", "KB sent")
 	for _, p := range r.Paths {
 		fmt.Fprintf(w, "%-22s %6d %10.3f %9.3f %9.3f %9.3f %9.3f %9.1f %9.1f\n", p.Name, p.Tiles, p.CPUms, p.ServerMs, p.BackendMs, p.P50ms, p.P99ms, p.RawKB, p.SentKB)
+	}
+	for _, z := range r.Zooms {
+		fmt.Fprintf(w, "  z%-2d %5d tiles: ours %8.2f ms, raw ST_AsMVT %8.2f ms, ratio %.2f\n", z.Z, z.Tiles, z.OursMs, z.RivalMs, z.OursMs/z.RivalMs)
 	}
 	fmt.Fprintf(w, "CPU, ours to raw ST_AsMVT: %.2f\n", r.CPURatioSTAsMVT)
 }
@@ -291,17 +349,14 @@ func cpuNow(pid int) (self, backend time.Duration, err error) {
 		return 0, 0, fmt.Errorf("bench: %w", err)
 	}
 	self = time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	// schedstat counts nanoseconds, stat only hundredths of a second.
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
 	if err != nil {
 		return 0, 0, fmt.Errorf("bench: the backend must run on this machine: %w", err)
 	}
-	// The second field is the name in brackets and may hold spaces.
-	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-	const tick = 10 * time.Millisecond // USER_HZ is 100 on Linux
-	utime, err1 := strconv.ParseInt(f[11], 10, 64)
-	stime, err2 := strconv.ParseInt(f[12], 10, 64)
-	if err1 != nil || err2 != nil {
-		return 0, 0, fmt.Errorf("bench: /proc/%d/stat cannot be read", pid)
+	ns, err := strconv.ParseInt(strings.Fields(string(b))[0], 10, 64)
+	if err != nil {
+		return 0, 0, fmt.Errorf("bench: /proc/%d/schedstat: %w", pid, err)
 	}
-	return self, time.Duration(utime+stime) * tick, nil
+	return self, time.Duration(ns), nil
 }

@@ -22,12 +22,12 @@ c.total, c.total_next
  cross join (select count(*) filter (where u.live) as total, min(u.next) as total_next from ({source}) u) c
 
 -- name: source
-select {columns} from {table} t where {where}
+select {columns} from {table} t{extra} where {where}
 
 -- name: source_as_of
-select {columns} from {table} t where {where} and t.recorded_at <= {as_of}
+select {columns} from {table} t{extra} where {where} and t.recorded_at <= {as_of}
 union all
-select {columns} from {history} t where {where} and t.recorded_at <= {as_of} and t.sys_to > {as_of}
+select {columns} from {history} t{extra} where {where} and t.recorded_at <= {as_of} and t.sys_to > {as_of}
 
 -- name: rows_any
 {source} limit {limit}
@@ -36,7 +36,25 @@ select {columns} from {history} t where {where} and t.recorded_at <= {as_of} and
 select * from ({source}) u order by u.live desc, u.rank1 nulls last, u.rank2 desc nulls last, u.fid limit {limit}
 
 -- name: tile_geometry
-ST_AsMVTGeom({g}, ST_TileEnvelope({z}, {x}, {y}), 4096, {buffer}, true)
+ST_AsMVTGeom({g}, {bounds}, 4096, {buffer}, true)
+
+-- name: bounds_mercator
+ST_TileEnvelope({z}, {x}, {y})
+
+-- name: bounds_flat
+ST_MakeEnvelope({w}, {s}, {e}, {n}, {srid})
+
+-- name: point_flat
+r.g
+
+-- name: line_flat
+ST_Simplify(r.g, {cell_degrees}, true)
+
+-- name: area_flat
+ST_SnapToGrid(r.g, {cell_degrees})
+
+-- name: worst_box_flat
+ST_Expand(ST_Centroid(r.g), {half_box_degrees})
 
 -- name: point_lonlat
 ST_Transform(r.g, 3857)
@@ -63,7 +81,10 @@ ST_Expand(ST_Transform(ST_Centroid(r.g), 3857), {half_box_metres})
 case ST_Dimension(r.g) when 2 then {area} when 1 then {line} else {point} end
 
 -- name: narrower
-(ST_XMax(t.{geom}) - ST_XMin(t.{geom}) < {size} and ST_YMax(t.{geom}) - ST_YMin(t.{geom}) < {size})
+(ST_XMax(s.box) - ST_XMin(s.box) < {size} and ST_YMax(s.box) - ST_YMin(s.box) < {size})
+
+-- name: box_once
+ cross join lateral (select box3d(t.{geom}) as box offset 0) s
 
 -- name: sane_geometry
 case when ST_NPoints(t.{geom}) > 300 and not ST_IsValid(t.{geom}) then null else ST_Force2D(ST_CurveToLine(t.{geom})) end
