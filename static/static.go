@@ -28,6 +28,10 @@ const Policy = "default-src 'none'; script-src 'self'; worker-src 'self'; connec
 	"img-src 'self' data: blob:; style-src 'self'; font-src 'self'; manifest-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+// ScriptPolicy goes with every script. A dedicated worker lives under the policy of its
+// own file, not of the page (HTML §10.2.4), so without connect-src it could fetch no tile.
+const ScriptPolicy = "default-src 'none'; script-src 'self'; connect-src 'self'"
+
 // Basemap is the archive of land and water tiles; tiles/basemap reads it, and it is
 // never served as a file.
 const Basemap = "basemap.pmtiles"
@@ -42,7 +46,7 @@ type Asset struct {
 	Path         string // "/assets/app-1a2b3c.js"; "/" is the page itself
 	ContentType  string
 	CacheControl string
-	Policy       string // Content-Security-Policy, set for documents only
+	Policy       string // Content-Security-Policy of documents and scripts, else empty
 	Body         []byte
 
 	tag      string
@@ -106,8 +110,11 @@ func load(tree fs.FS) (*Site, error) {
 		if strings.HasPrefix(name, "assets/") {
 			asset.CacheControl = immutable
 		}
-		if strings.HasSuffix(name, ".html") {
+		switch path.Ext(name) {
+		case ".html":
 			asset.Policy = Policy
+		case ".js":
+			asset.Policy = ScriptPolicy
 		}
 		// Small files gain nothing; pictures are compressed already.
 		asset.compress = len(body) > 512 && !strings.HasPrefix(asset.ContentType, "image/png")

@@ -26,6 +26,14 @@ func zoomed(stops ...any) any {
 // text fonts are CSS families: without "glyphs" a client draws every label itself.
 var fonts = []string{"PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", "sans-serif"}
 
+// around are the places a unit's name tries, from its middle outwards: it yields to
+// every symbol but should not vanish because of one.
+var around = []any{
+	"center", []float64{0, 0}, "center", []float64{0, 1.4}, "center", []float64{0, -1.4}, "center", []float64{2.6, 0}, "center", []float64{-2.6, 0},
+	"center", []float64{2.2, 1.6}, "center", []float64{-2.2, 1.6}, "center", []float64{2.2, -1.6}, "center", []float64{-2.2, -1.6},
+	"center", []float64{0, 2.8}, "center", []float64{0, -2.8}, "center", []float64{5, 0}, "center", []float64{-5, 0}, "center", []float64{0, 4.4}, "center", []float64{0, -4.4},
+}
+
 // admin boundaries come in greys by rank: 1 province, 2 city, 3 county, 4 township,
 // 5 village. A catalogue without rank gets one line for all.
 func (b *builder) admin(l Layer, rank int) object {
@@ -39,7 +47,7 @@ func (b *builder) admin(l Layer, rank int) object {
 	is := func(op string, n int) any { return []any{op, []any{"to-number", []any{"get", "rank"}, 3}, n} }
 	lines := []line{
 		{"village", b.pal.village, zoomed(11, 0.4, 15, 0.9), nil, is(">=", 5), 11},
-		{"township", b.pal.township, zoomed(7, 0.5, 11, 1, 15, 1.4), []any{4, 2}, is("==", 4), 7},
+		{"township", b.pal.township, zoomed(7, 0.4, 10, 0.7, 12, 1, 15, 1.4), []any{4, 2}, is("==", 4), 7},
 		{"county", b.pal.county, zoomed(5, 1, 11, 1.5, 15, 2.2), []any{7, 2, 1.5, 2}, is("<=", 3), 0},
 	}
 	if !l.has("rank") {
@@ -85,8 +93,7 @@ func (b *builder) admin(l Layer, rank int) object {
 				"type": "symbol", "filter": n.filter,
 				"layout": object{
 					"text-field": []any{"get", l.LabelField}, "text-font": fonts, "text-size": n.size,
-					"text-padding": 2, "text-max-width": 8, "text-variable-anchor": []any{"center", "top", "bottom", "right", "left"},
-					"text-radial-offset": 0.9, "text-justify": "auto", "symbol-sort-key": []any{"to-number", []any{"get", "rank"}, 9},
+					"text-padding": 1, "text-max-width": 8, "text-variable-anchor-offset": around, "symbol-sort-key": []any{"to-number", []any{"get", "rank"}, 9},
 				},
 				"paint":   object{"text-color": n.color, "text-halo-color": b.pal.halo, "text-halo-width": 1.6},
 				"minzoom": max(n.minzoom, float64(l.MinZoom)),

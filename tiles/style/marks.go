@@ -64,13 +64,10 @@ func clustered(shown any) any {
 // full-colour line inside the edge, so that neighbours keep their own outline.
 func (b *builder) area(l Layer, rank int, color, filter any, from int) {
 	slot := areaSlot(l)
-	opacity := b.pal.fill
-	if quiet(l) {
-		opacity = 0.10
-	}
+	opacity := b.areaOpacity(l)
 	b.add(slot, rank, l, "fill", withFilter(object{
 		"type": "fill", "minzoom": from,
-		"paint": object{"fill-color": color, "fill-opacity": hovered(min(1, opacity+0.14), opacity), "fill-antialias": false},
+		"paint": object{"fill-color": color, "fill-opacity": b.nearer(l, hovered([]any{"+", 0.12, opacity}, opacity)), "fill-antialias": false},
 	}, filter))
 	if b.hasTexture(l) {
 		suffix := ""
@@ -91,13 +88,44 @@ func (b *builder) area(l Layer, rank int, color, filter any, from int) {
 		"line-color": color, "line-width": zoomed(8, 0.8, 12, 1.6, 16, 2.2),
 		"line-offset": zoomed(8, 0.4, 12, 0.8, 16, 1.1), "line-opacity": hovered(1, 0.95),
 	}
+	if l.Theme == "hazards" {
+		// Hundreds of them lie over each other: from afar the edges would be all one sees.
+		outline["line-width"] = zoomed(9, 0.2, 11, 0.5, 13, 1.3, 16, 2)
+		outline["line-opacity"] = hovered(1, b.byLevel(l, func(s Step) any { return []float64{0.9, 0.7, 0.5, 0.4}[min(s.Level, 4)-1] }, 0.7))
+	}
 	if dash := dashOf(l); dash != nil {
 		outline["line-dasharray"] = dash
 		outline["line-offset"] = 0
 	}
+	if l.Theme == "hazards" {
+		from = max(from, 11)
+	}
 	b.add(slot, rank, l, "outline", withFilter(object{
 		"type": "line", "minzoom": from, "layout": object{"line-join": "round"}, "paint": outline,
 	}, filter))
+}
+
+// areaOpacity: zones tile the land and carry the map's message; ranges around something
+// are faint; hazard areas pile up, so the mild ones step back and the worst stay.
+func (b *builder) areaOpacity(l Layer) any {
+	switch {
+	case quiet(l):
+		return 0.10
+	case l.Theme == "events":
+		return b.pal.fill * 0.62
+	case l.Theme == "hazards":
+		return b.byLevel(l, func(s Step) any { return []float64{0.26, 0.18, 0.10, 0.06}[min(s.Level, 4)-1] }, 0.2)
+	}
+	return b.pal.fill
+}
+
+// nearer thins what covers whole towns as one comes closer: inside a warning the tint
+// says nothing any more, and everything else must stay readable.
+func (b *builder) nearer(l Layer, opacity any) any {
+	if l.Theme != "events" || quiet(l) {
+		return opacity
+	}
+	return zoomed(10, opacity, 14, []any{"*", 0.35, opacity})
 }
 
 func (b *builder) hasTexture(l Layer) bool {
@@ -228,7 +256,7 @@ func (b *builder) point(l Layer, rank int, shape string, color, filter any) {
 			"icon-image": "s-" + shape, "icon-size": size(), "icon-allow-overlap": true, "icon-padding": 1, "symbol-sort-key": key,
 		},
 		"paint": object{
-			"icon-color":      hovered(b.pal.accent, b.pal.rim),
+			"icon-color":      hovered(b.pal.accent, b.byState(l, b.pal.rim, b.pal.rim, b.pal.past)),
 			"icon-halo-color": b.byState(l, b.pal.shadow, b.pal.ring, b.pal.shadow),
 			"icon-halo-width": b.byState(l, 0.9, 2.4, 0.9), "icon-halo-blur": b.byState(l, 0.6, 0, 0.6),
 			"icon-opacity": clustered(b.byState(l, 1, 1, faded)),
@@ -273,12 +301,12 @@ func (b *builder) point(l Layer, rank int, shape string, color, filter any) {
 }
 
 // faded is how much of a settled thing is left to see.
-const faded = 0.45
+const faded = 0.55
 
 // activeStates are those somebody is at work in: the symbol wears a ring. In
 // settledStates nothing is expected any more: the symbol fades.
 var (
-	activeStates  = []string{"responding", "rectifying", "reviewing", "treatment", "open", "full", "dispatched", "on_site", "warning", "blocked"}
+	activeStates  = []string{"responding", "open", "full", "dispatched", "on_site", "warning"}
 	settledStates = []string{"closed", "archived", "removed", "rejected", "cancelled", "expired", "updated", "disabled", "no_data", "offline", "reopened"}
 )
 

@@ -8,7 +8,7 @@ type palette struct {
 	building, buildingLine                            string
 	road, roadCasing, roadMinor                       string
 	river                                             string
-	accent, ring                                      string
+	accent, ring, past                                string
 	fill                                              float64 // opacity of a risk fill
 	dark                                              bool
 }
@@ -20,7 +20,7 @@ var palettes = map[Theme]palette{
 		county: "#6E747B", township: "#979DA4", village: "#C3C6C9",
 		building: "#E9E5DB", buildingLine: "#D6D0C2",
 		road: "#D9D4C6", roadCasing: "#C4BEAE", roadMinor: "#E2DED2",
-		river: "#B4CDE0", accent: "#1F6FEB", ring: "#0E8F86", fill: 0.34,
+		river: "#B4CDE0", accent: "#1F6FEB", ring: "#0E8F86", past: "#ECE9E2", fill: 0.34,
 	},
 	Dark: {
 		land: "#15263A", water: "#0B1622", line: "#2C4A6B", text: "#C7D5E3", halo: "#0B1622", muted: "#8498AC",
@@ -28,7 +28,7 @@ var palettes = map[Theme]palette{
 		county: "#6F8CAB", township: "#4D6B8C", village: "#2F4A68",
 		building: "#1D3249", buildingLine: "#29435F",
 		road: "#34506F", roadCasing: "#1A2F47", roadMinor: "#243E5A",
-		river: "#23517A", accent: "#5A9BFF", ring: "#2DD4C4", fill: 0.40, dark: true,
+		river: "#23517A", accent: "#5A9BFF", ring: "#2DD4C4", past: "#2C4058", fill: 0.40, dark: true,
 	},
 }
 

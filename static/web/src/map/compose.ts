@@ -63,6 +63,14 @@ function withoutGeometry(filter: FilterSpecification | undefined): FilterSpecifi
   return aboutGeometry(filter) ? undefined : filter
 }
 
+/** fade multiplies an opacity. An expression of the zoom must stay outermost, so its stops are faded. */
+export function fade(value: unknown, by: number): unknown {
+  if (value === undefined) return by
+  if (typeof value === 'number') return value * by
+  if (Array.isArray(value) && value[0] === 'interpolate') return value.map((v, i) => (i >= 4 && i % 2 === 0 ? fade(v, by) : v))
+  return ['*', by, value]
+}
+
 /** isContext layers are the ground of the map: they are counted but not listed. */
 const CONTEXT = new Set(['buildings', 'roads', 'rivers', 'lifelines', 'grids', 'admin', 'population', 'vulnerable'])
 export const isContext = (id: string): boolean => CONTEXT.has(id)
@@ -112,7 +120,7 @@ export function compose(base: StyleSpecification, catalogue: Catalogue, view: Vi
         const before = paint[key]
         if (key === 'text-opacity' && !(copy.layout as Record<string, unknown>)['text-field']) continue
         if (key === 'icon-opacity' && !(copy.layout as Record<string, unknown>)['icon-image']) continue
-        paint[key] = before === undefined ? setting.opacity : typeof before === 'number' ? before * setting.opacity : ['*', setting.opacity, before]
+        paint[key] = fade(before, setting.opacity)
       }
     }
     out.push(copy)

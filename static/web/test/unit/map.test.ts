@@ -2,7 +2,7 @@ import type { LayerSpecification, StyleSpecification } from 'maplibre-gl'
 import { describe, expect, it } from 'vitest'
 import { applyLayers, type Target } from '../../src/map/apply.ts'
 import { clusterDots, spread, type Dot } from '../../src/map/clusters.ts'
-import { absolute, compose, countable, LABELS, type LayerSetting } from '../../src/map/compose.ts'
+import { absolute, compose, countable, fade, LABELS, type LayerSetting } from '../../src/map/compose.ts'
 import { softwareRendered } from '../../src/map/frugal.ts'
 import { middle, PlaceBook, placesOf } from '../../src/map/labels.ts'
 import { BOX_ZOOM, boxOverlaps, dirtyTiles, latOf, lonOf, tileX, tileY } from '../../src/map/tiles.ts'
@@ -116,6 +116,12 @@ describe('composing the style', () => {
     expect(JSON.stringify(b.filter)).toContain('"flood"')
     expect(JSON.stringify(b.filter)).toContain('[1]')
     expect(JSON.stringify(base)).toBe(before)
+  })
+  it('fades expressions of the zoom from the inside', () => {
+    expect(fade(undefined, 0.5)).toBe(0.5)
+    expect(fade(['get', 'x'], 0.5)).toEqual(['*', 0.5, ['get', 'x']])
+    expect(fade(['interpolate', ['linear'], ['zoom'], 10, 0.4, 14, ['get', 'x']], 0.5))
+      .toEqual(['interpolate', ['linear'], ['zoom'], 10, 0.2, 14, ['*', 0.5, ['get', 'x']]])
   })
   it('takes area labels from places the page finds, whatever their geometry', () => {
     const out = compose(base, catalogue, { settings: { a: setting(), b: setting() }, order: ['a', 'b'], textures: false, frugal: false })
