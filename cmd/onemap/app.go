@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"onemap/internal/api"
+	"onemap/internal/api/health"
+	"onemap/internal/api/localca"
+	"onemap/internal/features"
+	"onemap/internal/feed"
+	"onemap/internal/registry"
+	"onemap/static"
+	"onemap/tiles"
+	"onemap/tiles/basemap"
+)
+
+// app is the whole server. newApp opens its parts in order; close closes them in
+// the reverse: first no new requests, then the streams and requests under way,
+// then the feed, then the pools, last the cluster.
+type app struct {
+	env      environment
+	flags    *serveFlags
+	log      *slog.Logger
+	started  time.Time
+	db       *database
+	registry *registry.Registry
+	reader   *feed.Reader
+	engine   *tiles.Engine
+	server   *api.Server
+	listener net.Listener
+	url      string
+	renewal  func(context.Context) error // of the local certificate, nil without --tls local
+
+	background sync.WaitGroup
+	stop       context.CancelFunc // of the background work
+}
+
+func newApp(ctx context.Context, f *serveFlags, log *slog.Logger) (_ *app, err error) {
+	a := &app{env: f.env, flags: f, log: log, started: time.Now()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	// Taken first: a port in use must not cost a migration.
+	if a.listener, err = net.Listen("tcp", f.listen); err != nil {
+		return nil, fmt.Errorf("监听 · listen: %w", err)
+	}
+	if a.db, err = openServing(ctx, f.flags, log); err != nil {
+		return nil, err
+	}
+	if f.withDemo {
+		if err := loadDemoOnce(ctx, f.env, a.db, log); err != nil {
+			return nil, err
+		}
+	}
+	if a.registry, err = registry.Open(ctx, a.db.Query); err != nil {
+		return nil, err
+	}
+	if a.reader, err = feed.Open(ctx, a.db.DB, feed.Options{Logger: log}); err != nil {
+		return nil, err
+	}
+	if a.engine, err = tiles.New(tiles.Options{DB: a.db.DB, Registry: a.registry, Feed: a.reader, Logger: log}); err != nil {
+		return nil, err
+	}
+	if err := a.openServer(); err != nil {
+		return nil, err
+	}
+	// The order is the promise of the feed: a page hears of a change only after
+	// the cache has forgotten the old tile.
+	a.reader.OnBatch("registry", a.reloadRegistry)
+	a.reader.OnBatch("tiles", a.engine.Invalidate)
+	a.reader.OnBatch("live", a.server.Deliver)
+	return a, nil
+}
+
+func (a *app) openServer() error {
+	questions, err := features.Open(a.db.DB)
+	if err != nil {
+		return err
+	}
+	checker, err := health.Open(a.db.DB)
+	if err != nil {
+		return err
+	}
+	site, err := static.Load()
+	if err != nil {
+		return err
+	}
+	land, err := basemap.Open()
+	if err != nil {
+		return err
+	}
+	opts := api.Options{
+		DB: a.db.DB, Catalogue: a.registry, Feed: a.reader, Tiles: a.engine, Features: questions,
+		Site: site, Basemap: land, Health: checker,
+		Version: versionText(), PublicURL: a.flags.publicURL, Logger: a.log,
+	}
+	if opts.TLS, opts.Authority, err = a.certificate(); err != nil {
+		return err
+	}
+	if a.server, err = api.New(opts); err != nil {
+		return err
+	}
+	a.url = a.flags.publicURL
+	if a.url == "" {
+		scheme := "http"
+		if opts.TLS != nil {
+			scheme = "https"
+		}
+		a.url = scheme + "://" + strings.Replace(a.listener.Addr().String(), "[::]", "127.0.0.1", 1) + "/"
+	}
+	return nil
+}
+
+// certificate gives the TLS configuration the flags ask for, nil for plain HTTP.
+func (a *app) certificate() (*tls.Config, api.Authority, error) {
+	switch {
+	case a.flags.tls == "local":
+		ca, err := localca.Open(localca.Options{Dir: filepath.Join(a.flags.Data, "tls"), Hosts: a.hosts(), Logger: a.log})
+		if err != nil {
+			return nil, nil, err
+		}
+		a.renewal = ca.Run
+		return ca.TLSConfig(), ca, nil
+	case a.flags.tlsCert != "":
+		cert, err := tls.LoadX509KeyPair(a.flags.tlsCert, a.flags.tlsKey)
+		if err != nil {
+			return nil, nil, fmt.Errorf("证书 · certificate: %w", err)
+		}
+		return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil, nil
+	}
+	return nil, nil, nil
+}
+
+// hosts are the names the certificate is for: what the server listens on, what it
+// is called from outside, and every address of the machine when it listens on all.
+func (a *app) hosts() []string {
+	var hosts []string
+	if u, err := url.Parse(a.flags.publicURL); err == nil && u.Hostname() != "" {
+		hosts = append(hosts, u.Hostname())
+	}
+	host, _, _ := net.SplitHostPort(a.flags.listen)
+	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
+		return append(hosts, host)
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return hosts
+	}
+	for _, addr := range addrs {
+		if n, ok := addr.(*net.IPNet); ok && !n.IP.IsLinkLocalUnicast() {
+			hosts = append(hosts, n.IP.String())
+		}
+	}
+	return hosts
+}
+
+// reloadRegistry runs before the caches look: they must see the new catalogue.
+func (a *app) reloadRegistry(ctx context.Context, b feed.Batch) {
+	if !slices.ContainsFunc(b.Changes, func(c feed.Change) bool {
+		return c.Layer == feed.CatalogueChanged || c.Layer == feed.RegistryChanged
+	}) {
+		return
+	}
+	if err := a.registry.Reload(ctx); err != nil && ctx.Err() == nil {
+		a.log.Error("registry reload", "err", err)
+	}
+}
+
+// run serves until ctx ends or a part fails for good.
+func (a *app) run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	a.stop = stop
+	a.background.Go(func() { _ = a.reader.Run(work) })
+	if a.renewal != nil {
+		a.background.Go(func() { _ = a.renewal(work) })
+	}
+	if a.flags.play {
+		a.background.Go(func() { playDemo(work, a.db, a.log) })
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- a.server.Serve(work, a.listener) }()
+	announce(a.env, a.url, a.started, a.flags.open, a.log)
+
+	var clusterDown <-chan struct{}
+	if a.db.cluster != nil {
+		clusterDown = a.db.cluster.Done()
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return err
+	case <-clusterDown:
+		return a.db.cluster.Err()
+	}
+}
+
+func (a *app) close() error {
+	var err error
+	if a.server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		err = a.server.Shutdown(ctx)
+		cancel()
+	}
+	if a.listener != nil {
+		_ = a.listener.Close()
+	}
+	if a.stop != nil {
+		a.stop()
+	}
+	a.background.Wait()
+	if a.db != nil {
+		a.db.close(a.log)
+	}
+	return err
+}
