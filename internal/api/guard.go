@@ -75,15 +75,46 @@ func (s *Server) translate(err error) *Error {
 // refusedTile keeps the stable codes: what the tile package calls by a finer name is
 // told in errors[].
 func refusedTile(e *tiles.Error) *Error {
-	p := wrap(CodeInvalidParameter, e, e.Param, e.Detail)
+	var p *Error
 	switch e.Code {
 	case "unknown_parameter":
 		p = wrap(CodeUnknownParameter, e, e.Param)
 	case "repeated_parameter":
 		p = wrap(CodeRepeatedParameter, e, e.Param)
+	default:
+		p = wrap(CodeInvalidParameter, e, e.Param, text(tileWords(e.Code), e.Detail))
 	}
 	p.Items = []Item{{Path: e.Param, Code: e.Code, Message: e.Detail}}
 	return p
+}
+
+// tileWords says the tile package's refusals in Chinese.
+func tileWords(code string) string {
+	switch code {
+	case "bad_tile_number":
+		return "应为不带符号和前导零的整数"
+	case "tile_out_of_range":
+		return "超出瓦片范围"
+	case "layers_not_sorted":
+		return "图层应按字母顺序排列且不重复"
+	case "too_many_layers":
+		return "一张瓦片的图层过多"
+	case "bad_text":
+		return "值为空、过长或不是有效的文本"
+	case "bad_time":
+		return "应为带时区的 RFC 3339 时间"
+	case "bad_properties":
+		return "应为以逗号分隔且不重复的字段名"
+	case "unknown_property":
+		return "图层没有此字段"
+	case "bad_plan", "no_plans":
+		return "应为区划方案编号,且图层应有区划方案"
+	case "no_history":
+		return "此图层没有历史"
+	case "bad_filter", "bad_value":
+		return "过滤条件有误"
+	}
+	return "无效"
 }
 
 func wrap(c Code, err error, args ...any) *Error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"onemap/internal/features"
@@ -26,10 +27,10 @@ const (
 // hub delivers the feed to the streams. Streams of one scope and the same topics
 // share their bytes: a thousand watchers cost one encoding.
 type hub struct {
-	server *Server
-	ready  chan *stream
-	wake   chan struct{}
-	once   sync.Once
+	server  *Server
+	ready   chan *stream
+	wake    chan struct{}
+	running atomic.Bool
 
 	mu       sync.Mutex
 	streams  map[*stream]struct{}
@@ -70,26 +71,32 @@ func (s *Server) Deliver(_ context.Context, b feed.Batch) {
 
 // run delivers until ctx ends. The first Serve runs it for all listeners.
 func (h *hub) run(ctx context.Context) {
-	h.once.Do(func() {
-		var wg sync.WaitGroup
-		for range streamWriters {
-			wg.Go(func() { h.server.guarded("stream writer", func() { h.write(ctx) }) })
-		}
-		defer wg.Wait()
-		beat := time.NewTicker(h.server.opts.Heartbeat)
-		defer beat.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-h.wake:
-				h.deliver(ctx)
-				pause(ctx, coalesce)
-			case <-beat.C:
-				h.beat()
+	if !h.running.CompareAndSwap(false, true) {
+		return
+	}
+	defer h.running.Store(false)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for range streamWriters {
+		wg.Go(func() { h.server.guarded("stream writer", func() { h.write(ctx) }) })
+	}
+	beat := time.NewTicker(h.server.opts.Heartbeat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.wake:
+			whole := false
+			h.server.guarded("live delivery", func() { h.deliver(ctx); whole = true })
+			if !whole {
+				h.endAll() // nobody may go on with a hole in the stream
 			}
+			pause(ctx, coalesce)
+		case <-beat.C:
+			h.beat()
 		}
-	})
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -340,6 +347,16 @@ func (h *hub) beat() {
 	frame := h.lagFrame(p)
 	for _, st := range list {
 		st.live(frame)
+	}
+}
+
+// endAll lets every stream go; they come back and replay.
+func (h *hub) endAll() {
+	h.mu.Lock()
+	list := h.list()
+	h.mu.Unlock()
+	for _, st := range list {
+		st.end()
 	}
 }
 

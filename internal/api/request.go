@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"strings"
@@ -51,7 +52,6 @@ type Request struct {
 	local     bool // the peer is this machine
 	forwarded bool // a proxy says it speaks for somebody
 	hasBody   bool
-	smuggled  bool // both Content-Length and Transfer-Encoding
 	headers   int
 	route     *Route
 }
@@ -99,21 +99,7 @@ func decode(ctx *fasthttp.RequestCtx) (*Request, *Error) {
 		Actor:          "anonymous",
 	}
 	r.peer, r.local = peerOf(ctx.RemoteAddr())
-	te, cl := false, false
-	for k, v := range h.All() {
-		r.headers++
-		switch {
-		case isForwarding(k):
-			r.forwarded = true
-		case strings.EqualFold(string(k), fasthttp.HeaderTransferEncoding):
-			te = true
-		}
-		_ = v
-	}
-	if te {
-		cl = hasRawHeader(h.RawHeaders(), "content-length")
-	}
-	r.smuggled = te && cl
+	te, cl := r.scan(h.RawHeaders())
 	r.hasBody = te || h.ContentLength() > 0 || len(ctx.Request.Body()) > 0
 
 	target := string(h.RequestURI())
@@ -123,7 +109,7 @@ func decode(ctx *fasthttp.RequestCtx) (*Request, *Error) {
 	if r.headers > maxHeaders {
 		return r, problem(CodeHeadersTooLarge)
 	}
-	if r.smuggled {
+	if te && cl {
 		return r, problem(CodeMalformed, text("同时出现 Content-Length 和 Transfer-Encoding", "both Content-Length and Transfer-Encoding are present"))
 	}
 	path, query, _ := strings.Cut(target, "?")
@@ -166,13 +152,27 @@ func isForwarding(name []byte) bool {
 	return strings.HasPrefix(n, "x-forwarded")
 }
 
-func hasRawHeader(raw []byte, name string) bool {
-	for line := range strings.SplitSeq(string(raw), "\n") {
-		if n, _, ok := strings.Cut(line, ":"); ok && strings.EqualFold(strings.TrimSpace(n), name) {
-			return true
+// scan looks at the header lines as sent. fasthttp drops what it understood: the
+// Transfer-Encoding that makes a Content-Length ambiguous is only seen here.
+func (r *Request) scan(raw []byte) (te, cl bool) {
+	for len(raw) > 0 {
+		line, rest, _ := bytes.Cut(raw, []byte{'\n'})
+		raw = rest
+		colon := bytes.IndexByte(line, ':')
+		if colon <= 0 {
+			continue
+		}
+		r.headers++
+		switch name := line[:colon]; {
+		case bytes.EqualFold(name, []byte("transfer-encoding")):
+			te = true
+		case bytes.EqualFold(name, []byte("content-length")):
+			cl = true
+		case isForwarding(name):
+			r.forwarded = true
 		}
 	}
-	return false
+	return te, cl
 }
 
 // decodePath splits and unescapes the path exactly as sent. Whatever two programs

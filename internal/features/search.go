@@ -164,9 +164,8 @@ func isCode(s string) bool {
 	return strings.IndexFunc(s, unicode.IsDigit) >= 0 && strings.IndexFunc(s, unicode.IsSpace) < 0
 }
 
-// Coordinate reads a text as a place. swapped tells that the two numbers were taken
-// in the other order than written, because only so they lie in the home area or on
-// the globe.
+// Coordinate reads a text as a place. swapped tells that the numbers were taken as
+// latitude, longitude, because only so they lie on the globe or in the home area.
 func Coordinate(text string, home orb.Bound) (p orb.Point, swapped, ok bool) {
 	p, err := geo.ParseLonLat(text)
 	if err != nil {
@@ -175,5 +174,11 @@ func Coordinate(text string, home orb.Bound) (p orb.Point, swapped, ok bool) {
 	if home != (orb.Bound{}) && geo.LooksSwapped(p, home) {
 		return orb.Point{p[1], p[0]}, true, true
 	}
-	return p, false, true
+	first := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == '，' || unicode.IsSpace(r) })
+	if len(first) == 2 {
+		if lat, err := strconv.ParseFloat(first[0], 64); err == nil && lat == p[1] && lat != p[0] {
+			swapped = true
+		}
+	}
+	return p, swapped, true
 }
