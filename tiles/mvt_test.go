@@ -249,13 +249,8 @@ func tileText(layers []mvtLayer) string {
 		for _, f := range l.features {
 			var b strings.Builder
 			fmt.Fprintf(&b, "%s %d %s", l.name, f.id, []string{"?", "point", "line", "polygon"}[f.kind])
-			keys := make([]string, 0, len(f.props))
-			for k := range f.props {
-				keys = append(keys, k)
-			}
-			slices.Sort(keys)
-			for _, k := range keys {
-				fmt.Fprintf(&b, " %s=%v", k, f.props[k])
+			if len(f.props) > 0 {
+				b.WriteString(" " + f.propsText())
 			}
 			for _, p := range f.parts {
 				fmt.Fprintf(&b, " %v", p)
@@ -265,4 +260,13 @@ func tileText(layers []mvtLayer) string {
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
+}
+
+func (f mvtFeature) propsText() string {
+	var out []string
+	for k, v := range f.props {
+		out = append(out, fmt.Sprintf("%s=%v", k, v))
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
 }
