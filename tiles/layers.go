@@ -3,6 +3,7 @@ package tiles
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -101,7 +102,7 @@ func (e *Engine) Layers(ctx context.Context, scope geo.Scopes) ([]LayerInfo, err
 			}
 			info.HasFeed = f.feed
 		}
-		fig, err := e.figures(ctx, l, scope, info.HasFeed)
+		fig, err := e.figures(ctx, l, scope, info.HasFeed, false)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -114,7 +115,9 @@ func (e *Engine) Layers(ctx context.Context, scope geo.Scopes) ([]LayerInfo, err
 	return out, nil
 }
 
-func (e *Engine) figures(ctx context.Context, l *registry.Layer, scope geo.Scopes, feed bool) (figure, error) {
+// figures gives a layer's figures; exact ones are never older than the layer's last
+// reported change.
+func (e *Engine) figures(ctx context.Context, l *registry.Layer, scope geo.Scopes, feed, exact bool) (figure, error) {
 	k := figureKey{l.ID, scope.String()}
 	e.known.mu.Lock()
 	f, ok := e.known.kept[k]
@@ -122,13 +125,14 @@ func (e *Engine) figures(ctx context.Context, l *registry.Layer, scope geo.Scope
 	e.known.mu.Unlock()
 	if ok {
 		age := time.Since(f.at)
-		if age < min(20*f.cost, 10*time.Second) || f.gen == gen && (age < time.Minute || feed && l.TimeKind != registry.Interval) {
+		if !exact && age < min(20*f.cost, 10*time.Second) || f.gen == gen && (age < time.Minute || feed && l.TimeKind != registry.Interval) {
 			return f, nil
 		}
 	}
-	v, err, _ := e.known.calls.Do(k.layer+"\x00"+k.scope, func() (any, error) {
+	v, err, _ := e.known.calls.Do(k.layer+"\x00"+k.scope+"\x00"+strconv.FormatUint(gen, 36), func() (any, error) {
 		start := time.Now()
-		fig, err := e.parts.count(ctx, e.opts.DB.Query, l, scope, e.opts.Now().UTC())
+		// Others may wait for this count: who asked first must not take it away.
+		fig, err := e.parts.count(context.WithoutCancel(ctx), e.opts.DB.Query, l, scope, e.opts.Now().UTC())
 		if err != nil {
 			return figure{}, fmt.Errorf("tiles: figures of %s: %w", l.ID, err)
 		}
@@ -150,7 +154,7 @@ func (e *Engine) figures(ctx context.Context, l *registry.Layer, scope geo.Scope
 // dataBound is where a foreign layer's data is, with a margin: outside it a
 // projection need not be defined. nil bounds mean an empty table.
 func (e *Engine) dataBound(ctx context.Context, l *registry.Layer, feed bool) (*bound, error) {
-	f, err := e.figures(ctx, l, db.System("tiles").Read, feed)
+	f, err := e.figures(ctx, l, db.System("tiles").Read, feed, true)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +218,7 @@ func (e *Engine) TileJSON(ctx context.Context, layers []string, base string, lan
 			}
 			feed = f.feed
 		}
-		fig, err := e.figures(ctx, l, scope, feed)
+		fig, err := e.figures(ctx, l, scope, feed, false)
 		if err != nil {
 			return nil, err
 		}
