@@ -189,6 +189,8 @@ func (a *app) run(ctx context.Context) error {
 	}
 	if a.flags.play {
 		a.background.Go(func() { playDemo(work, a.db, a.log) })
+	} else if a.flags.withDemo {
+		a.background.Go(func() { renewDemoIfOld(work, a.db, a.log) })
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- a.server.Serve(work, a.listener) }()

@@ -60,6 +60,55 @@ func loadDemoOnce(ctx context.Context, env environment, d *database, log *slog.L
 	return loadDemo(ctx, env, d, defaultSeed, log)
 }
 
+// demoAge is how old the county's present may be before it is told anew: by then
+// its warnings have run out and its incidents are of yesterday.
+const demoAge = 8 * time.Hour
+
+// renewDemoIfOld renews a county whose present has passed.
+func renewDemoIfOld(ctx context.Context, d *database, log *slog.Logger) {
+	store, err := demostore.Open(d.DB)
+	if err != nil {
+		log.Error("demo", "err", err)
+		return
+	}
+	if st, err := store.State(ctx); err == nil && st.Made.Complete && time.Since(st.Made.Now) > demoAge {
+		renewDemo(ctx, d, log)
+	}
+}
+
+// renewDemo brings the county's warnings, incidents and readings to the present
+// hour, so that the map is alive on any day. It runs beside the server.
+func renewDemo(ctx context.Context, d *database, log *slog.Logger) (*demo.County, string) {
+	store, err := demostore.Open(d.DB)
+	if err != nil {
+		log.Error("demo", "err", err)
+		return nil, ""
+	}
+	st, err := store.State(ctx)
+	if err != nil {
+		log.Error("demo", "err", err)
+		return nil, ""
+	}
+	if !st.Made.Complete {
+		return nil, ""
+	}
+	now := st.Made.Now
+	old := time.Since(now) > demoAge
+	if old {
+		now = time.Now()
+	}
+	county := demo.Generate(demo.Options{Seed: st.Made.Seed, Now: now})
+	if !old {
+		return county, st.Dataset
+	}
+	if err := store.Renew(ctx, st.Dataset, county); err != nil {
+		log.Error("demo: renew", "err", err)
+		return nil, ""
+	}
+	log.Info("示例县的预警与事件已更新到当前时刻 · demo county renewed")
+	return county, st.Dataset
+}
+
 // loadDemo makes the county and brings it in through the importer, like any other
 // data. Doing it again with the same seed changes nothing.
 func loadDemo(ctx context.Context, env environment, d *database, seed int64, log *slog.Logger) error {

@@ -19,25 +19,20 @@ func playDemo(ctx context.Context, d *database, log *slog.Logger) {
 		log.Error("play", "err", err)
 		return
 	}
-	st, err := store.State(ctx)
-	if err != nil {
-		log.Error("play", "err", err)
-		return
-	}
-	if !st.Made.Complete {
+	county, dataset := renewDemo(ctx, d, log)
+	if county == nil {
 		log.Warn("没有示例县,演练未开始 · no demo county, nothing to play")
 		return
 	}
-	county := demo.Generate(demo.Options{Seed: st.Made.Seed, Now: st.Made.Now})
 	events := demo.Play(county)
 	// A night that was broken off left things as they stood: put them back first.
 	tidy := restoring(events)
-	if err := store.Put(ctx, st.Dataset, tidy); err != nil {
+	if err := store.Put(ctx, dataset, tidy); err != nil {
 		log.Error("play: restore", "err", err)
 	}
 	log.Info("演练开始,循环播放 · exercise begins, in a loop", "events", len(events), "length", demo.PlayLength)
 	for ctx.Err() == nil {
-		playNight(ctx, store, st.Dataset, events, time.Now(), log)
+		playNight(ctx, store, dataset, events, time.Now(), log)
 	}
 }
 

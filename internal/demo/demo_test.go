@@ -53,6 +53,37 @@ func TestEqualSeedsGiveEqualCounties(t *testing.T) {
 	}
 }
 
+// A county told from a later hour is the same place: only what ages differs.
+func TestLaterHourKeepsThePlace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("generates another county; not in -short")
+	}
+	later := Generate(Options{Seed: 1, Now: testNow.Add(30 * time.Hour)})
+	timed := map[string]bool{}
+	for f := range later.Timed() {
+		timed[f.Layer+"/"+f.Key] = true
+	}
+	id := map[string]Feature{}
+	for f := range shared().Features() {
+		id[f.Layer+"/"+f.Key] = f
+	}
+	n := 0
+	for f := range later.Features() {
+		k := f.Layer + "/" + f.Key
+		a := id[k]
+		if a.Fields["id"] != f.Fields["id"] || !orb.Equal(a.Geometry, f.Geometry) {
+			t.Fatalf("%s: id or place differ", k)
+		}
+		if f.Layer == "alerts" && fmt.Sprint(a.Fields["expires"]) == fmt.Sprint(f.Fields["expires"]) {
+			t.Errorf("%s did not move on", k)
+		}
+		n++
+	}
+	if n != len(id) || len(timed) == 0 {
+		t.Errorf("%d records, then %d", len(id), n)
+	}
+}
+
 // Any seed must give a whole county, not only the one that is shown.
 func TestOtherSeedsAreSound(t *testing.T) {
 	if testing.Short() {

@@ -74,6 +74,21 @@ func (c *County) Features() iter.Seq[Feature] {
 	}
 }
 
+// Timed yields the records that grow old: warnings, incidents, readings. A county
+// of the same seed and a later hour has them under the same keys and ids.
+func (c *County) Timed() iter.Seq[Feature] {
+	return func(yield func(Feature) bool) {
+		for _, f := range c.features {
+			switch f.Layer {
+			case "alerts", "incidents", "incident_sketches", "road_blocks", "dangers", "sensors", "shelters", "teams", "warning_terminals":
+				if !yield(f) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Len is the number of features.
 func (c *County) Len() int { return len(c.features) }
 

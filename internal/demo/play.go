@@ -82,7 +82,7 @@ func (p *player) put(at time.Duration, f Feature) {
 // fresh starts a record of the exercise's own.
 func (p *player) fresh(layer, name, code string, geom orb.Geometry, fields map[string]any) Feature {
 	p.n++
-	fields["id"] = p.ids.uuidV7(p.g.now.Add(time.Duration(p.n) * time.Millisecond))
+	fields["id"] = p.ids.uuidV7(time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC).Add(time.Duration(p.n) * time.Millisecond))
 	fields["name"], fields["admin_code"] = "演练:"+name, code
 	fields["code"] = fmt.Sprintf("YL-%s-%03d", layer, p.n)
 	return Feature{Layer: layer, Key: fmt.Sprintf("play-%s-%03d", layer, p.n), Code: code, Geometry: geom, Fields: fields}

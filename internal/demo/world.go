@@ -51,8 +51,9 @@ func Generate(o Options) *County {
 	o.Now = o.Now.UTC().Truncate(time.Minute)
 	g := &world{c: &County{Options: o}, seed: o.Seed, now: o.Now, ids: newRNG(o.Seed, "ids"), seq: map[string]int{}}
 	g.c.w = g
-	// Ids carry a clock of their own, so that they sort in the order of making.
-	g.tick = o.Now.Add(-time.Hour)
+	// Ids carry a clock of their own: they sort in the order of making and stay the
+	// same when the county is told from a later hour.
+	g.tick = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	g.names = &namer{newRNG(o.Seed, "names"), map[string]bool{}}
 	g.t = makeTerrain(o.Seed)
 	g.w = makeWater(o.Seed, g.t)

@@ -106,6 +106,33 @@ func (s *Store) mark(ctx context.Context, tx pgx.Tx, m Made) error {
 	return err
 }
 
+// Renew brings the records that grow old to the hour of the given county, in
+// small transactions, and notes that hour.
+func (s *Store) Renew(ctx context.Context, dataset string, c *demo.County) error {
+	var batch []demo.Feature
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		err := s.Put(ctx, dataset, batch)
+		batch = batch[:0]
+		return err
+	}
+	for f := range c.Timed() {
+		if batch = append(batch, f); len(batch) == 200 {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	return s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
+		return s.mark(ctx, tx, Made{Seed: c.Options.Seed, Now: c.Options.Now, Complete: true})
+	})
+}
+
 // Finish writes who answers for what, and opens the map on the county unless
 // other data is there.
 func (s *Store) Finish(ctx context.Context, c *demo.County) error {
@@ -183,7 +210,8 @@ func orNull(s string) any {
 }
 
 // Put writes single records, new or known, in one transaction: each leaves its own
-// row in the feed, so that every open map sees it move.
+// row in the feed, so that every open map sees it move. A record somebody else
+// changed since is left as it is.
 func (s *Store) Put(ctx context.Context, dataset string, features []demo.Feature) error {
 	if s.columns == nil {
 		if err := s.loadColumns(ctx); err != nil {

@@ -106,6 +106,16 @@ func TestWriteAndRemove(t *testing.T) {
 	if n := count(t, owner, "select count(*) from change_log where layer = 'hazards' and op in ('I', 'U')"); n != 2 {
 		t.Errorf("feed rows: %d, want 2", n)
 	}
+	// What somebody else changed is theirs.
+	if _, err := owner.Exec(ctx, "begin; set local app.actor = '张三'; update hazards set state = 'removed'; commit"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(ctx, st.Dataset, []demo.Feature{feature("watch", orb.Point{111.7, 31.5})}); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, owner, "select count(*) from hazards where state = 'removed'"); n != 1 {
+		t.Error("a change of somebody else was overwritten")
+	}
 	if err := s.Put(ctx, st.Dataset, []demo.Feature{{Layer: "hazards", Key: "x", Geometry: orb.Point{111, 31}, Fields: map[string]any{"no_such": 1}}}); err == nil {
 		t.Error("an unknown column was accepted")
 	}

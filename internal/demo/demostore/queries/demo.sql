@@ -61,6 +61,7 @@ order by l.layer, c.ordinal_position
 insert into %[1]s (dataset, source_key, geom, %[2]s)
 select $1, $2, $3::geometry, %[3]s from jsonb_populate_record(null::%[1]s, $4) r
 on conflict (dataset, source_key) do update set geom = excluded.geom, %[4]s
+where %[1]s.recorded_by = feed_actor()
 
 -- name: remove_rows
 delete from %[1]s where ctid = any (array(select ctid from %[1]s where dataset = $1 limit 5000))
