@@ -183,12 +183,17 @@ func (im *Importer) load(ctx context.Context, ds Dataset, cat *catalogue, opt Lo
 	if err := checkClassification(ds.Classification); err != nil {
 		return Report{}, err
 	}
-	r := &run{im: im, opt: opt, id: newID(time.Now()), cat: cat, stager: newStager(cat), report: newReport(), stored: map[RuleCount]int64{}, units: map[string]*region{}, begun: time.Now()}
+	r := &run{im: im, opt: opt, id: newID(time.Now()), cat: cat, report: newReport(), stored: map[RuleCount]int64{}, units: map[string]*region{}, begun: time.Now()}
 	r.report.Import, r.report.Dataset, r.report.Source, r.report.CRS, r.report.Encoding = r.id, ds.Name, opt.Source, opt.CRS, opt.Encoding
 	var err error
 	if r.dataset, err = im.store.ensureDataset(ctx, ds, opt.Actor); err != nil {
 		return r.report, err
 	}
+	scopes, err := im.store.scopeIndex(ctx)
+	if err != nil {
+		return r.report, err
+	}
+	r.stager = newStager(cat, scopes)
 	if opt.Area != "" {
 		if r.area, err = im.store.region(ctx, opt.Area); err != nil {
 			return r.report, err

@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"github.com/paulmach/orb"
-	"github.com/paulmach/orb/planar"
 
 	"onemap/internal/geo"
 )
@@ -20,78 +19,61 @@ const outsideTolerance = 1000.0
 
 // region is the area a data set belongs to.
 type region struct {
-	shapes []orb.Geometry
-	bounds []orb.Bound
-	bound  orb.Bound
+	areas []*geo.Area
+	bound orb.Bound
 }
 
 func newRegion(shapes []orb.Geometry) *region {
 	if len(shapes) == 0 {
 		return nil
 	}
-	r := &region{shapes: shapes}
-	for i, s := range shapes {
-		b := s.Bound()
-		r.bounds = append(r.bounds, b)
-		if i == 0 {
-			r.bound = b
-		}
-		r.bound = r.bound.Union(b)
+	r := &region{bound: shapes[0].Bound()}
+	for _, s := range shapes {
+		r.areas = append(r.areas, geo.NewArea(s))
+		r.bound = r.bound.Union(s.Bound())
 	}
 	return r
 }
 
 // distance is 0 inside, else metres to the border, roughly.
 func (r *region) distance(p orb.Point) float64 {
-	for i, s := range r.shapes {
-		if r.bounds[i].Contains(p) && contains(s, p) {
+	for _, a := range r.areas {
+		if a.Side(p) >= 0 {
 			return 0
 		}
 	}
-	// Flatten around the point: good to a percent over what matters here.
-	k := math.Cos(p[1] * math.Pi / 180)
-	const metres = 111_320.0
 	best := math.Inf(1)
-	flat := func(q orb.Point) orb.Point { return orb.Point{(q[0] - p[0]) * k * metres, (q[1] - p[1]) * metres} }
-	ring := func(l []orb.Point) {
-		for i := 1; i < len(l); i++ {
-			best = min(best, planar.DistanceFromSegment(flat(l[i-1]), flat(l[i]), orb.Point{}))
-		}
-	}
-	for i, s := range r.shapes {
-		if far := boundDistance(r.bounds[i], p, k) * metres; far > best {
-			continue
-		}
-		switch s := s.(type) {
-		case orb.Polygon:
-			for _, l := range s {
-				ring(l)
-			}
-		case orb.MultiPolygon:
-			for _, poly := range s {
-				for _, l := range poly {
-					ring(l)
-				}
-			}
-		}
+	for _, a := range r.areas {
+		best = min(best, a.Distance(p))
 	}
 	return best
 }
 
-func boundDistance(b orb.Bound, p orb.Point, k float64) float64 {
-	dx := max(b.Min[0]-p[0], 0, p[0]-b.Max[0]) * k
-	dy := max(b.Min[1]-p[1], 0, p[1]-b.Max[1])
-	return math.Hypot(dx, dy)
+// scopeIndex finds the smallest unit that covers a shape, as scope_at does in the
+// database, but for many shapes at once.
+type scopeIndex struct{ units []scopeUnit }
+
+type scopeUnit struct {
+	scope geo.Scope
+	area  *geo.Area
 }
 
-func contains(g orb.Geometry, p orb.Point) bool {
-	switch g := g.(type) {
-	case orb.Polygon:
-		return planar.PolygonContains(g, p)
-	case orb.MultiPolygon:
-		return planar.MultiPolygonContains(g, p)
+// scope answers the zero scope where the database must look itself: no shape, or no
+// units known here.
+func (x *scopeIndex) scope(g orb.Geometry) geo.Scope {
+	if x == nil || len(x.units) == 0 || g == nil {
+		return geo.Scope{}
 	}
-	return false
+	b := g.Bound()
+	for _, u := range x.units { // smallest first
+		if a := u.area.Bound(); b.Min[0] < a.Min[0] || b.Min[1] < a.Min[1] || b.Max[0] > a.Max[0] || b.Max[1] > a.Max[1] {
+			continue
+		}
+		if u.area.Covers(g) {
+			return u.scope
+		}
+	}
+	return geo.Everywhere()
 }
 
 // judge tests a feature's shape. The feature comes back fit for staging, perhaps

@@ -29,6 +29,7 @@ type staged struct {
 	fields     []byte // JSON
 	attrs      []byte
 	restricted []byte // nil where there is nothing
+	scope      geo.Scope
 	original   orb.Geometry
 	srid       int
 	repair     bool
@@ -38,6 +39,7 @@ type staged struct {
 // stager gives rows their key, digest and place in the queue. One goroutine.
 type stager struct {
 	cat       *catalogue
+	scopes    *scopeIndex
 	ords      map[string]int64
 	seen      map[string][8]byte         // layer and key -> digest
 	contents  map[string]int64           // layer and content -> how often
@@ -46,8 +48,8 @@ type stager struct {
 	projected map[string]bool            // layers with rows PostGIS must transform
 }
 
-func newStager(cat *catalogue) *stager {
-	return &stager{cat: cat, ords: map[string]int64{}, seen: map[string][8]byte{}, contents: map[string]int64{},
+func newStager(cat *catalogue, scopes *scopeIndex) *stager {
+	return &stager{cat: cat, scopes: scopes, ords: map[string]int64{}, seen: map[string][8]byte{}, contents: map[string]int64{},
 		places: map[string]placeSeen{}, columns: map[string]map[string]bool{}, projected: map[string]bool{}}
 }
 
@@ -146,6 +148,8 @@ func (s *stager) stage(f *Feature) (*staged, *Issue) {
 	}
 	if f.srid != 0 {
 		s.projected[f.Layer] = true
+	} else if f.Code == "" && !f.repair && f.Layer != "admin" {
+		out.scope = s.scopes.scope(f.Geometry)
 	}
 	s.ords[f.Layer]++
 	out.ord = s.ords[f.Layer]

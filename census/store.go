@@ -191,6 +191,32 @@ func (s *store) region(ctx context.Context, code string) (*region, error) {
 	return newRegion(shapes), err
 }
 
+// maxIndexVertices bounds the units held in memory; beyond it the database finds
+// scopes row by row.
+const maxIndexVertices = 4_000_000
+
+func (s *store) scopeIndex(ctx context.Context) (*scopeIndex, error) {
+	var size int64
+	if err := s.pool.QueryRow(ctx, s.fixed.Get("admin_size")).Scan(&size); err != nil {
+		return nil, fmt.Errorf("census: admin_size: %w", err)
+	}
+	x := &scopeIndex{}
+	if size > maxIndexVertices {
+		return x, nil
+	}
+	err := s.rows(ctx, "admin_areas", nil, func(r pgx.Rows) error {
+		var u scopeUnit
+		var g geo.Shape
+		if err := r.Scan(&u.scope, &g); err != nil {
+			return err
+		}
+		u.area = geo.NewArea(g)
+		x.units = append(x.units, u)
+		return nil
+	})
+	return x, err
+}
+
 func (s *store) ensureDataset(ctx context.Context, d Dataset, actor string) (id [16]byte, err error) {
 	class := d.Classification
 	if class == "" {
@@ -233,7 +259,7 @@ func (s *store) exec(ctx context.Context, actor, name string, args ...any) (int6
 // copyStaged puts rows into staging.
 func (s *store) copyStaged(ctx context.Context, conn *pgx.Conn, id [16]byte, rows []*staged) error {
 	_, err := conn.CopyFrom(ctx, pgx.Identifier{"staging", "import_row"},
-		[]string{"import", "layer", "ord", "file", "row_no", "id", "source_key", "digest", "fields", "attrs", "restricted", "original", "srid", "repair", "geom"},
+		[]string{"import", "layer", "ord", "file", "row_no", "id", "source_key", "digest", "fields", "attrs", "restricted", "scope", "original", "srid", "repair", "geom"},
 		pgx.CopyFromSlice(len(rows), func(i int) ([]any, error) {
 			r := rows[i]
 			var srid *int
@@ -245,7 +271,7 @@ func (s *store) copyStaged(ctx context.Context, conn *pgx.Conn, id [16]byte, row
 				restricted = json.RawMessage(r.restricted)
 			}
 			return []any{id, r.layer, r.ord, r.file, r.row, r.id, r.key, r.digest, json.RawMessage(r.fields), json.RawMessage(r.attrs),
-				restricted, geo.Shape{Geometry: r.original}, srid, r.repair, geo.Shape{Geometry: r.geom}}, nil
+				restricted, r.scope, geo.Shape{Geometry: r.original}, srid, r.repair, geo.Shape{Geometry: r.geom}}, nil
 		}))
 	if err != nil {
 		return fmt.Errorf("census: staging: %w", err)

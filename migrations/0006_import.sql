@@ -55,7 +55,7 @@ create table import_key (
   dataset    uuid not null references dataset on delete cascade,
   source_key text not null,
   digest     bytea not null,
-  primary key (layer, dataset, source_key)
+  primary key (dataset, source_key, layer)   -- the selective column early: the planner has no statistics of a running import
 );
 
 -- What a run did to each row, for taking it back: the row's version before and
@@ -96,13 +96,35 @@ create unlogged table staging.import_row (
   fields     jsonb not null,                -- typed columns by name
   attrs      jsonb not null,
   restricted jsonb,
+  scope      int8range,                     -- smallest unit around the shape; null: let the trigger find it
   original   geometry,                      -- the shape as it came, where another is to be stored
   srid       integer,                       -- transform from this system first
   repair     boolean not null default false,
   geom       geometry(Geometry,4490),
   primary key (import, layer, ord)
 );
-create index import_row_key on staging.import_row (import, layer, source_key);
+create index import_row_key on staging.import_row (source_key, import);
+
+-- scope_at asks the smallest units first and stops at the first that covers the
+-- shape: testing the large outlines too cost milliseconds per row.
+create or replace function scope_at(g geometry) returns int8range
+language plpgsql stable as $$
+declare
+  found_scope int8range;
+  u record;
+begin
+  if g is null then
+    select code_scope(value ->> 'code') into found_scope from setting where key = 'home' and value ->> 'code' <> '';
+    return coalesce(found_scope, every_scope());
+  end if;
+  for u in select a.scope, a.geom from admin a where a.geom && g and a.valid_to is null order by a.rank desc, a.fid loop
+    if st_covers(u.geom, g) then
+      return u.scope;
+    end if;
+  end loop;
+  return every_scope();
+end
+$$;
 
 -- import_transform converts one shape; numbers that belong to no place of the
 -- system give null instead of ending the run.

@@ -21,8 +21,11 @@ select code, name, coalesce(parent_code, ''), rank from admin where valid_to is 
 -- name: admin_aliases
 select admin_code, alias from admin_alias where kind in ('name', 'former_name', 'short_name')
 
--- name: admin_shape
-select geom from admin where code = $1 and valid_to is null
+-- name: admin_size
+select coalesce(sum(st_npoints(geom)), 0) from admin where valid_to is null and geom is not null
+
+-- name: admin_areas
+select scope, geom from admin where valid_to is null and geom is not null order by rank desc, fid
 
 -- name: area_shapes
 with inside as (select rank, geom from admin where valid_to is null and geom is not null and scope <@ $1::int8range)
@@ -99,7 +102,7 @@ select file, count(*) from staging.import_row where import = $1 and layer = $2 a
 -- name: keys_write
 insert into import_key (layer, dataset, source_key, digest)
 select layer, $2, source_key, digest from staging.import_row where import = $1 and layer = $3 and ord between $4 and $5
-on conflict (layer, dataset, source_key) do update set digest = excluded.digest where import_key.digest <> excluded.digest
+on conflict (dataset, source_key, layer) do update set digest = excluded.digest where import_key.digest <> excluded.digest
 
 -- name: imports_of
 select i.id, d.name, i.layers, i.state, i.source, i.read, i.accepted, i.rejected, i.quarantined, i.inserted, i.updated, i.deleted, i.started_at
@@ -123,7 +126,7 @@ with c as (select layer, source_key, digest_before, op from import_change where 
 gone as (delete from import_key k using c where k.layer = c.layer and k.dataset = $3 and k.source_key = c.source_key and c.digest_before is null)
 insert into import_key (layer, dataset, source_key, digest)
 select layer, $3, source_key, digest_before from c where digest_before is not null
-on conflict (layer, dataset, source_key) do update set digest = excluded.digest
+on conflict (dataset, source_key, layer) do update set digest = excluded.digest
 
 -- name: revert_next
 select feature, op::text from import_change where import = $1 and layer = $2 and feature > $3 order by feature limit $4

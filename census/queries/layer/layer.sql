@@ -10,13 +10,14 @@ returning r.file, r.row_no, r.source_key, r.fields, r.attrs
 
 -- name: update
 with s as materialized (
-  select r.id, r.geom, r.attrs, r.fields, k.digest as digest_before, l.id as live, l.version as version_before
+  select r.geom, r.scope, r.attrs, r.fields, l.id as live, l.version as version_before,
+         (select k.digest from import_key k where k.dataset = $2 and k.source_key = r.source_key and k.layer = $3) as digest_before
   from staging.import_row r
   join {table} l on l.dataset = $2 and l.source_key = r.source_key
-  left join import_key k on k.layer = r.layer and k.dataset = $2 and k.source_key = r.source_key
-  where r.import = $1 and r.layer = $3 and r.ord between $4 and $5 and k.digest is distinct from r.digest
+  where r.import = $1 and r.layer = $3 and r.ord between $4 and $5
+    and r.digest is distinct from (select k.digest from import_key k where k.dataset = $2 and k.source_key = r.source_key and k.layer = $3)
 ), done as (
-  update {table} l set geom = s.geom, attrs = s.attrs{assign}
+  update {table} l set geom = s.geom, attrs = s.attrs, scope = coalesce(s.scope, l.scope){assign}
   from s, lateral jsonb_populate_record(null::{table}, s.fields) f
   where l.id = s.live
   returning l.id, l.source_key, l.version, s.version_before, s.digest_before
@@ -26,54 +27,56 @@ select $1, $3, id, source_key, 'U', version_before, version, digest_before from 
 on conflict (import, layer, feature) do update set version_after = excluded.version_after
 
 -- name: insert
-with s as materialized (
-  select r.*, k.digest as digest_before
-  from staging.import_row r
-  left join import_key k on k.layer = r.layer and k.dataset = $2 and k.source_key = r.source_key
-  where r.import = $1 and r.layer = $3 and r.ord between $4 and $5 and k.digest is distinct from r.digest
-    and not exists (select from {table} l where l.dataset = $2 and l.source_key = r.source_key)
-), done as (
-  insert into {table} (id, dataset, source_key, geom, attrs{columns})
-  select s.id, $2, s.source_key, s.geom, s.attrs{values}
-  from s, lateral jsonb_populate_record(null::{table}, s.fields) f
-  order by s.ord
+-- The keys are looked up row by row: while a run is under way the planner has no
+-- statistics, and joins of lists compared every row with every other.
+with done as (
+  insert into {table} (id, dataset, source_key, geom, scope, attrs{columns})
+  select r.id, $2, r.source_key, r.geom, r.scope, r.attrs{values}
+  from staging.import_row r, lateral jsonb_populate_record(null::{table}, r.fields) f
+  where r.import = $1 and r.layer = $3 and r.ord between $4 and $5
+    and r.digest is distinct from (select k.digest from import_key k where k.dataset = $2 and k.source_key = r.source_key and k.layer = $3)
+    and (select l.id from {table} l where l.dataset = $2 and l.source_key = r.source_key) is null
   returning id, source_key, version
 )
 insert into import_change (import, layer, feature, source_key, op, version_after, digest_before)
-select $1, $3, done.id, done.source_key, 'I', done.version, s.digest_before from done join s using (source_key)
+select $1, $3, done.id, done.source_key, 'I', done.version,
+       (select k.digest from import_key k where k.dataset = $2 and k.source_key = done.source_key and k.layer = $3)
+from done
 
 -- name: restricted
 insert into restricted.attribute (layer, feature, dataset, name, value)
-select r.layer, l.id, $2, a.key, a.value
-from staging.import_row r
-join {table} l on l.dataset = $2 and l.source_key = r.source_key
-cross join lateral jsonb_each_text(r.restricted) a
+select $3, (select l.id from {table} l where l.dataset = $2 and l.source_key = r.source_key), $2, a.key, a.value
+from staging.import_row r, lateral jsonb_each_text(r.restricted) a
 where r.import = $1 and r.layer = $3 and r.ord between $4 and $5 and r.restricted is not null
+  and (select l.id from {table} l where l.dataset = $2 and l.source_key = r.source_key) is not null
 on conflict (layer, feature, name) do update set value = excluded.value where restricted.attribute.value <> excluded.value
 
 -- name: originals
 insert into import_original (layer, feature, import, reason, crs, geom)
-select r.layer, c.feature, $1, case when r.srid is null and r.digest is not null and not st_isvalid(r.original) then 'repaired' else 'converted' end,
-       coalesce('EPSG:' || r.srid, $6), st_setsrid(r.original, 0)
-from staging.import_row r
-join {table} l on l.dataset = $2 and l.source_key = r.source_key
-join import_change c on c.import = $1 and c.layer = r.layer and c.feature = l.id
-where r.import = $1 and r.layer = $3 and r.ord between $4 and $5 and r.original is not null
+select $3, o.feature, $1, case when o.srid is null and not st_isvalid(o.original) then 'repaired' else 'converted' end,
+       coalesce('EPSG:' || o.srid, $6), st_setsrid(o.original, 0)
+from (
+  select r.srid, r.original, (select l.id from {table} l where l.dataset = $2 and l.source_key = r.source_key) as feature
+  from staging.import_row r
+  where r.import = $1 and r.layer = $3 and r.ord between $4 and $5 and r.original is not null
+  offset 0
+) o
+where (select c.op from import_change c where c.import = $1 and c.layer = $3 and c.feature = o.feature) is not null
 on conflict (layer, feature, reason) do update set import = excluded.import, crs = excluded.crs, geom = excluded.geom
 
 -- name: vanished_verified
 select l.source_key, l.name from {table} l
 where l.dataset = $2 and l.field_verified_at is not null
-  and not exists (select from staging.import_row r where r.import = $1 and r.layer = $3 and r.source_key = l.source_key)
-  and not exists (select from import_issue i where i.import = $1 and i.source_key = l.source_key)
+  and (select r.ord from staging.import_row r where r.import = $1 and r.layer = $3 and r.source_key = l.source_key) is null
+  and (select i.seq from import_issue i where i.import = $1 and i.source_key = l.source_key limit 1) is null
 order by l.fid limit $4
 
 -- name: vanished
 with gone as (
   select l.id, l.source_key, l.version from {table} l
   where l.dataset = $2 and (l.field_verified_at is null or $5)
-    and not exists (select from staging.import_row r where r.import = $1 and r.layer = $3 and r.source_key = l.source_key)
-    and not exists (select from import_issue i where i.import = $1 and i.source_key = l.source_key)
+    and (select r.ord from staging.import_row r where r.import = $1 and r.layer = $3 and r.source_key = l.source_key) is null
+    and (select i.seq from import_issue i where i.import = $1 and i.source_key = l.source_key limit 1) is null
   order by l.fid limit $4
 ), done as (
   delete from {table} l using gone where l.id = gone.id returning l.id, l.source_key, l.version
