@@ -65,6 +65,11 @@ func loopback() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port:
 
 func start(t *testing.T, change ...func(*api.Options)) *env {
 	t.Helper()
+	return startDB(t, db.Options{}, change...)
+}
+
+func startDB(t *testing.T, pools db.Options, change ...func(*api.Options)) *env {
+	t.Helper()
 	e := &env{t: t, dsn: pgtest.Database(t), logs: &logs{}}
 	var err error
 	must := func(err error) {
@@ -73,7 +78,8 @@ func start(t *testing.T, change ...func(*api.Options)) *env {
 			t.Fatal(err)
 		}
 	}
-	e.db, err = db.Open(t.Context(), db.Options{DSN: e.dsn.App})
+	pools.DSN = e.dsn.App
+	e.db, err = db.Open(t.Context(), pools)
 	must(err)
 	t.Cleanup(e.db.Close)
 	e.reg, err = registry.Open(t.Context(), e.db.Query)
@@ -246,7 +252,7 @@ func (e *env) county() {
 	e.exec(`insert into admin_alias (admin_code, alias, kind) values ('990100001', '老清河', 'former_name')`)
 	e.exec(`insert into hazards (dataset, source_key, code, name, hazard, level, threatened_persons, geom)
 		select d.id, 'h' || i, 'DZ' || lpad(i::text, 4, '0'), '清河滑坡' || i, case when i % 2 = 0 then 'landslide' else 'collapse' end, 1 + i % 4, i * 10,
-		st_setsrid(st_makepoint(119.20 + i * 0.001, 34.15), 4490) from generate_series(1, 30) i, dataset d where d.name = 'test'`)
+		st_setsrid(st_makepoint(119.225 + i * 0.001, 34.15), 4490) from generate_series(1, 30) i, dataset d where d.name = 'test'`)
 	e.exec(`insert into shelters (code, name, class, capacity, geom) values
 		('BN001', '清河中学', 'long', 800, st_setsrid(st_makepoint(119.25, 34.15), 4490)),
 		('BN002', '清河镇中心小学', 'short', 300, null)`)
@@ -258,4 +264,28 @@ func (e *env) county() {
 	e.exec(`insert into zones (name, kind, level, published, geom) values
 		('草稿区', 'risk', 1, false, st_setsrid(st_makeenvelope(119.24, 34.14, 119.26, 34.16), 4490))`)
 	e.settle()
+}
+
+// admin runs statements as superuser.
+func (e *env) admin() func(sql string) {
+	conn := pgtest.Connect(e.t, e.dsn.Admin)
+	return func(sql string) {
+		e.t.Helper()
+		if _, err := conn.Exec(e.t.Context(), sql); err != nil {
+			e.t.Fatalf("%s: %v", sql, err)
+		}
+	}
+}
+
+// waitFor polls for what another goroutine brings about.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		if ok() {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("never: %s", what)
 }
