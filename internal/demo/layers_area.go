@@ -179,6 +179,9 @@ func (g *world) hazardAreaLayer() {
 		})
 		outs := f.outline(3500)
 		for k, p := range outs[:min(len(outs), map[bool]int{true: 14, false: 2}[i == 0])] {
+			if n, _ := g.peopleNear(centroid(p[0]), 160); n == 0 {
+				continue // nobody would have noted it
+			}
 			deep := []float64{0.6, 0.4, 0.3, 0.15}[min(k, 3)]
 			write(fmt.Sprintf("%s积水区%d", t.short(), k+1), p.rounded(), map[string]any{
 				"hazard": "waterlogging", "subtype": "城镇内涝", "level": min(k+1, 4), "return_period_a": 10.0, "intensity_min": deep, "intensity_max": r2(deep + 0.35), "intensity_unit": "m",

@@ -269,7 +269,7 @@ func (g *world) riverLayer() {
 		var piece []pt
 		var whole float64
 		for k := 1; k < len(rv.line); k++ {
-			if g.nearCounty(rv.line[k], 300) {
+			if g.nearCounty(rv.line[k], 120) {
 				whole += rv.line[k].dist(rv.line[k-1])
 			}
 		}
@@ -289,7 +289,7 @@ func (g *world) riverLayer() {
 			piece = nil
 		}
 		for k, p := range rv.line {
-			if !g.nearCounty(p, 300) {
+			if !g.nearCounty(p, 120) {
 				flush(k)
 				continue
 			}

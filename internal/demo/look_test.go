@@ -204,6 +204,12 @@ func TestDraw(t *testing.T) {
 	draw(pt{3000, 2000}, 66000, 55000, 1300, "c_zones.png", all("zones"))
 	draw(g.a.seat.sub(pt{2400, 2000}), 4800, 3900, 1300, "c_city.png", all())
 	draw(g.park.at.sub(pt{2200, 1600}), 4400, 3600, 1200, "c_park.png", all("safety_contours"))
-	draw(g.a.towns[7].seat.sub(pt{2500, 2000}), 5000, 4000, 1200, "c_valley.png", all("hazard", "points", "relief"))
+	wild := g.a.towns[0]
+	for _, u := range g.a.towns {
+		if u.wild > wild.wild {
+			wild = u
+		}
+	}
+	draw(wild.seat.sub(pt{4000, 3200}), 8000, 6500, 1300, "c_valley.png", all("hazard", "points", "relief"))
 	draw(g.a.towns[3].seat.sub(pt{1100, 900}), 2200, 1800, 1200, "c_town.png", all("grids", "shelter_service_areas"))
 }

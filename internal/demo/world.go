@@ -63,7 +63,7 @@ func Generate(o Options) *County {
 		return countyBlob(rough, p) < 0.72 && p.dist(town) > 7000
 	})
 	g.a = makeVillages(o.Seed, g.t, g.w)
-	g.w.surface(func(p pt) bool { return g.nearCounty(p, 300) })
+	g.w.surface(func(p pt) bool { return g.nearCounty(p, 150) })
 	g.sites = chooseSites(o.Seed, g.t, g.w, g.a, people)
 	g.net = newRoadNet(g.t, g.w, g.a, o.Seed)
 	g.net.plan(g.a, g.sites)
