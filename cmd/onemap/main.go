@@ -53,7 +53,9 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"serve", "启动服务 · run the server", serveCommand},
+		{"import", "导入数据文件或清单 · bring in a file or a package", importCommand},
 		{"layer", "图层:列出、发布、撤回 · list, publish, unpublish layers", layerCommand},
+		{"bench", "性能测量:瓦片、命中 · measure tiles and cached hits", benchCommand},
 		{"demo", "生成或移除示例县 · load or remove the fictional demo county", demoCommand},
 		{"migrate", "升级数据库结构 · bring the database to this program's schema", migrateCommand},
 		{"check", "检查安装与数据库 · check installation and database", checkCommand},
