@@ -26,6 +26,8 @@ type tcpEnv struct {
 
 func shortReads(o *api.Options) { o.ReadTimeout = 500 * time.Millisecond }
 
+func shortPatience(o *api.Options) { o.Patience = 200 * time.Millisecond }
+
 func startTCP(t *testing.T, change ...func(*api.Options)) *tcpEnv {
 	t.Helper()
 	return startTCPDB(t, db.Options{}, change...)
