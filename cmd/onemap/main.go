@@ -64,8 +64,8 @@ func commands() []command {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	// Never stopped: a second Ctrl-C must not kill the process while it closes.
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	info, err := os.Stderr.Stat()
 	env := environment{
 		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
@@ -105,8 +105,7 @@ func exitCode(env environment, name string, err error) int {
 	case errors.Is(err, errRejected):
 		return exitRejected
 	}
-	var ce *cluster.Error
-	if errors.As(err, &ce) {
+	if ce, ok := errors.AsType[*cluster.Error](err); ok {
 		fmt.Fprintf(env.stderr, "onemap %s: %s\n", name, strings.TrimPrefix(ce.Error(), "cluster: "))
 	} else {
 		fmt.Fprintf(env.stderr, "onemap %s: %v\n", name, err)

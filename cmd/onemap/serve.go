@@ -89,7 +89,7 @@ func serveCommand(ctx context.Context, env environment, args []string) error {
 	a, err := newApp(ctx, f, log)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil // stopped while starting: that is what Ctrl-C asked for
+			err = nil // stopped while starting: that is what Ctrl-C asked for
 		}
 		return err
 	}

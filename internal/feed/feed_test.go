@@ -2,6 +2,7 @@ package feed_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -189,7 +190,7 @@ func TestNoRowIsSkippedDoubledOrEarly(t *testing.T) {
 	t.Logf("%d rows of %d transactions committed by %d writers, each delivered once, in order", len(committed), len(visible), writers)
 }
 
-var errAbort = fmt.Errorf("the model aborts this one")
+var errAbort = errors.New("the model aborts this one")
 
 // TestSequenceOrderWouldSkip shows why the cursor is the pair: the row with the
 // smaller seq commits last, and still arrives.
@@ -281,7 +282,7 @@ func TestReplayContinuesWithoutGapOrDouble(t *testing.T) {
 		}
 	}
 	future := feed.Position{Xid: all[len(all)-1].Position.Xid + 1_000_000, Seq: 1}
-	if _, err := r.Since(t.Context(), future, 1); err != feed.ErrReset {
+	if _, err := r.Since(t.Context(), future, 1); !errors.Is(err, feed.ErrReset) {
 		t.Errorf("a position of the future: %v, want ErrReset", err)
 	}
 }
@@ -315,7 +316,7 @@ func TestPartitionsAreMadeAndDropped(t *testing.T) {
 	if left != 0 || ahead < 7 {
 		t.Errorf("%d old rows left, %d partitions ahead", left, ahead)
 	}
-	if _, err := r.Since(t.Context(), old, 10); err != feed.ErrReset {
+	if _, err := r.Since(t.Context(), old, 10); !errors.Is(err, feed.ErrReset) {
 		t.Errorf("resuming from a dropped day: %v, want ErrReset", err)
 	}
 }
