@@ -148,8 +148,10 @@ func TestLayers(t *testing.T) {
 				Color string
 			}
 		}
-		CodeLists map[string]struct{ Items []struct{ Code, Title string } } `json:"code_lists"`
-		Home      struct {
+		CodeLists map[string]struct {
+			Items []struct{ Code, Title string }
+		} `json:"code_lists"`
+		Home struct {
 			Code, Title string
 			Bounds      []float64
 		}

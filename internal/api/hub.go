@@ -159,9 +159,12 @@ func (h *hub) deliver(ctx context.Context) {
 			continue
 		}
 		for _, st := range list {
-			if first := changes[0].Position; !st.since.Less(first) {
+			if known := st.knownUpTo(); !known.Less(changes[0].Position) {
 				// It resumed from a position ahead of what was delivered here.
-				rest := changes[slices.IndexFunc(append(changes, feed.Change{Position: feed.Position{Xid: ^uint64(0)}}), func(c feed.Change) bool { return st.since.Less(c.Position) }):]
+				rest := changes[len(changes):]
+				if i := slices.IndexFunc(changes, func(c feed.Change) bool { return known.Less(c.Position) }); i >= 0 {
+					rest = changes[i:]
+				}
 				own, err := h.encode(ctx, groups[key], rest, upTo)
 				if err != nil {
 					st.end()

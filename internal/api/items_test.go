@@ -165,7 +165,9 @@ func TestTwoTimes(t *testing.T) {
 func TestOGCDocuments(t *testing.T) {
 	e := start(t)
 	e.county()
-	var landing struct{ Links []struct{ Rel, Href, Type string } }
+	var landing struct {
+		Links []struct{ Rel, Href, Type string }
+	}
 	e.json("/ogc", &landing)
 	rels := map[string]string{}
 	for _, l := range landing.Links {

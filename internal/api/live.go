@@ -47,6 +47,7 @@ func (s *Server) getLive(_ context.Context, req *Request) (*Response, error) {
 	}
 	st := newStream(s.hub, topics, req.Scope, s.asker(req))
 	st.since, st.resumed, st.reset = since, resumed && !reset, reset
+	st.known = since
 	if req.Method == "GET" && !s.hub.reserve() {
 		return nil, problem(CodeOverloaded)
 	}
@@ -148,12 +149,12 @@ func takeOver(c net.Conn) (top net.Conn, bottom *conn) {
 // stream joined; what happens since waits in held.
 func (st *stream) catchUp(ctx context.Context) error {
 	if st.reset {
-		st.push(frameReset(st.joined))
+		st.startOver()
 	}
 	if st.resumed {
 		err := st.replay(ctx)
 		if errors.Is(err, feed.ErrReset) {
-			st.push(frameReset(st.joined))
+			st.startOver()
 			err = nil
 		}
 		if err != nil {

@@ -30,13 +30,13 @@ type stream struct {
 	room   chan struct{} // signalled when the queue was taken
 
 	mu        sync.Mutex
+	known     feed.Position // live changes up to here are the client's already
 	frames    [][]byte
 	bytes     int
 	held      [][]byte // live frames while the past is replayed
 	holding   bool
 	scheduled bool // in the writers' hands
 	over      bool
-	deadline  time.Time
 }
 
 func newStream(h *hub, topics []string, scope geo.Scopes, asker features.Asker) *stream {
@@ -62,6 +62,20 @@ func (st *stream) attach(top net.Conn, bottom *conn) {
 	if bottom != nil {
 		bottom.startStreaming()
 	}
+}
+
+// startOver tells the client that its position means nothing here.
+func (st *stream) startOver() {
+	st.mu.Lock()
+	st.known = feed.Position{}
+	st.mu.Unlock()
+	st.push(frameReset(st.joined))
+}
+
+func (st *stream) knownUpTo() feed.Position {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.known
 }
 
 // push queues a frame. The slice is shared with other streams.
