@@ -42,6 +42,34 @@ func (g *world) band(cell float64, measure func(pt) float64, bounds []float64, m
 	}
 }
 
+// roadDistance is how far every cell is from the nearest road, by passing the
+// distance from cell to cell forth and back (chamfer).
+func (g *world) roadDistance() *grid {
+	d := newGrid(100)
+	d.fill(1e6)
+	for _, rd := range g.roads {
+		for i := 1; i < len(rd.line); i++ {
+			d.stamp(rd.line[i-1], rd.line[i], 100, func(c int, dist, _ float64) {
+				d.v[c] = min(d.v[c], float32(dist))
+			})
+		}
+	}
+	pass := func(i int, dirs ...int) {
+		for _, k := range dirs {
+			if j := d.neighbour(i, k); j >= 0 {
+				d.v[i] = min(d.v[i], d.v[j]+float32(stepLen(k)*d.cell))
+			}
+		}
+	}
+	for i := range d.v {
+		pass(i, 2, 3, 6, 7)
+	}
+	for i := len(d.v) - 1; i >= 0; i-- {
+		pass(i, 0, 1, 4, 5)
+	}
+	return d
+}
+
 // floodDepth is how high the water of a return period stands over the ground.
 func (g *world) floodDepth(p pt, years float64) float64 {
 	km2 := g.w.size.near(p)
@@ -49,7 +77,10 @@ func (g *world) floodDepth(p pt, years float64) float64 {
 	if km2 < 20 || d > 1600 || g.w.pool.near(p) > 0 {
 		return -3
 	}
-	stage := math.Pow(km2, 0.27) * (0.155*math.Log(years) - 0.1)
+	if wd := width(km2 * 1e6); years <= 20 && d > wd/2+40 && p.dist(g.a.seat) < 2600 {
+		return -1 // the town's levee holds
+	}
+	stage := math.Pow(km2, 0.27) * (0.155*math.Log(years) - 0.15)
 	return stage - (g.t.z.at(p) - g.w.stream.at(p)) - d*0.0034
 }
 
@@ -99,16 +130,8 @@ func (g *world) hazardAreaLayer() {
 			})
 		})
 	}
-	// Deep water of the hundred-year flood.
-	g.band(50, func(p pt) float64 { return g.floodDepth(p, 100) }, []float64{1.5, 3, 99}, 50000, func(k int, p polygon) {
-		name := riverName(p[0][len(p[0])/2])
-		write(fmt.Sprintf("%s百年一遇水深%s", name, []string{"1.5—3米", "3米以上"}[k]), p, map[string]any{
-			"hazard": "flood", "subtype": "水深", "level": 2 - k, "return_period_a": 100.0, "intensity_min": []float64{1.5, 3}[k], "intensity_max": []float64{3, 6}[k],
-			"intensity_unit": "m", "method": "河道水位外推(演示)", "competent_dept": "县水利局",
-		})
-	})
 	// Slopes that slide.
-	g.band(100, func(p pt) float64 {
+	slide := func(p pt) float64 {
 		var s float64
 		for k := range 9 {
 			q := p
@@ -118,7 +141,13 @@ func (g *world) hazardAreaLayer() {
 			s += g.t.slope.at(q) / 9
 		}
 		return s + 0.05*n1.fbm(p.x, p.y, 2600, 3)
-	}, []float64{0.19, 0.26, 0.34, 9}, 180000, func(k int, p polygon) {
+	}
+	// Only where somebody would be hit: near roads and houses.
+	road := g.roadDistance()
+	exposed := func(p pt) float64 {
+		return slide(p) - 0.16*smoothstep(450, 1000, road.at(p)+250*n2.fbm(p.x, p.y, 900, 2))
+	}
+	g.band(100, exposed, []float64{0.22, 0.28, 0.36, 9}, 220000, func(k int, p polygon) {
 		v := g.villageOf(p[0][0])
 		name := "示例县"
 		if v != nil {
@@ -143,12 +172,12 @@ func (g *world) hazardAreaLayer() {
 	g.band(150, func(p pt) float64 {
 		wild := g.t.wild.at(p)
 		south := -g.t.downhill(p).y
-		near := 0.0
-		if _, _, d, ok := g.b.idx.nearest(p, 400); ok {
-			near = 0.25 * (1 - d/400)
+		near := 0.25 * math.Max(0, 1-road.at(p)/400)
+		if slide(p) > 0.2 && near > 0 {
+			return 0
 		}
-		return wild*0.7 + 1.1*math.Min(g.t.slope.at(p), 0.4) - 0.16*south + 0.22*n3.fbm(p.x, p.y, 4200, 3) - near
-	}, []float64{0.5, 0.78, 1.05, 9}, 600000, func(k int, p polygon) {
+		return wild*0.7 + 1.1*math.Min(g.t.slope.at(p), 0.4) - 0.16*south + 0.22*n3.fbm(p.x, p.y, 4200, 3) - near - math.Max(0, 0.9*(exposed(p)-0.17))
+	}, []float64{0.72, 0.86, 1.02, 9}, 1300000, func(k int, p polygon) {
 		v := g.villageOf(centroid(p[0]))
 		name := "示例县"
 		if v != nil {
@@ -228,9 +257,9 @@ func (g *world) hazardAreaLayer() {
 	// How hard it rains: the mountains catch it.
 	g.band(400, func(p pt) float64 {
 		return 0.55*g.t.wild.at(p) + 0.35*smoothstep(60, 700, g.t.z.at(p)) + 0.2*n1.fbm(p.x, p.y, 16000, 2)
-	}, []float64{-9, 0.06, 0.24, 0.5, 9}, 2e6, func(k int, p polygon) {
-		write("暴雨"+[]string{"低", "较低", "较高", "高"}[k]+"危险区", p, map[string]any{
-			"hazard": "rainstorm", "subtype": "年最大日雨量", "level": 4 - k, "intensity_min": []float64{90, 110, 130, 155}[k], "intensity_max": []float64{110, 130, 155, 210}[k], "intensity_unit": "mm",
+	}, []float64{0.78, 0.9, 9}, 4e6, func(k int, p polygon) {
+		write("暴雨"+[]string{"较高", "高"}[k]+"危险区", p, map[string]any{
+			"hazard": "rainstorm", "subtype": "年最大日雨量", "level": 2 - k, "intensity_min": []float64{155, 180}[k], "intensity_max": []float64{180, 240}[k], "intensity_unit": "mm",
 			"method": "站点插值(演示)", "competent_dept": "县气象局",
 		})
 	})

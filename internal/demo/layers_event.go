@@ -12,7 +12,7 @@ import (
 func (g *world) stormCentre() pt {
 	best, at := math.Inf(-1), g.a.seat
 	for _, v := range g.a.villages {
-		if s := v.wild*2 - math.Abs(v.seat.dist(g.a.seat)-15000)/9000 - math.Abs(v.seat.x-21000)/30000; s > best {
+		if s := math.Min(v.wild, 0.9)*3.2 - math.Abs(v.seat.dist(g.a.seat)-19000)/9000; s > best {
 			best, at = s, v.seat
 		}
 	}
