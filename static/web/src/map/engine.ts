@@ -16,8 +16,11 @@ export interface Seen { layer: string; fid: number; title: string; level: number
 
 export interface Scene { counts: Record<string, number>; seen: Seen[]; total: number }
 
+/** A click, with the symbol it hit on screen: a symbol is larger than the point it stands for. */
+export interface Click { lon: number; lat: number; radius: number; x: number; y: number; meant: { layer: string; fid: number } | null }
+
 export interface Handlers {
-  click(at: { lon: number; lat: number; radius: number; x: number; y: number }): void
+  click(at: Click): void
   hover(at: { x: number; y: number; layer: string; title: string; level: number; properties: Record<string, unknown>; count?: number } | null): void
   move(camera: Camera, bounds: Box): void
   pointer(at: { lon: number; lat: number } | null): void
@@ -127,9 +130,15 @@ export class Engine {
         map.easeTo({ center: at.coordinates as [number, number], zoom: Math.min(map.getZoom() + 2, CLUSTER_BELOW + 0.8), duration: this.still ? 0 : 400 })
         return
       }
-      const reach = matchMedia('(pointer: coarse)').matches ? 18 : 9
+      // As far as a symbol reaches from its point, so that none can be hit and missed.
+      const zoom = map.getZoom()
+      const reach = (zoom < 11 ? 9 : zoom < 13 ? 13 : 18) + (matchMedia('(pointer: coarse)').matches ? 8 : 0)
       const edge = map.unproject([e.point.x + reach, e.point.y])
-      handlers.click({ lon: e.lngLat.lng, lat: e.lngLat.lat, radius: e.lngLat.distanceTo(edge), x: e.point.x, y: e.point.y })
+      const meant = this.under(e.point, 3)
+      handlers.click({
+        lon: e.lngLat.lng, lat: e.lngLat.lat, radius: e.lngLat.distanceTo(edge), x: e.point.x, y: e.point.y,
+        meant: meant && this.legend[meant.layer]?.geometry === 'point' ? meant : null,
+      })
     })
     map.on('mousemove', (e) => {
       handlers.pointer({ lon: e.lngLat.lng, lat: e.lngLat.lat })
@@ -270,6 +279,18 @@ export class Engine {
     return this.map.queryRenderedFeatures([[at.x - reach, at.y - reach], [at.x + reach, at.y + reach]], { layers: known })
   }
 
+  /** top is the uppermost listed feature at a place; what stands in a cluster is not seen. */
+  private top(point: { x: number; y: number }, reach: number): MapGeoJSONFeature | undefined {
+    const ids = [...this.countables].filter(([, layer]) => !isContext(layer)).map(([id]) => id)
+    return this.rendered(ids, point, reach).find((f) => !this.hidden.get(this.countables.get(f.layer.id) ?? '')?.has(Number(f.id)))
+  }
+
+  private under(point: { x: number; y: number }, reach: number): { layer: string; fid: number } | null {
+    const f = this.top(point, reach)
+    const layer = f ? this.countables.get(f.layer.id) : undefined
+    return f && layer && f.id !== undefined ? { layer, fid: Number(f.id) } : null
+  }
+
   private hover(point: { x: number; y: number } | null): void {
     let next: MapGeoJSONFeature | undefined
     if (point && !this.gone) {
@@ -281,8 +302,7 @@ export class Engine {
         this.handlers.hover({ x: point.x, y: point.y, layer, title: '', level: Number(cluster.properties.level), properties: {}, count: Number(cluster.properties.count) })
         return
       }
-      const ids = [...this.countables].filter(([, layer]) => !isContext(layer)).map(([id]) => id)
-      next = this.rendered(ids, point, 3).find((f) => !this.hidden.get(this.countables.get(f.layer.id) ?? '')?.has(Number(f.id)))
+      next = this.top(point, 3)
     }
     const layer = next ? this.countables.get(next.layer.id) ?? null : null
     this.map.getCanvas().style.cursor = next ? 'pointer' : ''
