@@ -255,7 +255,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, err := prepare(ctx, o.Server, o.Set, o.Say)
+	name, err := Prepare(ctx, o.Server, o.Set, o.Say)
 	if err != nil {
 		return nil, err
 	}
