@@ -340,12 +340,15 @@ func (m *mapper) convert(t *table, f *Feature, remark remarkFunc, quarantine fun
 		return nil
 	}
 	if at, ok := geo.InEnvelope(f.Geometry); !ok {
-		lon := 0.0
+		lon, zone := 105.0, "" // the middle of the country tells whether, not where
 		if m.area != nil {
 			lon = m.area.Center()[0]
 		}
 		if gk, ok := geo.GuessGaussKruger(at[0], at[1], lon); ok {
-			return quarantine(RuleProjected, "", fmt.Sprintf("像是高斯-克吕格坐标 EPSG:%d,请注明坐标系 (looks projected: %.2f, %.2f)", gk.EPSG, at[0], at[1]))
+			if gk.Prefixed || m.area != nil {
+				zone = fmt.Sprintf(" EPSG:%d", gk.EPSG)
+			}
+			return quarantine(RuleProjected, "", fmt.Sprintf("像是高斯-克吕格坐标%s,请注明坐标系 (looks projected; name the system): %.2f, %.2f", zone, at[0], at[1]))
 		}
 		return quarantine(geo.CodeEnvelope, "", fmt.Sprintf("超出经纬度范围 (outside ±180/±90): %g, %g", at[0], at[1]))
 	}

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/paulmach/orb"
@@ -139,6 +141,9 @@ func openGeoJSON(s source) (*table, error) {
 	}
 	limits := s.limits
 	limits.Projected = t.srid != 0 || isProjected(s.crs)
+	if t.fields, err = firstFields(s.path, limits); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrFile, s.name, err)
+	}
 	t.records = func(yield func(record, error) bool) {
 		f, err := os.Open(s.path)
 		if err != nil {
@@ -159,6 +164,29 @@ func openGeoJSON(s source) (*table, error) {
 		}
 	}
 	return t, nil
+}
+
+// firstFields lists the properties of the first features, in order.
+func firstFields(path string, limits geo.Limits) ([]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	seen := map[string]bool{}
+	n := 0
+	err = newScanner(f).features(func(raw []byte, tooLarge bool) bool {
+		if n++; !tooLarge && len(raw) < 1<<20 {
+			for name := range featureRecord(0, raw, limits).values {
+				seen[name] = true
+			}
+		}
+		return n < 50
+	})
+	if err != nil && n == 0 { // a later fault is met again, in its place
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(seen)), nil
 }
 
 // isProjected reports whether a declared system is one of metres.

@@ -103,7 +103,7 @@ func (s *stager) stage(f *Feature) (*staged, *Issue) {
 		}
 	}
 	if f.Code != "" {
-		if _, err := geo.ParseScope(f.Code); err != nil {
+		if out.scope, err = geo.ParseScope(f.Code); err != nil {
 			return nil, stop(Quarantined, RuleAdminCode, "admin_code", fmt.Sprintf("不是行政区划代码 (not an administrative code): %s", clip(f.Code, 40)))
 		}
 		fields["admin_code"] = f.Code

@@ -231,6 +231,12 @@ func (s *store) ensureDataset(ctx context.Context, d Dataset, actor string) (id 
 	}
 	var demo bool
 	err = s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
+		// Looked at first: a write, even one that changes nothing, makes every node
+		// read its catalogue again.
+		err := tx.QueryRow(ctx, s.fixed.Get("dataset_same"), d.Name, d.Title, d.SourceDept, date, class).Scan(&id, &demo)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
 		return tx.QueryRow(ctx, s.fixed.Get("dataset_ensure"), d.Name, d.Title, d.SourceDept, date, class, d.Demo, actor).Scan(&id, &demo)
 	})
 	if err != nil {
@@ -339,7 +345,7 @@ func (s *store) chunk(ctx context.Context, r *run, l *layerInfo, sql map[string]
 		}
 		args := []any{r.id, r.dataset, l.id, lo, hi}
 		if !r.opt.Accept {
-			rows, err := tx.Query(ctx, sql["protected"], args...)
+			rows, err := tx.Query(ctx, sql["protected"], planned(args...)...)
 			if err != nil {
 				return err
 			}
@@ -350,12 +356,12 @@ func (s *store) chunk(ctx context.Context, r *run, l *layerInfo, sql map[string]
 				return err
 			}
 		}
-		tag, err := tx.Exec(ctx, sql["update"], args...)
+		tag, err := tx.Exec(ctx, sql["update"], planned(args...)...)
 		if err != nil {
 			return err
 		}
 		out.updated = tag.RowsAffected()
-		if tag, err = tx.Exec(ctx, sql["insert"], args...); err != nil {
+		if tag, err = tx.Exec(ctx, sql["insert"], planned(args...)...); err != nil {
 			return err
 		}
 		out.inserted = tag.RowsAffected()
@@ -364,18 +370,18 @@ func (s *store) chunk(ctx context.Context, r *run, l *layerInfo, sql map[string]
 			if crs == "" {
 				crs = string(geo.CGCS2000)
 			}
-			if _, err = tx.Exec(ctx, sql["restricted"], args...); err != nil {
+			if _, err = tx.Exec(ctx, sql["restricted"], planned(args...)...); err != nil {
 				return err
 			}
-			if _, err = tx.Exec(ctx, sql["originals"], append(args, crs)...); err != nil {
+			if _, err = tx.Exec(ctx, sql["originals"], planned(append(args, crs)...)...); err != nil {
 				return err
 			}
-			if _, err = tx.Exec(ctx, s.fixed.Get("keys_write"), args...); err != nil {
+			if _, err = tx.Exec(ctx, s.fixed.Get("keys_write"), planned(args...)...); err != nil {
 				return err
 			}
 		}
 		for name, into := range map[string]map[string]int64{"staging_files": out.files, "staging_unplaced": out.unplaced} {
-			rows, err := tx.Query(ctx, s.fixed.Get(name), r.id, l.id, lo, hi)
+			rows, err := tx.Query(ctx, s.fixed.Get(name), planned(r.id, l.id, lo, hi)...)
 			if err != nil {
 				return err
 			}
@@ -391,10 +397,17 @@ func (s *store) chunk(ctx context.Context, r *run, l *layerInfo, sql map[string]
 }
 
 // chunkSettings marks the transaction as bulk, so that it leaves one row per layer
-// in the feed, and bounds its statements.
+// in the feed, and bounds its statements. The pools plan every statement anew; here
+// that would replan each foreign key's check for each row, half of all time, so the
+// usual mode is restored and only our own statements are planned with their values.
 func chunkSettings(ctx context.Context, tx pgx.Tx, timeout string) error {
-	_, err := tx.Exec(ctx, `select set_config('app.bulk', 'on', true), set_config('statement_timeout', $1, true)`, timeout)
+	_, err := tx.Exec(ctx, `select set_config('app.bulk', 'on', true), set_config('statement_timeout', $1, true), set_config('plan_cache_mode', 'auto', true)`, timeout)
 	return err
+}
+
+// planned makes a statement be planned for the values it is given.
+func planned(args ...any) []any {
+	return append([]any{pgx.QueryExecModeDescribeExec}, args...)
 }
 
 // collectTaken reads rows taken out of staging and makes issues of them.
@@ -504,7 +517,7 @@ func (s *store) vanish(ctx context.Context, r *run, l *layerInfo, limit int) (in
 		if err := chunkSettings(ctx, tx, "30s"); err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, s.layerSQL("vanished", l, nil, "f"), r.id, r.dataset, l.id, limit, r.opt.Accept)
+		tag, err := tx.Exec(ctx, s.layerSQL("vanished", l, nil, "f"), pgx.QueryExecModeDescribeExec, r.id, r.dataset, l.id, limit, r.opt.Accept)
 		n = tag.RowsAffected()
 		return err
 	})

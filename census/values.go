@@ -99,16 +99,21 @@ func parseNumber(text, unit string) (number, error) {
 		word   string
 		factor float64
 	}{{"万亿", 1e12}, {"亿", 1e8}, {"億", 1e8}, {"万", 1e4}, {"萬", 1e4}, {"千", 1e3}} {
-		if r, ok := strings.CutPrefix(rest, m.word); ok {
-			// 万元 is the unit of loss and property fields themselves.
-			if strings.HasPrefix(unit, m.word) {
-				rest = strings.TrimSpace(strings.TrimPrefix(rest, unit))
-			} else {
-				v, rest = v*m.factor, strings.TrimSpace(r)
-				how = append(how, m.word)
-			}
-			break
+		r, ok := strings.CutPrefix(rest, m.word)
+		if !ok {
+			continue
 		}
+		factor := m.factor
+		if strings.HasPrefix(unit, "万") { // the field itself counts in 万
+			factor /= 1e4
+			r = strings.TrimPrefix(strings.TrimSpace(r), strings.TrimPrefix(unit, "万"))
+		}
+		if factor != 1 {
+			v *= factor
+			how = append(how, m.word)
+		}
+		rest = strings.TrimSpace(r)
+		break
 	}
 	if rest != "" {
 		f, ok := unitFactor(rest, unit)

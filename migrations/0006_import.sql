@@ -61,7 +61,7 @@ create table import_key (
 -- What a run did to each row, for taking it back: the row's version before and
 -- after, and the digest before. The content before is in the layer's history.
 create table import_change (
-  import         uuid not null references import on delete cascade,
+  import         uuid not null,             -- no foreign key: its check took as long as storing the row itself
   layer          text not null,
   feature        uuid not null,
   source_key     text not null,

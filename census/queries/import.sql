@@ -38,6 +38,10 @@ on conflict (name) do update set title = excluded.title, source_dept = coalesce(
   source_date = coalesce(excluded.source_date, dataset.source_date), classification = excluded.classification
 returning id, demo
 
+-- name: dataset_same
+select id, demo from dataset
+where name = $1 and title = $2 and coalesce($3, '') in ('', source_dept) and coalesce($4::date, source_date) is not distinct from source_date and classification = $5
+
 -- name: dataset_find
 select id from dataset where name = $1
 
