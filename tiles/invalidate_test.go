@@ -3,6 +3,7 @@ package tiles
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"onemap/internal/db"
@@ -111,5 +112,59 @@ func TestNoStaleTile(t *testing.T) {
 	t.Logf("%d cached tiles compared, %d invalidated, %d renders", checked, s.Invalidated, s.Renders)
 	if checked < 200 || s.Invalidated < 200 {
 		t.Errorf("the test saw too little: %d compared, %d invalidated", checked, s.Invalidated)
+	}
+}
+
+// TestNoStaleTileUnderLoad edits while readers read: afterwards, when the feed has
+// come to rest, whatever is in the cache is what a fresh render gives.
+func TestNoStaleTileUnderLoad(t *testing.T) {
+	w := newWorld(t)
+	w.follow()
+	w.exec(`insert into hazards (name, hazard, level, geom)
+		select 'h' || i, 'flood', 1 + i % 4, ST_SetSRID(ST_MakePoint(110 + random() * 2, 30 + random() * 2), 4490) from generate_series(1, 200) i`)
+	w.exec(`insert into zones (name, kind, level, published, geom)
+		select 'z' || i, 'risk', 1 + i % 5, true, ST_Buffer(ST_SetSRID(ST_MakePoint(110 + random() * 2, 30 + random() * 2), 4490), 0.05) from generate_series(1, 30) i`)
+	w.settle()
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for seed := range 4 {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(seed), 5))
+			for ctx.Err() == nil {
+				req := at(110+r.Float64()*2, 30+r.Float64()*2, 9+r.IntN(4), [][]string{{"hazards"}, {"hazards", "zones"}}[r.IntN(2)]...)
+				if _, err := w.engine.Tile(ctx, req); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 150 {
+		w.exec(`update hazards set geom = ST_SetSRID(ST_MakePoint(110 + random() * 2, 30 + random() * 2), 4490) where fid = 1 + floor(random() * 200)`)
+		w.exec(`update zones set geom = ST_Translate(geom, random() * 0.02 - 0.01, 0) where fid = 1 + floor(random() * 30)`)
+	}
+	w.settle()
+	stop()
+	wg.Wait()
+	w.settle()
+	w.engine.cache.mu.Lock()
+	left := make([]*entry, 0, len(w.engine.cache.entries))
+	for _, e := range w.engine.cache.entries {
+		left = append(left, e)
+	}
+	w.engine.cache.mu.Unlock()
+	for _, e := range left {
+		req := Request{Layers: e.layers, Z: int(e.key.tile.Z), X: int(e.key.tile.X), Y: int(e.key.tile.Y), Scope: everywhere, RoleClass: "viewer"}
+		fresh, _, err := w.engine.render(context.Background(), e.key, req, w.reg.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := tileText(decodeTile(t, e.tile)), tileText(decodeTile(t, fresh)); got != want {
+			t.Errorf("stale %v %d/%d/%d", req.Layers, req.Z, req.X, req.Y)
+		}
+	}
+	s := w.engine.Stats()
+	t.Logf("%d tiles compared, %d renders, %d invalidated", len(left), s.Renders, s.Invalidated)
+	if len(left) < 20 || s.Invalidated < 100 {
+		t.Error("the test saw too little")
 	}
 }
