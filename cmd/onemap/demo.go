@@ -54,7 +54,7 @@ func loadDemoOnce(ctx context.Context, env environment, d *database, log *slog.L
 		return err
 	case st.Made.Complete, st.OtherData:
 		return nil
-	case st.Dataset != "":
+	case st.Dataset != "" && !st.Made.Now.IsZero():
 		return loadDemo(ctx, env, d, st.Made.Seed, log)
 	}
 	return loadDemo(ctx, env, d, defaultSeed, log)
@@ -208,9 +208,20 @@ func removeDemo(ctx context.Context, env environment, d *database, log *slog.Log
 		return nil
 	}
 	start := time.Now()
-	n, err := store.Remove(ctx)
+	im, err := census.NewImporter(d.Bulk, census.Options{Logger: log})
 	if err != nil {
 		return err
+	}
+	if err := store.Forget(ctx); err != nil {
+		return err
+	}
+	rows, err := im.Remove(ctx, demostore.DatasetName, "onemap demo")
+	if err != nil {
+		return err
+	}
+	var n int64
+	for _, r := range rows {
+		n += r
 	}
 	if d.adminDSN == "" {
 		log.Warn("历史记录仍在:清除需要 --admin-url · history stays; removing it needs --admin-url")

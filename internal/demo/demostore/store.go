@@ -278,35 +278,14 @@ func (s *Store) putSQL(f demo.Feature) (string, error) {
 	return fmt.Sprintf(s.queries.Get("put"), pgx.Identifier{f.Layer}.Sanitize(), strings.Join(into, ", "), strings.Join(from, ", "), strings.Join(set, ", ")), nil
 }
 
-// Remove takes the county out: rows in chunks that hold no lock for long, then all
-// that hangs on the data set, then the data set. It returns the rows removed.
-func (s *Store) Remove(ctx context.Context) (int64, error) {
+// Forget puts back what Begin and Finish wrote outside the data set: other names
+// and settings. The data set itself goes with the importer's Remove, afterwards.
+func (s *Store) Forget(ctx context.Context) error {
 	st, err := s.State(ctx)
 	if err != nil || st.Dataset == "" {
-		return 0, err
-	}
-	if err := s.loadColumns(ctx); err != nil {
-		return 0, err
-	}
-	var total int64
-	for _, layer := range s.layers() {
-		n, err := s.drain(ctx, fmt.Sprintf(s.queries.Get("remove_rows"), pgx.Identifier{layer}.Sanitize()), st.Dataset)
-		if err != nil {
-			return total, fmt.Errorf("demostore: remove %s: %w", layer, err)
-		}
-		total += n
-	}
-	for _, name := range []string{"remove_keys", "remove_changes"} {
-		if _, err := s.drain(ctx, s.queries.Get(name), st.Dataset); err != nil {
-			return total, fmt.Errorf("demostore: %s: %w", name, err)
-		}
+		return err
 	}
 	err = s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
-		for _, name := range []string{"remove_attributes", "remove_households", "remove_plans", "remove_responsibility", "remove_duty", "remove_imports", "remove_dataset"} {
-			if _, err := tx.Exec(ctx, s.queries.Get(name), st.Dataset); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-		}
 		for _, name := range []string{"remove_alias", "reset_home", "reset_watermark", "remove_setting"} {
 			if _, err := tx.Exec(ctx, s.queries.Get(name)); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
@@ -315,44 +294,9 @@ func (s *Store) Remove(ctx context.Context) (int64, error) {
 		return nil
 	})
 	if err != nil {
-		return total, fmt.Errorf("demostore: remove: %w", err)
+		return fmt.Errorf("demostore: forget: %w", err)
 	}
-	return total, nil
-}
-
-// drain repeats a limited delete until nothing is left.
-func (s *Store) drain(ctx context.Context, sql, dataset string) (int64, error) {
-	var total int64
-	for {
-		var n int64
-		err := s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, s.queries.Get("forget_bulk")); err != nil {
-				return err
-			}
-			tag, err := tx.Exec(ctx, sql, dataset)
-			n = tag.RowsAffected()
-			return err
-		})
-		if err != nil {
-			return total, err
-		}
-		if total += n; n == 0 {
-			return total, nil
-		}
-	}
-}
-
-// layers in an order that leaves nothing pointing at nothing: zones before the
-// plans they belong to, administrative units last.
-func (s *Store) layers() []string {
-	var out []string
-	for l := range s.columns {
-		if l != "admin" {
-			out = append(out, l)
-		}
-	}
-	slices.Sort(out)
-	return append(out, "admin")
+	return nil
 }
 
 // PurgeHistory forgets the removed rows also in history. Only the owner may: the
@@ -364,7 +308,7 @@ func (s *Store) PurgeHistory(ctx context.Context, owner *pgx.Conn, dataset strin
 		}
 	}
 	var total int64
-	for _, layer := range s.layers() {
+	for layer := range s.columns {
 		sql := fmt.Sprintf(s.queries.Get("remove_history"), pgx.Identifier{layer + "_history"}.Sanitize())
 		for {
 			tag, err := owner.Exec(ctx, sql, dataset)

@@ -64,7 +64,7 @@ func count(t *testing.T, c *pgx.Conn, sql string) (n int) {
 	return n
 }
 
-func TestWriteAndRemove(t *testing.T) {
+func TestWriteAndForget(t *testing.T) {
 	s, owner := open(t)
 	ctx := t.Context()
 	c := county()
@@ -120,32 +120,28 @@ func TestWriteAndRemove(t *testing.T) {
 		t.Error("an unknown column was accepted")
 	}
 
-	// Somebody else's rows stay.
-	if _, err := owner.Exec(ctx, `insert into dataset (name, title) values ('mine', 'mine');
-		insert into hazards (dataset, source_key, name, admin_code, geom) select id, 'k', 'mine', '110101', st_setsrid(st_point(116, 40), 4490) from dataset where name = 'mine'`); err != nil {
+	// Settings a person made since are theirs, too.
+	if _, err := owner.Exec(ctx, `update setting set value = '"内部"' where key = 'watermark'`); err != nil {
 		t.Fatal(err)
 	}
-	n, err := s.Remove(ctx)
-	if err != nil || n != 1 {
-		t.Fatalf("removed %d rows, %v", n, err)
-	}
-	if _, err := s.PurgeHistory(ctx, owner, st.Dataset); err != nil {
+	if err := s.Forget(ctx); err != nil {
 		t.Fatal(err)
 	}
 	for _, sql := range []string{
-		"select count(*) from plan", "select count(*) from responsibility", "select count(*) from duty_roster", "select count(*) from restricted.contact",
-		"select count(*) from admin_alias", "select count(*) from dataset where demo", "select count(*) from hazards_history", "select count(*) from setting where key = 'demo'",
-		"select count(*) from setting where key = 'home' and value ->> 'code' <> ''", "select count(*) from setting where key = 'watermark' and value <> '\"\"'",
+		"select count(*) from admin_alias", "select count(*) from setting where key = 'demo'", "select count(*) from setting where key = 'home' and value ->> 'code' <> ''",
 	} {
 		if n := count(t, owner, sql); n != 0 {
-			t.Errorf("after removal %s: %d", sql, n)
+			t.Errorf("afterwards %s: %d", sql, n)
 		}
 	}
-	if n := count(t, owner, "select count(*) from hazards"); n != 1 {
-		t.Errorf("rows of others: %d, want 1", n)
+	if n := count(t, owner, `select count(*) from setting where key = 'watermark' and value = '"内部"'`); n != 1 {
+		t.Error("somebody's watermark is gone")
 	}
-	if n, err := s.Remove(ctx); err != nil || n != 0 {
-		t.Errorf("removing what is not there: %d, %v", n, err)
+	if n, err := s.PurgeHistory(ctx, owner, st.Dataset); err != nil || n == 0 {
+		t.Errorf("history: %d rows, %v", n, err)
+	}
+	if n := count(t, owner, "select count(*) from hazards_history"); n != 0 {
+		t.Errorf("history is still there: %d", n)
 	}
 }
 
@@ -158,8 +154,8 @@ func TestForeignDatasetOfTheSameName(t *testing.T) {
 	if err := s.Begin(t.Context(), county()); err == nil {
 		t.Error("a foreign data set was taken over")
 	}
-	if n, err := s.Remove(t.Context()); err != nil || n != 0 {
-		t.Errorf("remove: %d, %v", n, err)
+	if err := s.Forget(t.Context()); err != nil {
+		t.Error(err)
 	}
 	if n := count(t, owner, "select count(*) from dataset"); n != 1 {
 		t.Error("a foreign data set was removed")

@@ -63,45 +63,11 @@ select $1, $2, $3::geometry, %[3]s from jsonb_populate_record(null::%[1]s, $4) r
 on conflict (dataset, source_key) do update set geom = excluded.geom, %[4]s
 where %[1]s.recorded_by = feed_actor()
 
--- name: remove_rows
-delete from %[1]s where ctid = any (array(select ctid from %[1]s where dataset = $1 limit 5000))
-
 -- name: remove_history
 delete from %[1]s where ctid = any (array(select ctid from %[1]s where dataset = $1 limit 20000))
 
--- name: forget_bulk
-select set_config('app.bulk', 'on', true)
-
--- name: remove_plans
-delete from plan where dataset = $1
-
--- name: remove_responsibility
-delete from responsibility where dataset = $1
-
--- name: remove_duty
-delete from duty_roster where dataset = $1
-
 -- name: remove_alias
 delete from admin_alias a where a.admin_code like '990100%'
-
--- name: remove_attributes
-delete from restricted.attribute where dataset = $1
-
--- name: remove_households
-delete from restricted.household where dataset = $1
-
--- name: remove_keys
-delete from import_key where ctid = any (array(select ctid from import_key where dataset = $1 limit 20000))
-
--- name: remove_changes
-delete from import_change where ctid = any (array(
-  select c.ctid from import_change c join import i on i.id = c.import where i.dataset = $1 limit 20000))
-
--- name: remove_imports
-delete from import where dataset = $1
-
--- name: remove_dataset
-delete from dataset where id = $1 and demo
 
 -- name: reset_home
 update setting set value = '{"code": "", "title": ""}', updated_at = now() where key = 'home' and value ->> 'code' = '990100'
