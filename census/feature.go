@@ -63,6 +63,8 @@ type LoadOptions struct {
 
 	Area     string // administrative code the data must lie in; empty: not tested
 	Progress func(Progress)
+
+	scopes *scopeIndex // nil: read it
 }
 
 // Progress is called now and then from one goroutine.

@@ -53,7 +53,24 @@ func (im *Importer) ImportFile(ctx context.Context, path string, opt FileOptions
 	if m.Files, err = im.guess(ctx, path, e, cat); err != nil {
 		return Report{}, err
 	}
-	return im.entry(ctx, m, &m.Files[0], []string{path}, opt, cat)
+	return im.entry(ctx, m, &m.Files[0], []string{path}, opt, &surroundings{cat: cat})
+}
+
+// surroundings is what many entries of a package look at.
+type surroundings struct {
+	cat    *catalogue
+	admin  *adminIndex // nil: not read yet, or no longer true
+	scopes *scopeIndex
+}
+
+func (s *surroundings) read(ctx context.Context, store *store) (err error) {
+	if s.admin == nil {
+		if s.admin, err = store.adminIndex(ctx); err != nil {
+			return err
+		}
+		s.scopes, err = store.scopeIndex(ctx)
+	}
+	return err
 }
 
 // guess completes an entry for a single file: a column named like a key becomes
@@ -111,6 +128,7 @@ func (im *Importer) ImportManifest(ctx context.Context, path string, opt FileOpt
 	if err != nil {
 		return nil, err
 	}
+	around := &surroundings{cat: cat}
 	root := m.ResolveRoot(path, opt.Root)
 	if info, err := os.Stat(root); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("census: 数据目录不存在 (no such data folder): %s", root)
@@ -127,7 +145,7 @@ func (im *Importer) ImportManifest(ctx context.Context, path string, opt FileOpt
 			if err != nil {
 				return Report{Dataset: m.dataset(e).Name}, err
 			}
-			return im.entry(ctx, m, e, files, opt, cat)
+			return im.entry(ctx, m, e, files, opt, around)
 		}()
 		reports = append(reports, r)
 		if ctx.Err() != nil {
@@ -138,7 +156,7 @@ func (im *Importer) ImportManifest(ctx context.Context, path string, opt FileOpt
 		}
 	}
 	if m.Home != nil && first == nil {
-		if _, err := im.store.exec(ctx, actorOr(opt.Actor), "home_set", map[string]string{"code": m.Home.Code, "title": m.Home.Title}); err != nil {
+		if err := im.store.setHome(ctx, *m.Home, actorOr(opt.Actor)); err != nil {
 			return reports, err
 		}
 	}
@@ -153,7 +171,8 @@ func actorOr(a string) string {
 }
 
 // entry brings the files of one entry in as one run.
-func (im *Importer) entry(ctx context.Context, m *Manifest, e *Entry, files []string, opt FileOptions, cat *catalogue) (Report, error) {
+func (im *Importer) entry(ctx context.Context, m *Manifest, e *Entry, files []string, opt FileOptions, around *surroundings) (Report, error) {
+	cat := around.cat
 	layer, err := cat.layer(e.Layer)
 	if err != nil {
 		return Report{Dataset: m.dataset(e).Name}, err
@@ -173,11 +192,14 @@ func (im *Importer) entry(ctx context.Context, m *Manifest, e *Entry, files []st
 	if _, _, err := geo.ParseCRS(crs); err != nil {
 		return Report{Dataset: m.dataset(e).Name}, err
 	}
-	admin, err := im.store.adminIndex(ctx)
-	if err != nil {
+	if err := around.read(ctx, im.store); err != nil {
 		return Report{}, err
 	}
-	load := LoadOptions{Mode: e.Mode, Accept: opt.Accept, Actor: opt.Actor, RulesSHA256: e.digest(), Area: m.area(e)}
+	admin := around.admin
+	if e.Layer == "admin" {
+		defer func() { around.admin = nil }()
+	}
+	load := LoadOptions{scopes: around.scopes, Mode: e.Mode, Accept: opt.Accept, Actor: opt.Actor, RulesSHA256: e.digest(), Area: m.area(e)}
 	var names []string
 	sum := sha256.New()
 	for _, f := range files {

@@ -189,9 +189,11 @@ func (im *Importer) load(ctx context.Context, ds Dataset, cat *catalogue, opt Lo
 	if r.dataset, err = im.store.ensureDataset(ctx, ds, opt.Actor); err != nil {
 		return r.report, err
 	}
-	scopes, err := im.store.scopeIndex(ctx)
-	if err != nil {
-		return r.report, err
+	scopes := opt.scopes
+	if scopes == nil {
+		if scopes, err = im.store.scopeIndex(ctx); err != nil {
+			return r.report, err
+		}
 	}
 	r.stager = newStager(cat, scopes)
 	if opt.Area != "" {
@@ -516,7 +518,7 @@ func (r *run) deleteVanished(ctx context.Context, conn *pgx.Conn) error {
 			}
 		}
 		for {
-			n, err := r.im.store.vanish(ctx, r, l, firstChunk)
+			n, err := r.im.store.vanish(ctx, r, l, maxChunk)
 			if err != nil {
 				return err
 			}

@@ -248,6 +248,17 @@ func (s *store) ensureDataset(ctx context.Context, d Dataset, actor string) (id 
 	return id, nil
 }
 
+// setHome makes an area the one the map opens on; looked at first, like a data set.
+func (s *store) setHome(ctx context.Context, h Home, actor string) error {
+	value := map[string]string{"code": h.Code, "title": h.Title}
+	var same bool
+	if err := s.pool.QueryRow(ctx, s.fixed.Get("home_same"), value).Scan(&same); err != nil || same {
+		return err
+	}
+	_, err := s.exec(ctx, actor, "home_set", value)
+	return err
+}
+
 // exec runs one fixed statement in a transaction of its own.
 func (s *store) exec(ctx context.Context, actor, name string, args ...any) (int64, error) {
 	var n int64
@@ -517,6 +528,9 @@ func (s *store) vanish(ctx context.Context, r *run, l *layerInfo, limit int) (in
 		if err := chunkSettings(ctx, tx, "30s"); err != nil {
 			return err
 		}
+		if err := compareLists(ctx, tx); err != nil {
+			return err
+		}
 		tag, err := tx.Exec(ctx, s.layerSQL("vanished", l, nil, "f"), pgx.QueryExecModeDescribeExec, r.id, r.dataset, l.id, limit, r.opt.Accept)
 		n = tag.RowsAffected()
 		return err
@@ -530,22 +544,38 @@ func (s *store) vanish(ctx context.Context, r *run, l *layerInfo, limit int) (in
 // vanishedVerified lists rows the package no longer has that were confirmed in the
 // field.
 func (s *store) vanishedVerified(ctx context.Context, r *run, l *layerInfo) ([]Issue, error) {
-	rows, err := s.pool.Query(ctx, s.layerSQL("vanished_verified", l, nil, "f"), r.id, r.dataset, l.id, 10_000)
+	var out []Issue
+	err := s.pool.Tx(ctx, db.System(r.opt.Actor), func(tx pgx.Tx) error {
+		if err := compareLists(ctx, tx); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, s.layerSQL("vanished_verified", l, nil, "f"), pgx.QueryExecModeDescribeExec, r.id, r.dataset, l.id, 10_000)
+		if err != nil {
+			return err
+		}
+		var key string
+		var name *string
+		_, err = pgx.ForEachRow(rows, []any{&key, &name}, func() error {
+			i := Issue{Key: key, Rule: RuleFieldVerified, Kind: Warning, Message: "新包中没有,但已现场核实,未删除 (missing from the package, verified in the field, kept)"}
+			if name != nil {
+				i.Message += ": " + clip(*name, 60)
+			}
+			out = append(out, i)
+			return nil
+		})
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("census: %w", err)
 	}
-	var out []Issue
-	var key string
-	var name *string
-	_, err = pgx.ForEachRow(rows, []any{&key, &name}, func() error {
-		i := Issue{Key: key, Rule: RuleFieldVerified, Kind: Warning, Message: "新包中没有,但已现场核实,未删除 (missing from the package, verified in the field, kept)"}
-		if name != nil {
-			i.Message += ": " + clip(*name, 60)
-		}
-		out = append(out, i)
-		return nil
-	})
-	return out, err
+	return out, nil
+}
+
+// compareLists makes the planner hash lists instead of walking one for each row of
+// the other: it has no statistics of a run under way and takes staging for empty.
+func compareLists(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `select set_config('enable_nestloop', 'off', true)`)
+	return err
 }
 
 // pgCode is the SQLSTATE of an error, or "".

@@ -138,6 +138,9 @@ select feature, op::text from import_change where import = $1 and layer = $2 and
 -- name: restricted_forget
 delete from restricted.attribute where layer = $1 and feature = any ($2::uuid[])
 
+-- name: home_same
+select exists (select from setting where key = 'home' and value = $1::jsonb)
+
 -- name: home_set
 insert into setting (key, value) values ('home', $1) on conflict (key) do update set value = excluded.value where setting.value <> excluded.value
 

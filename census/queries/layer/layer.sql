@@ -2,28 +2,30 @@ Statements about one layer's table. {table} and {history} are sanitised names fr
 the catalogue, {columns}, {values} and {assign} lists of its columns.
 
 -- name: protected
-delete from staging.import_row r using {table} l
-where r.import = $1 and r.layer = $3 and r.ord between $4 and $5 and l.dataset = $2 and l.source_key = r.source_key
-  and l.field_verified_at is not null
-  and r.digest is distinct from (select k.digest from import_key k where k.layer = r.layer and k.dataset = $2 and k.source_key = r.source_key)
+delete from staging.import_row r
+where r.import = $1 and r.layer = $3 and r.ord between $4 and $5
+  and (select l.field_verified_at is not null from {table} l where l.dataset = $2 and l.source_key = r.source_key)
+  and r.digest is distinct from (select k.digest from import_key k where k.dataset = $2 and k.source_key = r.source_key and k.layer = $3)
 returning r.file, r.row_no, r.source_key, r.fields, r.attrs
 
 -- name: update
 with s as materialized (
-  select r.geom, r.scope, r.attrs, r.fields, l.id as live, l.version as version_before,
-         (select k.digest from import_key k where k.dataset = $2 and k.source_key = r.source_key and k.layer = $3) as digest_before
-  from staging.import_row r
-  join {table} l on l.dataset = $2 and l.source_key = r.source_key
-  where r.import = $1 and r.layer = $3 and r.ord between $4 and $5
-    and r.digest is distinct from (select k.digest from import_key k where k.dataset = $2 and k.source_key = r.source_key and k.layer = $3)
+  select * from (
+    select r.geom, r.scope, r.attrs, r.fields, r.digest,
+           (select l.id from {table} l where l.dataset = $2 and l.source_key = r.source_key) as live,
+           (select k.digest from import_key k where k.dataset = $2 and k.source_key = r.source_key and k.layer = $3) as digest_before
+    from staging.import_row r
+    where r.import = $1 and r.layer = $3 and r.ord between $4 and $5
+    offset 0
+  ) x where live is not null and digest is distinct from digest_before
 ), done as (
   update {table} l set geom = s.geom, attrs = s.attrs, scope = coalesce(s.scope, l.scope){assign}
   from s, lateral jsonb_populate_record(null::{table}, s.fields) f
   where l.id = s.live
-  returning l.id, l.source_key, l.version, s.version_before, s.digest_before
+  returning l.id, l.source_key, l.version, s.digest_before
 )
 insert into import_change (import, layer, feature, source_key, op, version_before, version_after, digest_before)
-select $1, $3, id, source_key, 'U', version_before, version, digest_before from done
+select $1, $3, id, source_key, 'U', version - 1, version, digest_before from done
 on conflict (import, layer, feature) do update set version_after = excluded.version_after
 
 -- name: insert
@@ -67,16 +69,16 @@ on conflict (layer, feature, reason) do update set import = excluded.import, crs
 -- name: vanished_verified
 select l.source_key, l.name from {table} l
 where l.dataset = $2 and l.field_verified_at is not null
-  and (select r.ord from staging.import_row r where r.import = $1 and r.layer = $3 and r.source_key = l.source_key) is null
-  and (select i.seq from import_issue i where i.import = $1 and i.source_key = l.source_key limit 1) is null
+  and not exists (select from staging.import_row r where r.import = $1 and r.layer = $3 and r.source_key = l.source_key)
+  and not exists (select from import_issue i where i.import = $1 and i.source_key = l.source_key)
 order by l.fid limit $4
 
 -- name: vanished
 with gone as (
   select l.id, l.source_key, l.version from {table} l
   where l.dataset = $2 and (l.field_verified_at is null or $5)
-    and (select r.ord from staging.import_row r where r.import = $1 and r.layer = $3 and r.source_key = l.source_key) is null
-    and (select i.seq from import_issue i where i.import = $1 and i.source_key = l.source_key limit 1) is null
+    and not exists (select from staging.import_row r where r.import = $1 and r.layer = $3 and r.source_key = l.source_key)
+    and not exists (select from import_issue i where i.import = $1 and i.source_key = l.source_key)
   order by l.fid limit $4
 ), done as (
   delete from {table} l using gone where l.id = gone.id returning l.id, l.source_key, l.version
