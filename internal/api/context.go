@@ -138,7 +138,7 @@ func peerLeft(fd int) bool {
 	case err == nil && n == 0:
 		return true
 	case err == nil:
-		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}} //nolint:gosec // a descriptor fits
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 		_, err := unix.Poll(p, 0)
 		return err == nil && p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
 	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):

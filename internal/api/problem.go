@@ -212,8 +212,7 @@ func (e *Error) response(lang registry.Lang, id string) *Response {
 
 // asProblem turns any error into one a client may see.
 func asProblem(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return &Error{Code: CodeInternal, Err: err}

@@ -246,7 +246,7 @@ func (r *Request) decodeQuery(raw string) *Error {
 // cleanText refuses what no name and no value of ours holds and PostgreSQL would
 // answer with an error: NUL, control characters, broken UTF-8.
 func cleanText(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if s[i] < 0x20 || s[i] == 0x7f {
 			return false
 		}

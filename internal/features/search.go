@@ -50,7 +50,6 @@ func (s *Store) Search(ctx context.Context, who Asker, q SearchQuery) ([]Found, 
 	if q.Text == "" {
 		return nil, nil
 	}
-	var st statement
 	aliases := map[string]registry.Alias{}
 	aliasTier := map[string]int{}
 	for _, a := range q.Aliases {
@@ -66,45 +65,121 @@ func (s *Store) Search(ctx context.Context, who Asker, q SearchQuery) ([]Found, 
 	}
 	slices.Sort(codes)
 
-	text, limit := st.arg(q.Text, "text"), st.arg(q.Limit, "int")
-	like := st.arg("%"+likeEscaper().Replace(q.Text)+"%", "text")
-	var codeRange string
-	if isCode(q.Text) {
-		codeRange = "(t.code >= " + text + " and t.code < " + st.arg(q.Text+string(utf8.MaxRune), "text") + ")"
+	var layers []*registry.Layer
+	for _, l := range q.Layers {
+		if l.Own {
+			layers = append(layers, l)
+		}
+	}
+	if len(layers) == 0 {
+		return nil, nil
+	}
+	// What begins with the text is found by the indexes at once. Only where that is
+	// not enough is looked inside names.
+	found, err := s.searchBy(ctx, who, q, layers, codes, beginning)
+	if err == nil && len(found) < q.Limit {
+		found, err = s.searchBy(ctx, who, q, layers, codes, anywhere)
+	}
+	if err == nil && len(found) == q.Limit && found[0].Tier > 0 {
+		// So many begin with it that one that is exactly it may have been cut off.
+		var exact []Found
+		if exact, err = s.searchBy(ctx, who, q, layers, codes, whole); err == nil {
+			found = append(exact, found...)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("features: search: %w", err)
+	}
+	for i, f := range found {
+		if a, ok := aliases[f.Code]; ok && f.Layer.ID == adminLayer && aliasTier[f.Code] < f.Tier {
+			found[i].Tier, found[i].ByAlias = aliasTier[f.Code], a.Alias
+		}
+	}
+	rank := func(f Found) int {
+		if f.Layer.ID == adminLayer {
+			return -1
+		}
+		return slices.Index(layers, f.Layer)
+	}
+	slices.SortStableFunc(found, func(a, b Found) int {
+		return cmp.Or(cmp.Compare(a.Tier, b.Tier), cmp.Compare(rank(a), rank(b)),
+			cmp.Compare(utf8.RuneCountInString(a.Title), utf8.RuneCountInString(b.Title)), cmp.Compare(a.FID, b.FID))
+	})
+	seen := map[[2]int64]bool{}
+	found = slices.DeleteFunc(found, func(f Found) bool {
+		key := [2]int64{int64(slices.Index(layers, f.Layer)), f.FID}
+		twice := seen[key]
+		seen[key] = true
+		return twice
+	})
+	if len(found) > q.Limit {
+		found = found[:q.Limit]
+	}
+	return found, nil
+}
+
+// reach is where in a name the text may stand.
+type reach int
+
+const (
+	beginning reach = iota
+	anywhere
+	whole
+)
+
+// searchCap is how many fits of one layer are ranked. Beyond it the text is too
+// short to mean anything in particular, and any of them will do.
+const searchCap = 300
+
+func (s *Store) searchBy(ctx context.Context, who Asker, q SearchQuery, layers []*registry.Layer, aliasCodes []string, where reach) ([]Found, error) {
+	var st statement
+	text := st.arg(q.Text, "text")
+	like := text
+	switch pattern := likeEscaper().Replace(q.Text) + "%"; where {
+	case beginning:
+		like = st.arg(pattern, "text")
+	case anywhere:
+		like = st.arg("%"+pattern, "text")
+	case whole:
 	}
 	// ILIKE folds case row by row; text without case need not pay for it.
 	op := " like "
 	if strings.ToLower(q.Text) != strings.ToUpper(q.Text) {
 		op = " ilike "
 	}
-	var parts []string
-	var layers []*registry.Layer
-	for _, l := range q.Layers {
-		if !l.Own {
-			continue
-		}
+	match := "t.name" + op + like
+	switch {
+	case where == whole:
+		match = "t.name = " + text + " or t.code = " + text
+	case isCode(q.Text):
+		match += " or (t.code >= " + text + " and t.code < " + st.arg(q.Text+string(utf8.MaxRune), "text") + ")"
+	}
+	limit := st.arg(searchCap, "int")
+	parts := make([]string, 0, len(layers))
+	for i, l := range layers {
 		t, err := st.describe(l, []registry.Field{}, q.Times)
 		if err != nil {
 			return nil, err
 		}
-		match := "t.name" + op + like
-		if codeRange != "" {
-			match += " or " + codeRange
-		}
-		if l.ID == adminLayer && len(codes) > 0 {
-			match += " or t.code = any(" + st.arg(codes, "text[]") + ")"
+		m := match
+		if l.ID == adminLayer && len(aliasCodes) > 0 {
+			m += " or t.code = any(" + st.arg(aliasCodes, "text[]") + ")"
 		}
 		parts = append(parts, fill(s.queries.Get("search_layer"), map[string]string{
-			"index": strconv.Itoa(len(layers)), "fid": t.fid, "id": t.id, "shape": t.shape, "source": t.source,
-			"where": conjunction(st.base(t, who.Scope, q.Times)), "match": "(" + match + ")", "q": text, "limit": limit,
+			"index": strconv.Itoa(i), "fid": t.fid, "id": t.id, "shape": t.shape, "source": t.source,
+			"where": conjunction(st.base(t, who.Scope, q.Times)), "match": m, "cap": limit,
 		}))
-		layers = append(layers, l)
 	}
-	if len(parts) == 0 {
-		return nil, nil
+	admin, byAlias := slices.IndexFunc(layers, func(l *registry.Layer) bool { return l.ID == adminLayer }), "false"
+	if admin >= 0 && len(aliasCodes) > 0 {
+		byAlias = "u.layer = " + strconv.Itoa(admin) + " and u.code = any(" + st.arg(aliasCodes, "text[]") + ")"
 	}
+	sql := fill(s.queries.Get("search"), map[string]string{
+		"by_alias": byAlias, "admin": strconv.Itoa(admin),
+		"layers": strings.Join(parts, "\nunion all\n"), "q": text, "limit": st.arg(q.Limit, "int"),
+	})
 	var found []Found
-	err := s.each(ctx, who, strings.Join(parts, "\nunion all\n"), st.args, func(scan func(...any) error) error {
+	err := s.each(ctx, who, sql, st.args, func(scan func(...any) error) error {
 		var f Found
 		var layer int
 		var fid *int64
@@ -117,29 +192,10 @@ func (s *Store) Search(ctx context.Context, who Asker, q SearchQuery) ([]Found, 
 		if x0 != nil && y0 != nil && x1 != nil && y1 != nil {
 			f.Bounds = &orb.Bound{Min: orb.Point{*x0, *y0}, Max: orb.Point{*x1, *y1}}
 		}
-		if a, ok := aliases[f.Code]; ok && f.Layer.ID == adminLayer && aliasTier[f.Code] < f.Tier {
-			f.Tier, f.ByAlias = aliasTier[f.Code], a.Alias
-		}
 		found = append(found, f)
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("features: search: %w", err)
-	}
-	rank := func(f Found) int {
-		if f.Layer.ID == adminLayer {
-			return -1
-		}
-		return slices.Index(layers, f.Layer)
-	}
-	slices.SortStableFunc(found, func(a, b Found) int {
-		return cmp.Or(cmp.Compare(a.Tier, b.Tier), cmp.Compare(rank(a), rank(b)),
-			cmp.Compare(utf8.RuneCountInString(a.Title), utf8.RuneCountInString(b.Title)), cmp.Compare(a.FID, b.FID))
-	})
-	if len(found) > q.Limit {
-		found = found[:q.Limit]
-	}
-	return found, nil
+	return found, err
 }
 
 // tierOf says how well a name fits.

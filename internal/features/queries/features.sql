@@ -43,21 +43,23 @@ where {where}
  limit {limit})
 
 -- name: search_layer
-(select {index}::int as layer, s.fid, s.id, s.title, s.code, s.admin, s.tier,
-        st_xmin(s.box) as xmin, st_ymin(s.box) as ymin, st_xmax(s.box) as xmax, st_ymax(s.box) as ymax
- from (
-   select {fid} as fid, {id} as id, t.name as title, t.code as code,
-          (select a.name from admin a where a.code = t.admin_code and a.valid_to is null limit 1) as admin,
-          case when t.name = {q} or t.code = {q} then 0
-               when starts_with(t.name, {q}) or starts_with(t.code, {q}) then 1
-               else 2 end as tier,
-          box2d({shape})::geometry as box
-   from {source} t
-   where {where} and {match}
-   order by tier, length(t.name), t.fid
-   limit {limit}
- ) s)
+(select {index}::int as layer, s.* from (
+   select {fid} as fid, {id} as id, t.name as title, t.code as code, t.admin_code, {shape} as shape
+   from {source} t where ({match}) and {where} limit {cap}) s)
 
+-- name: search
+select f.layer, f.fid, f.id, f.title, f.code,
+       (select a.name from admin a where a.code = f.admin_code and a.valid_to is null limit 1) as admin, f.tier,
+       st_xmin(f.shape), st_ymin(f.shape), st_xmax(f.shape), st_ymax(f.shape)
+from (
+  select u.*, case when u.title = {q} or u.code = {q} then 0
+                   when starts_with(u.title, {q}) or starts_with(u.code, {q}) or {by_alias} then 1
+                   else 2 end as tier
+  from (
+{layers}
+  ) u
+  order by tier, (u.layer <> {admin}), u.layer, length(u.title), u.fid limit {limit}
+) f
 
 -- name: layer_sources
 select {index}::int as layer,
