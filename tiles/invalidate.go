@@ -130,7 +130,7 @@ func (e *Engine) shapes(ctx context.Context, layer string, changes []feed.Change
 		}
 		now = append(now, was...)
 	}
-	for _, g := range now[:len(now):len(now)] {
+	for _, g := range slices.Clip(now) {
 		switch n := longPieces(g); {
 		case n > maxPieces:
 			return nil
@@ -342,10 +342,8 @@ func (c *cache) touch(layer string, t touched) {
 }
 
 func (c *cache) touchAt(tile maptile.Tile, layer string, cov *cover) {
-	// remove() swaps entries within the slice: go from the back.
-	same := c.byTile[tile.Z][tile]
-	for i := len(same) - 1; i >= 0; i-- {
-		e := same[i]
+	// remove puts the last entry in the place of the removed: go from the back.
+	for _, e := range slices.Backward(c.byTile[tile.Z][tile]) {
 		at := slices.Index(e.layers, layer)
 		if at < 0 {
 			continue

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/paulmach/orb"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
 	"onemap/internal/db"
@@ -93,24 +94,33 @@ func (e *Engine) Layers(ctx context.Context, scope geo.Scopes) ([]LayerInfo, err
 		lag = e.opts.Feed.State().Lag
 	}
 	out := make([]LayerInfo, len(snap.Layers))
+	// A few at a time: counting must not take all connections from the tiles.
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(3)
 	for i, l := range snap.Layers {
-		info := LayerInfo{Layer: l, HasFeed: l.Own, Lag: lag}
-		if !l.Own {
-			f, err := e.factsOf(ctx, snap, l.ID)
-			if err != nil {
-				return nil, err
+		g.Go(func() error {
+			info := LayerInfo{Layer: l, HasFeed: l.Own, Lag: lag}
+			if !l.Own {
+				f, err := e.factsOf(ctx, snap, l.ID)
+				if err != nil {
+					return err
+				}
+				info.HasFeed = f.feed
 			}
-			info.HasFeed = f.feed
-		}
-		fig, err := e.figures(ctx, l, scope, info.HasFeed, false)
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if err != nil {
-			e.opts.Logger.Warn("tiles: layer figures", "layer", l.ID, "err", err)
-		}
-		info.Count, info.Bounds, info.SourceDate, info.Err = fig.count, fig.bounds, fig.source, err
-		out[i] = info
+			fig, err := e.figures(ctx, l, scope, info.HasFeed, false)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil {
+				e.opts.Logger.Warn("tiles: layer figures", "layer", l.ID, "err", err)
+			}
+			info.Count, info.Bounds, info.SourceDate, info.Err = fig.count, fig.bounds, fig.source, err
+			out[i] = info
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
 	}
 	return out, nil
 }

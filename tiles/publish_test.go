@@ -62,12 +62,13 @@ func TestPublishRefuses(t *testing.T) {
 	w.exec(`insert into nosrid values (1, 'POINT(1 1)')`)
 	w.exec(`create table mixed_srid (id int primary key, geom geometry)`)
 	w.exec(`insert into mixed_srid values (1, 'SRID=4326;POINT(1 1)'), (2, 'SRID=3857;POINT(1 1)')`)
+	w.exec(`create table worded (id int primary key, word text, geom geometry(Point, 4490))`)
 	w.exec(`create table fine (id int primary key, geom geometry(Point, 4490))`)
 	for table, o := range map[string]PublishOptions{
 		"public.absent": {}, "public.plain": {}, "public.two": {}, "public.nosrid": {}, "public.mixed_srid": {},
 		"public.fine;drop table plain": {}, "a.b.c": {}, "": {}, `"open`: {}, ".": {}, "public.fine\x00": {},
 		"public.fine": {ID: "Big Name"}, "fine": {ID: "hazards"}, `"public"."fine"`: {Theme: "nothing"}, "public .fine": {},
-		`public."fine"`: {LabelField: "absent"}, `"public".fine`: {Ladder: "absent"},
+		`public."fine"`: {LabelField: "absent"}, `"public".fine`: {Ladder: "absent"}, "public.worded": {LevelField: "word"}, `public."worded"`: {OrderBy: "word"},
 	} {
 		if p, err := Publish(context.Background(), w.sql, table, o); !errors.Is(err, ErrPublish) {
 			t.Errorf("%q %+v: %+v, %v", table, o, p, err)

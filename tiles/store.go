@@ -35,7 +35,9 @@ func loadParts() (parts, error) {
 // [ident], bind parameters, or other parts; never text of a request.
 func (p parts) fill(name string, pairs ...string) string {
 	var out strings.Builder
-	for text := p.Get(name); ; {
+	text := p.Get(name)
+	out.Grow(2*len(text) + 128)
+	for {
 		open := strings.IndexByte(text, '{')
 		if open < 0 {
 			out.WriteString(text)

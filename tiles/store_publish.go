@@ -266,6 +266,16 @@ func (p *publisher) defaults(ctx context.Context) error {
 			return cannot("没有列 · there is no column %s", name)
 		}
 	}
+	// Levels are compared and the order is sorted by in every tile.
+	for _, name := range []string{o.LevelField, o.OrderBy} {
+		i := slices.IndexFunc(p.columns, func(c relationColumn) bool { return c.name == name })
+		if i < 0 {
+			continue
+		}
+		if t, ok := fieldType(p.columns[i]); !ok || t != registry.Integer && t != registry.Number {
+			return cannot("列 %s 不是数值 · column %s is no number", name, name)
+		}
+	}
 	var known bool
 	if err := p.tx.QueryRow(ctx, p.Get("known_theme"), o.Theme).Scan(&known); err != nil {
 		return fmt.Errorf("tiles: publish: %w", err)

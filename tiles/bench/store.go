@@ -153,18 +153,17 @@ func backend(ctx context.Context, pool *db.Pool, q db.Queries) (pid int, err err
 }
 
 func (r *rival) tile(ctx context.Context, t tile, columns map[string][]string) (int, error) {
-	sql := "select "
-	for i, name := range layersAt(t.z) {
-		if i > 0 {
-			sql += " || "
-		}
+	names := layersAt(t.z)
+	layers := make([]string, len(names))
+	for i, name := range names {
 		cols := make([]string, len(columns[name]))
 		for j, c := range columns[name] {
 			cols[j] = "r." + pgx.Identifier{c}.Sanitize()
 		}
-		sql += strings.NewReplacer("{name}", "'bench_"+name+"'", "{columns}", strings.Join(append([]string{"r.id"}, cols...), ", "),
+		layers[i] = strings.NewReplacer("{name}", "'bench_"+name+"'", "{columns}", strings.Join(append([]string{"r.id"}, cols...), ", "),
 			"{table}", pgx.Identifier{"bench", name}.Sanitize()).Replace(r.q.Get("raw_layer"))
 	}
+	sql := "select " + strings.Join(layers, " || ")
 	n := 0
 	err := r.pool.Query.Hold(ctx, func(conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, sql, t.z, t.x, t.y)
