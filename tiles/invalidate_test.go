@@ -2,7 +2,9 @@ package tiles
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 
@@ -166,5 +168,46 @@ func TestNoStaleTileUnderLoad(t *testing.T) {
 	t.Logf("%d tiles compared, %d renders, %d invalidated", len(left), s.Renders, s.Invalidated)
 	if len(left) < 20 || s.Invalidated < 100 {
 		t.Error("the test saw too little")
+	}
+}
+
+// TestLongEdges: an edge of two degrees runs differently in Mercator (how low zooms
+// draw it) and in degrees (how deep zooms do). A change reaches all tiles of both.
+func TestLongEdges(t *testing.T) {
+	w := newWorld(t)
+	w.follow()
+	w.exec(`insert into rivers (name, geom) values ('before', 'SRID=4490;LINESTRING(110 30,112 32)')`)
+	w.settle()
+	mercator := func(lat float64) float64 { return math.Atanh(math.Sin(lat * math.Pi / 180)) }
+	latitude := func(y float64) float64 { return math.Asin(math.Tanh(y)) * 180 / math.Pi }
+	var reqs []Request
+	for z := 6; z <= 16; z++ {
+		for _, f := range []float64{0.1, 0.25, 0.5, 0.77} {
+			lon := 110 + 2*f
+			for _, lat := range []float64{30 + 2*f, latitude(mercator(30) + f*(mercator(32)-mercator(30)))} {
+				if req := at(lon, lat, z, "rivers"); !w.tile(req).Empty {
+					reqs = append(reqs, req)
+				}
+			}
+		}
+	}
+	if len(reqs) < 11*4 {
+		t.Fatalf("only %d tiles show the line", len(reqs))
+	}
+	deep := 0
+	for _, req := range reqs {
+		if req.Z == 16 {
+			deep++
+		}
+	}
+	if deep < 4 {
+		t.Errorf("%d tiles of zoom 16 show the line, one at each place at least should", deep)
+	}
+	w.exec(`update rivers set name = 'after'`)
+	w.settle()
+	for _, req := range reqs {
+		if got := w.text(req); !strings.Contains(got, "name=after") {
+			t.Errorf("%d/%d/%d still shows %q", req.Z, req.X, req.Y, got)
+		}
 	}
 }
