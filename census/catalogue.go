@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"onemap/internal/geo"
 )
 
 // column is a typed field of a layer.
@@ -42,6 +44,20 @@ type codeList struct {
 type catalogue struct {
 	layers map[string]*layerInfo
 	codes  map[string]*codeList
+	limits limits
+}
+
+// limits are the thresholds of an import, a rule set in the database.
+type limits struct {
+	vertices  int   // of one shape
+	crossings int   // up to which a repair is tried
+	chunk     int64 // rows per transaction
+}
+
+// safeLimits are what a rule set cannot exceed: beyond them the database server
+// hangs or falls over, or the feed is held back.
+func safeLimits() limits {
+	return limits{vertices: geo.ImportLimits().Vertices, crossings: geo.MaxRepairCrossings, chunk: maxChunk}
 }
 
 func (c *catalogue) layer(id string) (*layerInfo, error) {

@@ -128,7 +128,7 @@ func (r *run) test(f *Feature) item {
 		it.issues = []Issue{{File: f.File, Row: f.Row, Rule: RuleConstraint, Kind: Rejected, Path: "layer", Message: err.Error()}}
 		return it
 	}
-	if i := judge(f, layer, r.area); i != nil {
+	if i := judge(f, layer, r.area, r.cat.limits); i != nil {
 		it.issues = []Issue{*i}
 		return it
 	}
@@ -381,7 +381,7 @@ func (r *run) acceptLayer(ctx context.Context, conn *pgx.Conn, layer string) err
 	for _, name := range []string{"protected", "update", "insert", "restricted", "originals"} {
 		sql[name] = r.im.store.layerSQL(name, l, columns, "f")
 	}
-	size := int64(firstChunk)
+	size := min(int64(firstChunk), r.cat.limits.chunk)
 	for lo := int64(1); lo <= total; {
 		hi := min(lo+size-1, total)
 		begun := time.Now()
@@ -390,9 +390,9 @@ func (r *run) acceptLayer(ctx context.Context, conn *pgx.Conn, layer string) err
 		}
 		switch took := time.Since(begun); {
 		case took > slowChunk:
-			size = max(50, size/2)
+			size = max(min(50, size), size/2)
 		case took < fastChunk:
-			size = min(maxChunk, size*2)
+			size = min(r.cat.limits.chunk, size*2)
 		}
 		lo = hi + 1
 		r.progress("accept", layer, hi)

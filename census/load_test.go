@@ -2,6 +2,7 @@ package census
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -254,5 +255,69 @@ func TestLoadStopsCleanly(t *testing.T) {
 	wantCounts(t, h.load(t, LoadOptions{}, shelter("a", 1)), Counts{Read: 1, Accepted: 1, Inserted: 1})
 	if _, err := h.Load(context.Background(), Dataset{Name: "x", Classification: "秘密"}, seqOf(), LoadOptions{}); err == nil {
 		t.Error("secret data was accepted")
+	}
+}
+
+// A run that dies between two chunks is simply run again: nothing is lost, nothing
+// doubled, and what the dead run did can still be told from the rest.
+func TestInterruptedRunGoesOn(t *testing.T) {
+	h := newHouse(t)
+	var fs []Feature
+	for i := range 6000 {
+		fs = append(fs, shelter(fmt.Sprint(i), i))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	_, err := h.Load(ctx, Dataset{Name: "test"}, seqOf(fs...), LoadOptions{Progress: func(p Progress) {
+		if p.Stage == "accept" {
+			cancel() // after the first chunk
+		}
+	}})
+	if err == nil {
+		t.Fatal("the run was not interrupted")
+	}
+	done := one[int64](t, h, `select count(*) from shelters`)
+	if done == 0 || done >= 6000 {
+		t.Fatalf("%d rows moved: nothing was interrupted", done)
+	}
+	r := h.load(t, LoadOptions{}, fs...)
+	wantCounts(t, r, Counts{Read: 6000, Accepted: 6000, Inserted: 6000 - done, Unchanged: done})
+	if n := one[int64](t, h, `select max(row_count) from change_log where layer = 'shelters'`); n > 5000 {
+		t.Errorf("a chunk of %d rows", n)
+	}
+}
+
+func TestTwoRunsOfOneDatasetExcludeEachOther(t *testing.T) {
+	h := newHouse(t)
+	var inner error
+	outer := func(yield func(Feature, error) bool) {
+		_, inner = h.Load(context.Background(), Dataset{Name: "test"}, seqOf(shelter("b", 1)), LoadOptions{})
+		yield(shelter("a", 1), nil)
+	}
+	if _, err := h.Load(context.Background(), Dataset{Name: "test"}, outer, LoadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(inner, ErrBusy) {
+		t.Errorf("%v", inner)
+	}
+}
+
+// The limits are a rule set: the bureau may lower them, never raise them beyond
+// what is safe.
+func TestLimitsAreRules(t *testing.T) {
+	h := newHouse(t)
+	if _, err := h.conn.Exec(context.Background(), `insert into rule_set (rule, version, title_zh, title_en, body)
+		values ('import_limits', 9, 'x', 'x', '{"max_vertices": 4, "max_crossings": 999999, "chunk_rows": 2}')`); err != nil {
+		t.Fatal(err)
+	}
+	cat, err := h.store.catalogue(context.Background())
+	if err != nil || cat.limits != (limits{vertices: 4, crossings: 2000, chunk: 2}) {
+		t.Fatalf("%+v %v", cat.limits, err)
+	}
+	big := shelter("big", 1)
+	big.Geometry = orb.LineString{{1, 1}, {2, 2}, {3, 3}, {4, 4}, {5, 5}}
+	r := h.load(t, LoadOptions{}, shelter("a", 1), shelter("b", 1), shelter("c", 1), big)
+	wantCounts(t, r, Counts{Read: 4, Accepted: 3, Quarantined: 1, Inserted: 3})
+	if n := one[int64](t, h, `select max(row_count) from change_log where layer = 'shelters'`); n != 2 {
+		t.Errorf("chunks of %d rows", n)
 	}
 }

@@ -78,7 +78,7 @@ func (x *scopeIndex) scope(g orb.Geometry) geo.Scope {
 
 // judge tests a feature's shape. The feature comes back fit for staging, perhaps
 // marked for repair, or with the issue that stops it.
-func judge(f *Feature, layer *layerInfo, area *region) *Issue {
+func judge(f *Feature, layer *layerInfo, area *region, lim limits) *Issue {
 	stop := func(rule, path, message string, at *orb.Point) *Issue {
 		return &Issue{File: f.File, Row: f.Row, Key: f.Key, Rule: rule, Kind: Quarantined, Path: path, Message: message, At: at, Original: f.source()}
 	}
@@ -89,15 +89,15 @@ func judge(f *Feature, layer *layerInfo, area *region) *Issue {
 	if g == nil {
 		return nil
 	}
-	if n := geo.VertexCount(g); n > geo.ImportLimits().Vertices {
+	if n := geo.VertexCount(g); n > lim.vertices {
 		return stop(geo.CodeVertices, "", fmt.Sprintf("节点 %d 个,超过上限 (too many vertices)", n), nil)
 	}
 	if !fits(layer.geometry, g) {
 		return stop(RuleGeometryType, "", fmt.Sprintf("图层 %s 不收 %s (wrong geometry type)", layer.id, g.GeoJSONType()), nil)
 	}
 	if f.srid != 0 { // metres: only what does not depend on the unit
-		if c := geo.CountCrossings(g, geo.MaxRepairCrossings+1); c.Count > geo.MaxRepairCrossings || c.Stopped {
-			return stop(geo.CodeSelfCross, "", fmt.Sprintf("自相交超过 %d 处 (too many crossings)", geo.MaxRepairCrossings), nil)
+		if c := geo.CountCrossings(g, lim.crossings+1); c.Count > lim.crossings || c.Stopped {
+			return stop(geo.CodeSelfCross, "", fmt.Sprintf("自相交超过 %d 处 (too many crossings)", lim.crossings), nil)
 		} else if c.Count > 0 {
 			f.repair = true
 		}
@@ -112,9 +112,9 @@ func judge(f *Feature, layer *layerInfo, area *region) *Issue {
 		}
 		switch fault.Code {
 		case geo.CodeSelfCross, geo.CodeHoleOutside, geo.CodeNestedHoles, geo.CodeNestedShells, geo.CodeDuplicateRing:
-			c := geo.CountCrossings(g, geo.MaxRepairCrossings+1)
-			if c.Count > geo.MaxRepairCrossings || c.Stopped {
-				return stop(fault.Code, fault.Path, fmt.Sprintf("%s;交叉超过 %d 处,不予修复 (too many crossings to repair)", faultWords(fault), geo.MaxRepairCrossings), at)
+			c := geo.CountCrossings(g, lim.crossings+1)
+			if c.Count > lim.crossings || c.Stopped {
+				return stop(fault.Code, fault.Path, fmt.Sprintf("%s;交叉超过 %d 处,不予修复 (too many crossings to repair)", faultWords(fault), lim.crossings), at)
 			}
 			f.repair = true
 			remark(fault.Code, faultWords(fault), at)

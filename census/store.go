@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/paulmach/orb"
 
 	"onemap/internal/db"
 	"onemap/internal/geo"
@@ -80,6 +79,20 @@ func (l *layerInfo) allColumns() []string {
 	return out
 }
 
+// busyPatience is how long an import waits for a connection: unlike a request it
+// has nobody to answer 503.
+const busyPatience = time.Minute
+
+// tx runs fn in a transaction of the program itself.
+func (s *store) tx(ctx context.Context, actor string, fn func(pgx.Tx) error) error {
+	for deadline := time.Now().Add(busyPatience); ; {
+		err := s.pool.Tx(ctx, db.System(actor), fn)
+		if !errors.Is(err, db.ErrBusy) || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
 func (s *store) rows(ctx context.Context, name string, args []any, each func(pgx.Rows) error) error {
 	rows, err := s.pool.Query(ctx, s.fixed.Get(name), args...)
 	if err != nil {
@@ -143,7 +156,38 @@ func (s *store) catalogue(ctx context.Context) (*catalogue, error) {
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	c.limits, err = s.limits(ctx)
 	return c, err
+}
+
+// limits reads the newest rule set; what it says is bounded by what is safe.
+func (s *store) limits(ctx context.Context) (limits, error) {
+	l := safeLimits()
+	var body struct {
+		Vertices  int   `json:"max_vertices"`
+		Crossings int   `json:"max_crossings"`
+		Chunk     int64 `json:"chunk_rows"`
+	}
+	err := s.pool.QueryRow(ctx, s.fixed.Get("import_limits")).Scan(&body)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return l, nil
+	}
+	if err != nil {
+		return l, fmt.Errorf("census: import_limits: %w", err)
+	}
+	if body.Vertices > 0 {
+		l.vertices = min(l.vertices, body.Vertices)
+	}
+	if body.Crossings > 0 {
+		l.crossings = min(l.crossings, body.Crossings)
+	}
+	if body.Chunk > 0 {
+		l.chunk = min(l.chunk, body.Chunk)
+	}
+	return l, nil
 }
 
 func (s *store) adminIndex(ctx context.Context) (*adminIndex, error) {
@@ -173,50 +217,6 @@ func (s *store) adminIndex(ctx context.Context) (*adminIndex, error) {
 	return newAdminIndex(units, aliases), err
 }
 
-// region gives the shapes of the largest units inside an administrative code.
-func (s *store) region(ctx context.Context, code string) (*region, error) {
-	scope, err := geo.ParseScope(code)
-	if err != nil {
-		return nil, err
-	}
-	var shapes []orb.Geometry
-	err = s.rows(ctx, "area_shapes", []any{scope}, func(r pgx.Rows) error {
-		var g geo.Shape
-		if err := r.Scan(&g); err != nil {
-			return err
-		}
-		shapes = append(shapes, g.Geometry)
-		return nil
-	})
-	return newRegion(shapes), err
-}
-
-// maxIndexVertices bounds the units held in memory; beyond it the database finds
-// scopes row by row.
-const maxIndexVertices = 4_000_000
-
-func (s *store) scopeIndex(ctx context.Context) (*scopeIndex, error) {
-	var size int64
-	if err := s.pool.QueryRow(ctx, s.fixed.Get("admin_size")).Scan(&size); err != nil {
-		return nil, fmt.Errorf("census: admin_size: %w", err)
-	}
-	x := &scopeIndex{}
-	if size > maxIndexVertices {
-		return x, nil
-	}
-	err := s.rows(ctx, "admin_areas", nil, func(r pgx.Rows) error {
-		var u scopeUnit
-		var g geo.Shape
-		if err := r.Scan(&u.scope, &g); err != nil {
-			return err
-		}
-		u.area = geo.NewArea(g)
-		x.units = append(x.units, u)
-		return nil
-	})
-	return x, err
-}
-
 func (s *store) ensureDataset(ctx context.Context, d Dataset, actor string) (id [16]byte, err error) {
 	class := d.Classification
 	if class == "" {
@@ -230,7 +230,7 @@ func (s *store) ensureDataset(ctx context.Context, d Dataset, actor string) (id 
 		date = &d.SourceDate
 	}
 	var demo bool
-	err = s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
+	err = s.tx(ctx, actor, func(tx pgx.Tx) error {
 		// Looked at first: a write, even one that changes nothing, makes every node
 		// read its catalogue again.
 		err := tx.QueryRow(ctx, s.fixed.Get("dataset_same"), d.Name, d.Title, d.SourceDept, date, class).Scan(&id, &demo)
@@ -262,7 +262,7 @@ func (s *store) setHome(ctx context.Context, h Home, actor string) error {
 // exec runs one fixed statement in a transaction of its own.
 func (s *store) exec(ctx context.Context, actor, name string, args ...any) (int64, error) {
 	var n int64
-	err := s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
+	err := s.tx(ctx, actor, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, s.fixed.Get(name), args...)
 		n = tag.RowsAffected()
 		return err
@@ -350,7 +350,7 @@ type outcome struct {
 // transaction, and writes what it did down in the same.
 func (s *store) chunk(ctx context.Context, r *run, l *layerInfo, sql map[string]string, lo, hi int64) (outcome, error) {
 	out := outcome{files: map[string]int64{}, unplaced: map[string]int64{}}
-	err := s.pool.Tx(ctx, db.System(r.opt.Actor), func(tx pgx.Tx) error {
+	err := s.tx(ctx, r.opt.Actor, func(tx pgx.Tx) error {
 		if err := chunkSettings(ctx, tx, chunkTimeout); err != nil {
 			return err
 		}
@@ -451,7 +451,7 @@ func mergeMaps(a, b map[string]any) map[string]any {
 // take removes one row from staging and gives it as an issue.
 func (s *store) take(ctx context.Context, r *run, layer string, ord int64, rule, message string) (Issue, error) {
 	i := Issue{Rule: rule, Kind: Quarantined, Message: message}
-	err := s.pool.Tx(ctx, db.System(r.opt.Actor), func(tx pgx.Tx) error {
+	err := s.tx(ctx, r.opt.Actor, func(tx pgx.Tx) error {
 		var fields, attrs map[string]any
 		var g geo.Shape
 		if err := tx.QueryRow(ctx, s.fixed.Get("staging_take"), r.id, layer, ord).Scan(&i.File, &i.Row, &i.Key, &fields, &attrs, &g); err != nil {
@@ -469,62 +469,10 @@ func (s *store) take(ctx context.Context, r *run, layer string, ord int64, rule,
 	return i, nil
 }
 
-// transform lets PostGIS convert a range; what has no place is taken out.
-func (s *store) transform(ctx context.Context, r *run, layer string, lo, hi int64) ([]Issue, error) {
-	var issues []Issue
-	err := s.pool.Tx(ctx, db.System(r.opt.Actor), func(tx pgx.Tx) error {
-		if err := chunkSettings(ctx, tx, "30s"); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, s.fixed.Get("staging_transform"), r.id, layer, lo, hi); err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, s.fixed.Get("staging_transform_failed"), r.id, layer, lo, hi)
-		if err != nil {
-			return err
-		}
-		if issues, err = collectTaken(rows, RuleTransform, "坐标无法换算,请核对坐标系 (cannot be transformed; check the coordinate system)"); err != nil {
-			return err
-		}
-		return s.copyIssues(ctx, tx, r.id, r.seq, issues)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("census: transform: %w", err)
-	}
-	return issues, nil
-}
-
-// repairOne tries the structure repair on one row.
-func (s *store) repairOne(ctx context.Context, r *run, layer string, ord int64) (i Issue, ok bool, before, after float64, err error) {
-	err = s.pool.Tx(ctx, db.System(r.opt.Actor), func(tx pgx.Tx) error {
-		if err := chunkSettings(ctx, tx, repairTimeout); err != nil {
-			return err
-		}
-		return tx.QueryRow(ctx, s.fixed.Get("staging_repair"), r.id, layer, ord).Scan(&i.File, &i.Row, &i.Key, &ok, &before, &after)
-	})
-	if isTimeout(err) {
-		return i, false, 0, 0, nil
-	}
-	return i, ok, before, after, err
-}
-
-func (s *store) toRepair(ctx context.Context, r *run, layer string) ([]int64, error) {
-	var out []int64
-	err := s.rows(ctx, "staging_to_repair", []any{r.id, layer, r.dataset}, func(rows pgx.Rows) error {
-		var ord int64
-		if err := rows.Scan(&ord); err != nil {
-			return err
-		}
-		out = append(out, ord)
-		return nil
-	})
-	return out, err
-}
-
 // vanish deletes a chunk of rows the package no longer has.
 func (s *store) vanish(ctx context.Context, r *run, l *layerInfo, limit int) (int64, error) {
 	var n int64
-	err := s.pool.Tx(ctx, db.System(r.opt.Actor), func(tx pgx.Tx) error {
+	err := s.tx(ctx, r.opt.Actor, func(tx pgx.Tx) error {
 		if err := chunkSettings(ctx, tx, "30s"); err != nil {
 			return err
 		}
@@ -545,7 +493,7 @@ func (s *store) vanish(ctx context.Context, r *run, l *layerInfo, limit int) (in
 // field.
 func (s *store) vanishedVerified(ctx context.Context, r *run, l *layerInfo) ([]Issue, error) {
 	var out []Issue
-	err := s.pool.Tx(ctx, db.System(r.opt.Actor), func(tx pgx.Tx) error {
+	err := s.tx(ctx, r.opt.Actor, func(tx pgx.Tx) error {
 		if err := compareLists(ctx, tx); err != nil {
 			return err
 		}

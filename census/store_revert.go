@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/paulmach/orb"
 
-	"onemap/internal/db"
 	"onemap/internal/geo"
 )
 
@@ -51,7 +50,7 @@ func (s *store) revertLayer(ctx context.Context, id string, dataset [16]byte, l 
 	var after [16]byte
 	for {
 		n := 0
-		err := s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
+		err := s.tx(ctx, actor, func(tx pgx.Tx) error {
 			if err := chunkSettings(ctx, tx, "30s"); err != nil {
 				return err
 			}
@@ -146,7 +145,7 @@ func (s *store) findDataset(ctx context.Context, name string) (id [16]byte, err 
 
 func (s *store) removeChunk(ctx context.Context, l *layerInfo, dataset [16]byte, actor string) (int64, error) {
 	var n int64
-	err := s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
+	err := s.tx(ctx, actor, func(tx pgx.Tx) error {
 		if err := chunkSettings(ctx, tx, "30s"); err != nil {
 			return err
 		}

@@ -15,6 +15,9 @@ order by l.layer, c.ordinal_position
 -- name: catalogue_codes
 select list, code, title_zh, title_en from code_item
 
+-- name: import_limits
+select body from rule_set where rule = 'import_limits' and valid_from <= current_date order by version desc limit 1
+
 -- name: admin_units
 select code, name, coalesce(parent_code, ''), rank from admin where valid_to is null order by rank, code
 
