@@ -2,7 +2,7 @@ package demo
 
 import (
 	"math"
-	"sort"
+	"slices"
 )
 
 // arc is a border between two grids, from node to node, with the cells' labels
@@ -427,6 +427,6 @@ func sortedKeys(m map[int32]int) []int32 {
 	for k := range m {
 		out = append(out, k)
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i] < out[j] })
+	slices.Sort(out)
 	return out
 }

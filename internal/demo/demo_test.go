@@ -538,7 +538,7 @@ func TestPlayIsAnExerciseAndPutsEverythingBack(t *testing.T) {
 			}
 		}
 	}
-	for _, l := range strings.Fields("alerts incidents incident_sketches road_blocks sensors shelters teams") {
+	for l := range strings.FieldsSeq("alerts incidents incident_sketches road_blocks sensors shelters teams") {
 		if !seen[l] {
 			t.Errorf("nothing happens in %s", l)
 		}

@@ -115,7 +115,6 @@ type heap struct {
 	val []int32
 }
 
-func (h *heap) reset()      { h.key, h.val = h.key[:0], h.val[:0] }
 func (h *heap) empty() bool { return len(h.key) == 0 }
 
 func (h *heap) push(k float32, v int32) {

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // faultAt is a place on the fault across the county, 0 in the south-west.
@@ -64,7 +65,7 @@ func (g *world) roadDistance() *grid {
 	for i := range d.v {
 		pass(i, 2, 3, 6, 7)
 	}
-	for i := len(d.v) - 1; i >= 0; i-- {
+	for i := range slices.Backward(d.v) {
 		pass(i, 0, 1, 4, 5)
 	}
 	return d
@@ -77,11 +78,13 @@ func (g *world) floodDepth(p pt, years float64) float64 {
 	if km2 < 20 || d > 1600 || g.w.pool.near(p) > 0 {
 		return -3
 	}
-	if wd := width(km2 * 1e6); years <= 20 && d > wd/2+40 && p.dist(g.a.seat) < 2600 {
-		return -1 // the town's levee holds
+	keep := math.Inf(1)
+	if town := p.dist(g.a.seat); years <= 20 && town < 2600 {
+		// The town's levee holds.
+		keep = 0.05*(width(km2*1e6)/2+42-d) + 4*smoothstep(2000, 2600, town)
 	}
 	stage := math.Pow(km2, 0.27) * (0.155*math.Log(years) - 0.15)
-	return stage - (g.t.z.at(p) - g.w.stream.at(p)) - d*0.0034
+	return math.Min(keep, stage-(g.t.z.at(p)-g.w.stream.at(p))-d*0.0034)
 }
 
 func (g *world) hazardAreaLayer() {
@@ -196,15 +199,13 @@ func (g *world) hazardAreaLayer() {
 		lo, hi := t.seat.sub(pt{reach, reach}), t.seat.add(pt{reach, reach})
 		f := newField(lo, hi, 20)
 		f.set(func(p pt) float64 {
-			if g.inside(p) < 0.9 || !g.b.dry(p, 6) {
-				return -1
-			}
+			bank := 0.02 * (g.w.dist.at(p) - width(g.w.size.near(p)*1e6)/2 - 8)
 			low := 0.0
 			for k := range 6 {
 				low += g.t.z.at(p.add(heading(float64(k)*math.Pi/3).mul(260))) / 6
 			}
 			sink := low - g.t.z.at(p)
-			return clamp(sink*0.4, -0.5, 0.4) + 1.1*n2.fbm(p.x, p.y, 420, 3) - 0.35 - 1.5*smoothstep(0.35, 0.95, p.dist(t.seat)/reach)
+			return math.Min(math.Min(bank, g.inside(p)-0.6), clamp(sink*0.4, -0.5, 0.4)+1.1*n2.fbm(p.x, p.y, 420, 3)-0.35-1.5*smoothstep(0.35, 0.95, p.dist(t.seat)/reach))
 		})
 		outs := f.outline(3500)
 		for k, p := range outs[:min(len(outs), map[bool]int{true: 14, false: 2}[i == 0])] {

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"math"
+	"slices"
 )
 
 // lifelineLayer lays the power line, the gas pipeline and the water mains.
@@ -94,8 +95,8 @@ func (g *world) lifelineLayer() {
 			return []pt{a, b}
 		}
 		l := make([]pt, 0, len(path))
-		for i := len(path) - 1; i >= 0; i-- {
-			l = append(l, g.net.g.centre(path[i]))
+		for _, p := range slices.Backward(path) {
+			l = append(l, g.net.g.centre(p))
 		}
 		l[0], l[len(l)-1] = a, b
 		l = relax(l, 8)

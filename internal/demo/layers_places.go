@@ -90,7 +90,6 @@ func (g *world) facilityLayers() {
 		case "police":
 			n := local + "派出所"
 			if s.rank == 0 {
-				n = "示例县公安局" + ord("城东城西城南") + "派出所"
 				n = "示例县公安局" + []string{"城东", "城西", "城南"}[i%3] + "派出所"
 			}
 			set("police", n, r.intBetween(12, 40), "general_2")

@@ -6,7 +6,7 @@ import "strings"
 
 func pinyinTable() map[rune]string {
 	m := map[rune]string{}
-	for _, f := range strings.Fields("示shi例li青qing沅yuan石shi柳liu白bai马ma竹zhu枫feng双shuang大da上shang下xia东dong西xi南nan北bei长chang" +
+	for f := range strings.FieldsSeq("示shi例li青qing沅yuan石shi柳liu白bai马ma竹zhu枫feng双shuang大da上shang下xia东dong西xi南nan北bei长chang" +
 		" 杨yang陈chen李li王wang周zhou刘liu张zhang何he罗luo高gao彭peng唐tang邓deng吴wu徐xu孙sun胡hu朱zhu林lin谢xie宋song韩han曹cao许xu丁ding魏wei田tian" +
 		" 龙long凤feng虎hu金jin银yin铁tie水shui泉quan桃tao梨li梅mei松song柏bai槐huai桂gui栗li茶cha莲lian荷he药yao古gu新xin老lao黄huang红hong黑hei乌wu" +
 		" 沙sha土tu砖zhuan瓦wa井jing塘tang堰yan坝ba桥qiao渡du湾wan河he溪xi沟gou冲chong岭ling坪ping垭ya寨zhai岩yan坡po坳ao坎kan庄zhuang集ji店dian营ying畈fan" +

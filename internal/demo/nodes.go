@@ -2,6 +2,7 @@ package demo
 
 import (
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -46,10 +47,8 @@ func node(roads []*road) []*road {
 		if l[r.i-1] == p || l[r.i] == p {
 			return
 		}
-		for _, q := range add[r] {
-			if q == p {
-				return
-			}
+		if slices.Contains(add[r], p) {
+			return
 		}
 		add[r] = append(add[r], p)
 	}

@@ -36,7 +36,6 @@ type road struct {
 	class     int
 	name, ref string
 	line      []pt
-	bridge    bool
 }
 
 // roadNet searches roads over cells; stretches used by several roads are one.

@@ -1,6 +1,9 @@
 package demo
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // The domain is somewhat larger than the county, so that its border can follow
 // ridges and rivers instead of the edge of the sheet.
@@ -189,8 +192,8 @@ func (t *terrain) drain(g *grid) {
 			}
 		}
 	}
-	for k := len(t.order) - 1; k >= 0; k-- {
-		c := t.order[k]
+	for _, c := range slices.Backward(t.order) {
+
 		if r := t.recv[c]; r >= 0 {
 			t.area[r] += t.area[c]
 		}

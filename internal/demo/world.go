@@ -41,7 +41,6 @@ type site struct {
 	name string
 	p    pt
 	r    float64
-	id   string
 }
 
 const people = 318000
@@ -367,7 +366,7 @@ func (g *world) nameAll() {
 			case x.urban == "111" || x.urban == "121":
 				c++
 				x.code = fmt.Sprintf("%s%03d", u.code, c)
-				base := "街"
+				var base string
 				if x.urban == "111" && nc < len(communities) {
 					base = communities[nc]
 					nc++
