@@ -124,6 +124,7 @@ func (h *hub) deliver(ctx context.Context) {
 	h.mu.Lock()
 	changes, upTo, restart := h.pending, h.upTo, h.restart
 	h.pending, h.restart = nil, false
+	before := h.position
 	// Whoever joins from now on gets these by replay, so the set is taken here.
 	h.position = upTo
 	members := make(map[groupKey][]*stream)
@@ -145,7 +146,7 @@ func (h *hub) deliver(ctx context.Context) {
 			continue
 		}
 		ask, cancel := context.WithTimeout(ctx, 3*time.Second)
-		frame, err := h.encode(ask, groups[key], changes, upTo)
+		frame, err := h.encode(ask, groups[key], changes, before, upTo)
 		cancel()
 		if err != nil {
 			// Better no stream than one with a hole: they come back and replay.
@@ -165,7 +166,7 @@ func (h *hub) deliver(ctx context.Context) {
 				if i := slices.IndexFunc(changes, func(c feed.Change) bool { return known.Less(c.Position) }); i >= 0 {
 					rest = changes[i:]
 				}
-				own, err := h.encode(ctx, groups[key], rest, upTo)
+				own, err := h.encode(ctx, groups[key], rest, known, upTo)
 				if err != nil {
 					st.end()
 				} else if len(own) > 0 {
@@ -205,30 +206,40 @@ type positionEvent struct {
 	Position string `json:"position"`
 }
 
-// encode makes the bytes of one delivery. Tiles come first and without an id, then
-// the rows in order, each with its own; the last event carries the position of the
-// whole. A client cut off in between resumes before what it did not get; seeing a
-// dirty box twice does no harm.
-func (h *hub) encode(ctx context.Context, g groupOf, changes []feed.Change, upTo feed.Position) ([]byte, error) {
+// encode makes the bytes of one delivery, whose changes lie after before and up to
+// upTo. Every event carries a position from which a client that got it and nothing
+// more can resume: dirty tiles come first, with the position before the delivery,
+// then the rows in order, each with its own; the last event carries the position of
+// the whole. A client cut off in between may see a dirty box twice, which does no
+// harm, and misses nothing.
+func (h *hub) encode(ctx context.Context, g groupOf, changes []feed.Change, before, upTo feed.Position) ([]byte, error) {
 	changes = visible(changes, g.scope)
 	if len(changes) == 0 {
 		return nil, nil
 	}
 	var out bytes.Buffer
 	snap := h.server.opts.Catalogue.Now()
-	wantsTiles := slices.Contains(g.topics, topicTiles)
-	if wantsTiles {
+	follows := slices.ContainsFunc(changes, func(c feed.Change) bool { return slices.Contains(g.topics, c.Layer) })
+	if slices.Contains(g.topics, topicTiles) {
+		if slices.ContainsFunc(changes, func(c feed.Change) bool { return c.Layer == feed.CatalogueChanged }) {
+			event(&out, "catalogue", "", positionEvent{before.String()})
+		}
+		var dirty []tilesEvent
 		for _, d := range tiles.DirtyBoxes(changes) {
 			l, ok := snap.Layer(d.Layer)
 			if !ok {
 				continue
 			}
-			for boxes := range slices.Chunk(d.Boxes, 64) {
-				event(&out, "tiles", "", tilesEvent{upTo.String(), d.Layer, boxes, l.MaxZoom})
+			for boxes := range slices.Chunk(d.Boxes, tiles.MaxDirtyBoxes) {
+				dirty = append(dirty, tilesEvent{before.String(), d.Layer, boxes, l.MaxZoom})
 			}
 		}
-		if slices.ContainsFunc(changes, func(c feed.Change) bool { return c.Layer == feed.CatalogueChanged }) {
-			event(&out, "catalogue", "", positionEvent{upTo.String()})
+		for i, e := range dirty {
+			id := ""
+			if i == len(dirty)-1 && !follows {
+				e.Position, id = upTo.String(), upTo.String()
+			}
+			event(&out, "tiles", id, e)
 		}
 	}
 	rows, err := h.rows(ctx, g, changes)

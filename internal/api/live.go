@@ -177,6 +177,10 @@ func (st *stream) replay(ctx context.Context) error {
 			return feed.ErrReset
 		}
 	}
+	// The feed counts a batch as delivered after its handlers, us among them, returned.
+	for source.State().Position.Less(st.joined) && ctx.Err() == nil {
+		pause(ctx, time.Millisecond)
+	}
 	const chunk = 1000
 	at, total := st.since, 0
 	for at.Less(st.joined) {
@@ -195,8 +199,9 @@ func (st *stream) replay(ctx context.Context) error {
 		if total += len(changes); total > maxReplay {
 			return feed.ErrReset
 		}
+		before := at
 		at = changes[len(changes)-1].Position
-		frame, err := st.hub.encode(ctx, st.group(), changes, at)
+		frame, err := st.hub.encode(ctx, st.group(), changes, before, at)
 		if err != nil {
 			return err
 		}

@@ -484,3 +484,46 @@ func TestStreamsAreBounded(t *testing.T) {
 	s := e.listen(e.http, e.url, "tiles", "")
 	waitFor(t, "the next one joins", func() bool { return len(s.of("lag")) > 0 })
 }
+
+// TestEveryEventCanBeResumedFrom commits to several layers at once and resumes from
+// the position inside each event: nothing of what came after it may be missing.
+func TestEveryEventCanBeResumedFrom(t *testing.T) {
+	e := start(t)
+	s := e.listen(e.unlimited(), "http://localhost", "tiles,shelters", "")
+	waitFor(t, "joined", func() bool { return len(s.of("lag")) > 0 })
+	e.exec(`with a as (insert into hazards (name, geom) values ('h', st_setsrid(st_makepoint(119.25, 34.15), 4490))),
+		b as (insert into teams (name, geom) values ('t', st_setsrid(st_makepoint(119.25, 34.15), 4490)))
+		insert into shelters (name, geom) values ('s1', st_setsrid(st_makepoint(119.25, 34.15), 4490)), ('s2', st_setsrid(st_makepoint(119.25, 34.15), 4490))`)
+	waitFor(t, "all of it", func() bool { return len(s.of("tiles")) == 3 && len(s.of("shelters")) == 2 })
+	events := s.snapshot()
+	for i, ev := range events {
+		if ev.Name == "lag" {
+			continue
+		}
+		var p struct{ Position string }
+		if err := json.Unmarshal([]byte(ev.Data), &p); err != nil {
+			t.Fatal(err)
+		}
+		for name, from := range map[string]string{"position": p.Position, "id": ev.ID} {
+			again := e.listen(e.unlimited(), "http://localhost", "tiles,shelters", from)
+			waitFor(t, "resumed", func() bool { return len(again.of("lag")) > 0 })
+			got := map[string]bool{}
+			for _, g := range again.snapshot() {
+				got[g.Name+key(g)] = true
+			}
+			for _, later := range events[i+1:] {
+				if later.Name != "lag" && !got[later.Name+key(later)] {
+					t.Errorf("resumed from the %s of event %d (%s), %s %s is missing", name, i, ev.Name, later.Name, key(later))
+				}
+			}
+			again.close()
+		}
+	}
+}
+
+// key is what an event is about.
+func key(e sse) string {
+	var d struct{ Layer, ID string }
+	_ = json.Unmarshal([]byte(e.Data), &d)
+	return d.Layer + d.ID
+}
