@@ -203,6 +203,7 @@ func TestDraw(t *testing.T) {
 	draw(pt{3000, 2000}, 66000, 55000, 1300, "c_points.png", all("points", "novillage", "alerts"))
 	draw(pt{3000, 2000}, 66000, 55000, 1300, "c_zones.png", all("zones"))
 	draw(g.a.seat.sub(pt{2400, 2000}), 4800, 3900, 1300, "c_city.png", all())
+	draw(g.a.seat.sub(pt{2400, 2000}), 4800, 3900, 1200, "c_flood.png", all("hazard", "novillage"))
 	draw(g.park.at.sub(pt{2200, 1600}), 4400, 3600, 1200, "c_park.png", all("safety_contours"))
 	wild := g.a.towns[0]
 	for _, u := range g.a.towns {
