@@ -79,6 +79,11 @@ func TestDamagedCodesAndPeople(t *testing.T) {
 			t.Errorf("%s: %v", s, !want)
 		}
 	}
+	for s, want := range map[string]string{"联系人张三13800138000": "联系人张三***", "63000010002": "63000010002", "138001380001": "138001380001", "电话:010-12345678": "电话:010-12345678", "身份证110101199003077758号": "身份证***号"} {
+		if got, _ := maskPersonal(s); got != want {
+			t.Errorf("%s: %s", s, got)
+		}
+	}
 	for s, want := range map[string]bool{"合计": true, "总 计": true, "合計:": true, "小计(人)": true, "Total": true, "合计桥村小学避难场所": false, "总工会": false, "计划": false} {
 		if isTotalRow(s) != want {
 			t.Errorf("%s: %v", s, !want)

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/paulmach/orb"
 
 	"onemap/internal/db"
@@ -201,7 +200,7 @@ func (im *Importer) load(ctx context.Context, ds Dataset, cat *catalogue, opt Lo
 			return r.report, err
 		}
 	}
-	err = im.store.pool.Hold(ctx, func(conn *pgx.Conn) error {
+	err = im.store.pool.Hold(ctx, func(conn session) error {
 		var locked bool
 		if err := conn.QueryRow(ctx, im.store.fixed.Get("dataset_lock"), ds.Name).Scan(&locked); err != nil {
 			return fmt.Errorf("census: lock: %w", err)
@@ -218,7 +217,7 @@ func (im *Importer) load(ctx context.Context, ds Dataset, cat *catalogue, opt Lo
 	return r.report, err
 }
 
-func (r *run) all(ctx context.Context, conn *pgx.Conn, produce func(*run, func(item) bool) error) (err error) {
+func (r *run) all(ctx context.Context, conn session, produce func(*run, func(item) bool) error) (err error) {
 	s := r.im.store
 	if _, err := s.exec(ctx, r.opt.Actor, "import_abandon", r.dataset, r.id); err != nil {
 		return err
@@ -258,7 +257,7 @@ func (r *run) all(ctx context.Context, conn *pgx.Conn, produce func(*run, func(i
 }
 
 // stageAll lets the producer run beside the COPY.
-func (r *run) stageAll(ctx context.Context, conn *pgx.Conn, produce func(*run, func(item) bool) error) error {
+func (r *run) stageAll(ctx context.Context, conn session, produce func(*run, func(item) bool) error) error {
 	type batch struct {
 		rows   []*staged
 		issues []Issue
@@ -366,7 +365,7 @@ func (r *run) count(i Issue) bool {
 	return true
 }
 
-func (r *run) acceptLayer(ctx context.Context, conn *pgx.Conn, layer string) error {
+func (r *run) acceptLayer(ctx context.Context, conn session, layer string) error {
 	l, err := r.cat.layer(layer)
 	if err != nil {
 		return err
@@ -385,7 +384,7 @@ func (r *run) acceptLayer(ctx context.Context, conn *pgx.Conn, layer string) err
 	for lo := int64(1); lo <= total; {
 		hi := min(lo+size-1, total)
 		begun := time.Now()
-		if err := r.acceptRange(ctx, conn, l, sql, lo, hi); err != nil {
+		if err := r.acceptRange(ctx, l, sql, lo, hi); err != nil {
 			return err
 		}
 		switch took := time.Since(begun); {
@@ -402,7 +401,7 @@ func (r *run) acceptLayer(ctx context.Context, conn *pgx.Conn, layer string) err
 
 // acceptRange moves rows lo..hi. Where one of them breaks a rule only the schema
 // knows, the range is halved until the row stands alone.
-func (r *run) acceptRange(ctx context.Context, conn *pgx.Conn, l *layerInfo, sql map[string]string, lo, hi int64) error {
+func (r *run) acceptRange(ctx context.Context, l *layerInfo, sql map[string]string, lo, hi int64) error {
 	out, err := r.im.store.chunk(ctx, r, l, sql, lo, hi)
 	switch {
 	case err == nil:
@@ -429,10 +428,10 @@ func (r *run) acceptRange(ctx context.Context, conn *pgx.Conn, l *layerInfo, sql
 		return fmt.Errorf("census: rows %d to %d of %s: %w", lo, hi, l.id, err)
 	case lo < hi:
 		mid := lo + (hi-lo)/2
-		if err := r.acceptRange(ctx, conn, l, sql, lo, mid); err != nil {
+		if err := r.acceptRange(ctx, l, sql, lo, mid); err != nil {
 			return err
 		}
-		return r.acceptRange(ctx, conn, l, sql, mid+1, hi)
+		return r.acceptRange(ctx, l, sql, mid+1, hi)
 	}
 	rule, message := constraintWords(err)
 	return r.quarantineStaged(ctx, l.id, lo, rule, message)
@@ -440,7 +439,7 @@ func (r *run) acceptRange(ctx context.Context, conn *pgx.Conn, l *layerInfo, sql
 
 func (r *run) quarantineStaged(ctx context.Context, layer string, ord int64, rule, message string) error {
 	i, err := r.im.store.take(ctx, r, layer, ord, rule, message)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, errNoRows) {
 		return nil // taken out before, for another reason
 	}
 	if err != nil {
@@ -453,7 +452,7 @@ func (r *run) quarantineStaged(ctx context.Context, layer string, ord int64, rul
 
 // prepareShapes converts what PostGIS must convert and repairs what may be
 // repaired.
-func (r *run) prepareShapes(ctx context.Context, conn *pgx.Conn, layer string, total int64) error {
+func (r *run) prepareShapes(ctx context.Context, conn session, layer string, total int64) error {
 	if r.stager.projected[layer] {
 		for lo := int64(1); lo <= total; lo += 1_000 {
 			issues, err := r.im.store.transform(ctx, r, layer, lo, lo+999)
@@ -499,7 +498,7 @@ func (r *run) prepareShapes(ctx context.Context, conn *pgx.Conn, layer string, t
 
 // deleteVanished removes rows the new package no longer has. Rows that stand in
 // quarantine this time have not vanished, and rows confirmed in the field stay.
-func (r *run) deleteVanished(ctx context.Context, conn *pgx.Conn) error {
+func (r *run) deleteVanished(ctx context.Context, conn session) error {
 	for _, layer := range r.report.Layers {
 		l, err := r.cat.layer(layer)
 		if err != nil {

@@ -1,6 +1,8 @@
 package census
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -174,6 +176,10 @@ func (m *mapper) key(r record) (string, error) {
 		if !ok || text == "" {
 			return "", fmt.Errorf("主键字段为空 (key field is empty): %s", k)
 		}
+		if _, personal := maskPersonal(text); personal { // keys are no secret, so they must not hold one
+			sum := sha256.Sum256([]byte("onemap key " + text))
+			text = hex.EncodeToString(sum[:12])
+		}
 		parts = append(parts, text)
 	}
 	key := strings.Join(parts, "\x1f")
@@ -310,12 +316,12 @@ func (m *mapper) place(t *table, f *Feature, r record, plain map[string]bool, re
 	default:
 		f.Geometry = r.geometry
 	}
-	return m.convert(t, f, remark, quarantine)
+	return m.convert(t, f, quarantine)
 }
 
 // convert brings the numbers into EPSG:4490 where Go can, and leaves the rest to
 // PostGIS.
-func (m *mapper) convert(t *table, f *Feature, remark remarkFunc, quarantine func(rule, path, message string) *Issue) *Issue {
+func (m *mapper) convert(t *table, f *Feature, quarantine func(rule, path, message string) *Issue) *Issue {
 	if f.Geometry == nil {
 		return nil
 	}
@@ -368,10 +374,9 @@ func (m *mapper) unit(f *Feature, r record, remark remarkFunc, stop stopFunc) *I
 	if a == nil || m.admin == nil {
 		return nil
 	}
-	code, said := "", ""
+	code := ""
 	if a.Code != "" {
 		code = plainText(r.values[a.Code])
-		said = code
 		if rule, message := damagedCode(code); rule != "" {
 			_, i := stop(Quarantined, rule, a.Code, message+": "+clip(code, 40))
 			return i
@@ -385,7 +390,7 @@ func (m *mapper) unit(f *Feature, r record, remark remarkFunc, stop stopFunc) *I
 		for _, n := range a.Names {
 			parts = append(parts, plainText(r.values[n]))
 		}
-		said = strings.Join(parts, " ")
+		said := strings.Join(parts, " ")
 		if code = m.admin.find(strings.Join(parts, "")); code == "" && strings.TrimSpace(said) != "" {
 			remark(RuleAdminUnknown, strings.Join(a.Names, ","), fmt.Sprintf("行政区划中没有此单位 (no such unit): %s", clip(said, 40)))
 		}
@@ -411,7 +416,7 @@ func (m *mapper) rest(f *Feature, r record, plain map[string]bool, remark remark
 		if text == "" {
 			continue
 		}
-		if slices.Contains(m.entry.Restricted, name) || restrictedName.MatchString(name) || isIDNumber(text) || isMobile(text) {
+		if m.personal(name, text) {
 			f.Restricted[name] = text
 			remark(RuleRestricted, name, "个人信息列,存入受限库 (put into the restricted schema)")
 			continue
@@ -420,23 +425,34 @@ func (m *mapper) rest(f *Feature, r record, plain map[string]bool, remark remark
 	}
 	for name, v := range f.Fields { // a mapped column must not carry them either
 		col := m.layer.columns[name]
-		if s, ok := v.(string); ok && col.udt == "text" && col.list == "" && name != "code" && name != "admin_code" && (isIDNumber(s) || isMobile(s)) {
-			f.Restricted[name] = s
-			delete(f.Fields, name)
+		text, ok := v.(string)
+		if !ok || col.udt != "text" || col.list != "" || name == "code" || name == "admin_code" || name == "uscc" {
+			continue
+		}
+		if masked, found := maskPersonal(text); found {
+			f.Restricted[name] = text
+			f.Fields[name] = masked
 			remark(RuleRestricted, name, "个人信息,存入受限库 (put into the restricted schema)")
 		}
 	}
+}
+
+// personal reports whether a source value must go to the restricted schema.
+func (m *mapper) personal(name, text string) bool {
+	if slices.Contains(m.entry.Restricted, name) || restrictedName.MatchString(name) {
+		return true
+	}
+	_, found := maskPersonal(text)
+	return found
 }
 
 // original is the row as it was read, without what must not be seen.
 func (m *mapper) original(r record) map[string]any {
 	out := make(map[string]any, len(r.values)+1)
 	for k, v := range r.values {
-		text := plainText(v)
-		if slices.Contains(m.entry.Restricted, k) || restrictedName.MatchString(k) || isIDNumber(text) || isMobile(text) {
-			continue
+		if !m.personal(k, plainText(v)) {
+			out[k] = v
 		}
-		out[k] = v
 	}
 	return out
 }

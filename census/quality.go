@@ -2,6 +2,7 @@ package census
 
 import (
 	"fmt"
+	"maps"
 	"math"
 
 	"github.com/paulmach/orb"
@@ -169,12 +170,8 @@ func fits(kind string, g orb.Geometry) bool {
 // moderate size come along.
 func (f *Feature) source() map[string]any {
 	out := make(map[string]any, len(f.Fields)+len(f.Attrs)+1)
-	for k, v := range f.Attrs {
-		out[k] = v
-	}
-	for k, v := range f.Fields {
-		out[k] = v
-	}
+	maps.Copy(out, f.Attrs)
+	maps.Copy(out, f.Fields)
 	g := f.Geometry
 	if f.original != nil {
 		g = f.original

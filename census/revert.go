@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // ErrNotRevertible means a run cannot be taken back.
@@ -60,7 +58,7 @@ func (im *Importer) Revert(ctx context.Context, importID string, actor string) (
 func (im *Importer) Remove(ctx context.Context, name, actor string) (map[string]int64, error) {
 	removed := map[string]int64{}
 	id, err := im.store.findDataset(ctx, name)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, errNoRows) {
 		return removed, nil
 	}
 	if err != nil {
@@ -93,7 +91,7 @@ func (im *Importer) Remove(ctx context.Context, name, actor string) (map[string]
 // DemoDatasets names the data sets a demo made.
 func (im *Importer) DemoDatasets(ctx context.Context) ([]string, error) {
 	var out []string
-	err := im.store.rows(ctx, "demo_dataset", nil, func(r pgx.Rows) error {
+	err := im.store.rows(ctx, "demo_dataset", nil, func(r resultRows) error {
 		var n string
 		if err := r.Scan(&n); err != nil {
 			return err

@@ -247,6 +247,8 @@ func orTruncated(err error) error {
 // findCRS looks for the old "crs" member before the features of a collection. A
 // crs after them is a rarity, and then the file counts as lon/lat only if its
 // numbers are.
+//
+//nolint:nilerr // a text it cannot follow names no CRS; reading the features reports the fault
 func (s *scanner) findCRS() (string, error) {
 	c, err := s.skipSpace()
 	if err != nil || c != '{' {
@@ -265,7 +267,7 @@ func (s *scanner) findCRS() (string, error) {
 			return "", nil
 		}
 		_, _ = s.r.ReadByte()
-		if c, err = s.skipSpace(); err != nil {
+		if _, err = s.skipSpace(); err != nil {
 			return "", nil
 		}
 		if string(key) == `"features"` || string(key) == `"geometry"` {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -16,6 +17,15 @@ import (
 	"onemap/internal/db"
 	"onemap/internal/geo"
 )
+
+// The importer passes these on without knowing whose they are: the driver is
+// known to this file alone.
+type (
+	session    = *pgx.Conn
+	resultRows = pgx.Rows
+)
+
+var errNoRows = pgx.ErrNoRows
 
 //go:embed queries
 var queryFiles embed.FS
@@ -338,12 +348,10 @@ func nullText(s string) any {
 
 // outcome is what a chunk did.
 type outcome struct {
-	files               map[string]int64 // accepted rows by file
-	unplaced            map[string]int64
-	inserted, updated   int64
-	protected           []Issue
-	protectedByFile     map[string]int64
-	accepted, transform int64
+	files             map[string]int64 // accepted rows by file
+	unplaced          map[string]int64
+	inserted, updated int64
+	protected         []Issue
 }
 
 // chunk moves rows lo..hi of a layer from staging to its table, in one
@@ -439,12 +447,8 @@ func collectTaken(rows pgx.Rows, rule, message string) ([]Issue, error) {
 
 func mergeMaps(a, b map[string]any) map[string]any {
 	out := make(map[string]any, len(a)+len(b))
-	for k, v := range a {
-		out[k] = v
-	}
-	for k, v := range b {
-		out[k] = v
-	}
+	maps.Copy(out, a)
+	maps.Copy(out, b)
 	return out
 }
 
@@ -528,8 +532,7 @@ func compareLists(ctx context.Context, tx pgx.Tx) error {
 
 // pgCode is the SQLSTATE of an error, or "".
 func pgCode(err error) string {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code
 	}
 	return ""

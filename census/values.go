@@ -188,6 +188,7 @@ var (
 	totalText      = regexp.MustCompile(`^[\s　]*(合\s*[计計]|总\s*[计計]|總\s*[计計]|小\s*[计計]|累\s*[计計]|total|subtotal|sum)[\s:：（(]*`)                                             //nolint:gochecknoglobals // compiled once
 	idNumberText   = regexp.MustCompile(`^[1-9]\d{5}(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{3}[\dXx]$`)                                                       //nolint:gochecknoglobals // compiled once
 	mobileText     = regexp.MustCompile(`^(\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}$`)                                                                                   //nolint:gochecknoglobals // compiled once
+	numberRun      = regexp.MustCompile(`\d{11,17}[\dXx]?`)                                                                                                              //nolint:gochecknoglobals // compiled once
 	restrictedName = regexp.MustCompile(`(?i)(身份证|身分證|证件号|證件號|公民身份|id_?card|idno|手机|手機|移动电话|行動電話|联系电话|聯絡電話|联系方式|聯絡方式|电话号码|電話號碼|^电话$|^電話$|mobile|phone|^tel$|telephone)`) //nolint:gochecknoglobals // compiled once
 )
 
@@ -232,6 +233,25 @@ func isIDNumber(s string) bool {
 }
 
 func isMobile(s string) bool { return mobileText.MatchString(s) }
+
+// maskPersonal covers identity and mobile numbers inside a text, and tells whether
+// there were any.
+func maskPersonal(s string) (masked string, found bool) {
+	if isMobile(s) || isIDNumber(s) {
+		return "***", true
+	}
+	if len(s) < 11 {
+		return s, false
+	}
+	masked = numberRun.ReplaceAllStringFunc(s, func(run string) string {
+		if isIDNumber(run) || (len(run) == 11 && isMobile(run)) {
+			found = true
+			return "***"
+		}
+		return run
+	})
+	return masked, found
+}
 
 // stamp is a time read from text, and how.
 type stamp struct {
