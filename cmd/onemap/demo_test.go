@@ -107,7 +107,7 @@ func TestDemoCountyComesAndGoes(t *testing.T) {
 	if err := removeDemo(t.Context(), env, d, log); err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range strings.Fields(`admin grids population buildings roads zones incidents alerts dangers plan responsibility duty_roster
+	for table := range strings.FieldsSeq(`admin grids population buildings roads zones incidents alerts dangers plan responsibility duty_roster
 		restricted.contact restricted.attribute admin_alias import import_key import_change buildings_history incidents_history sensors_history staging.import_row`) {
 		if n := demoCount(t, owner, "select count(*) from "+table); n != 0 {
 			t.Errorf("%s: %d rows are left", table, n)
