@@ -426,7 +426,10 @@ func (m *mapper) rest(f *Feature, r record, plain map[string]bool, remark remark
 	for name, v := range f.Fields { // a mapped column must not carry them either
 		col := m.layer.columns[name]
 		text, ok := v.(string)
-		if !ok || col.udt != "text" || col.list != "" || name == "code" || name == "admin_code" || name == "uscc" {
+		if !ok || col.udt != "text" || col.list != "" || name == "admin_code" || name == "uscc" {
+			continue
+		}
+		if name == "code" && !isIDNumber(text) { // eleven digits may well be a station's number
 			continue
 		}
 		if masked, found := maskPersonal(text); found {

@@ -331,6 +331,9 @@ func (o *opener) foreignFile(ctx context.Context, s source, path string, declare
 		t.encoding = encoding
 	}
 	layers, err := o.gdal.Layers(ctx, src, encoding)
+	if err != nil && src.Format == gdal.Access {
+		return nil, fmt.Errorf("%w: %s: 读取 .mdb 需要 odbc-mdbtools (reading .mdb needs the package odbc-mdbtools): %w", ErrFile, s.name, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrFile, s.name, err)
 	}
