@@ -55,3 +55,25 @@ func BenchmarkParsePath(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkHitParallel is the look-up alone from all cores at once: whether the one
+// lock of the cache matters beside the tens of microseconds a request costs.
+func BenchmarkHitParallel(b *testing.B) {
+	c := newCache(64 << 20)
+	var keys []key
+	for x := range 1000 {
+		req := Request{Layers: []string{"hazards", "zones"}, Z: 12, X: x, Y: 1670, Scope: everywhere, RoleClass: "viewer"}
+		k := makeKey(&req)
+		c.store(&entry{key: k, tile: &Tile{Body: []byte("x")}, layers: req.Layers, room: []int64{1, 1}})
+		keys = append(keys, k)
+	}
+	now := time.Now()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			if _, _, ok := c.get(keys[i%len(keys)], now); !ok {
+				b.Error("miss")
+			}
+		}
+	})
+}

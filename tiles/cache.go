@@ -100,8 +100,9 @@ type flight struct {
 }
 
 // cache holds tiles and flights under one mutex; the critical sections are map
-// look-ups and list moves. Measured with 2 cores: a lock per shard gains nothing,
-// the handler around a hit costs a hundred times the look-up.
+// look-ups and list moves. Measured on two cores (BenchmarkHitParallel): 0.2 to 0.3
+// µs a look-up, from one core or from both at once, beside some 20 µs for a request;
+// a lock per shard would have nothing to win.
 type cache struct {
 	mu       sync.Mutex
 	max      int64

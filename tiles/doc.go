@@ -23,6 +23,7 @@
 //   - Vertices of areas are moved by a rule that knows only the vertex's position
 //     and the zoom, so neighbours keep their common border.
 //
-// One mutex (cache.mu) guards the cache, the flights and the position; nothing is
-// called while it is held that could wait.
+// Two mutexes, never held together: cache.mu guards the cache, the flights and the
+// position; known.mu what is remembered about layers. Nothing is called under either
+// that could wait.
 package tiles

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -144,7 +145,7 @@ func newRival(ctx context.Context, dsn string) (*rival, error) {
 
 // openOne keeps one connection for queries, so that one backend's CPU is all.
 func openOne(ctx context.Context, dsn string) (*db.DB, error) {
-	return db.Open(ctx, db.Options{DSN: dsn, QueryConns: 1, IntakeConns: 1, BulkConns: 1})
+	return db.Open(ctx, db.Options{DSN: dsn, QueryConns: 1, IntakeConns: 1, BulkConns: 1, QueryTimeout: time.Minute})
 }
 
 func backend(ctx context.Context, pool *db.Pool, q db.Queries) (pid int, err error) {
