@@ -89,7 +89,7 @@ export const en = {
   legend_texture: 'Textures',
   legend_texture_hint: 'Tell levels apart by texture, not by colour alone',
   theme_on: '{on} / {all}',
-  theme_toggle: '{theme}: show or hide all',
+  theme_toggle: '{theme} {n}: show or hide all',
 
   list_title: 'Features in view',
   list_empty: 'No features in view',

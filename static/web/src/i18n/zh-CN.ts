@@ -88,7 +88,7 @@ export const zh = {
   legend_texture: '纹理',
   legend_texture_hint: '用纹理区分等级,不靠颜色',
   theme_on: '{on} / {all}',
-  theme_toggle: '{theme}:全部显示或隐藏',
+  theme_toggle: '{theme} {n}:全部显示或隐藏',
 
   list_title: '视野内要素',
   list_empty: '视野内没有要素',

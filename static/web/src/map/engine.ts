@@ -61,6 +61,8 @@ export class Engine {
   private legend: Record<string, LegendEntry>
   private view: View
   private theme: Theme
+  /** the theme the overlays are drawn in */
+  private painted: Theme
   private countables: Map<string, string>
   private handlers: Handlers
   private book = new PlaceBook()
@@ -83,6 +85,7 @@ export class Engine {
     this.legend = options.legend
     this.view = options.view
     this.theme = options.theme
+    this.painted = options.theme
     this.handlers = options.handlers
     this.frugal = options.frugal
     this.still = options.reducedMotion || options.frugal
@@ -158,7 +161,17 @@ export class Engine {
       handlers.failed(source, e.error?.message ?? '')
     })
     map.on('webglcontextlost', () => { this.gone = true; handlers.context(true) })
-    map.on('webglcontextrestored', () => { this.gone = false; handlers.context(false); this.redrawOverlays() })
+    // MapLibre puts back the style it had; what changed meanwhile and what is ours follows.
+    map.on('webglcontextrestored', () => {
+      const back = () => {
+        this.gone = false
+        handlers.context(false)
+        this.apply()
+        this.redrawOverlays()
+      }
+      if (map.style?._loaded) back()
+      else map.once('style.load', back)
+    })
     map.on('load', () => { this.redrawOverlays(); this.reportCamera(); this.later(0) })
   }
 
@@ -178,21 +191,24 @@ export class Engine {
 
   /** update brings the map to new state: the one way anything of the data layers changes. */
   update(next: { base?: StyleSpecification; catalogue?: Catalogue; legend?: Record<string, LegendEntry>; view: View; theme?: Theme }): void {
-    if (next.base) {
-      this.base = absolute(next.base, location.origin)
-      for (const [id, source] of Object.entries(this.base.sources)) if (!this.map.getSource(id)) this.map.addSource(id, source)
-    }
+    if (next.base) this.base = absolute(next.base, location.origin)
     if (next.catalogue) this.catalogue = next.catalogue
     if (next.legend) this.legend = next.legend
+    if (next.theme) this.theme = next.theme
     this.view = next.view
+    // Without a graphics context there is no style to change; the way back applies it.
+    if (!this.gone) this.apply()
+  }
+
+  private apply(): void {
+    for (const [id, source] of Object.entries(this.base.sources)) if (!this.map.getSource(id)) this.map.addSource(id, source)
     const composed = compose(this.base, this.catalogue, this.view)
     applyLayers(this.map, this.composed, composed, FIRST_OVERLAY)
     this.composed = composed
     this.countables = countable(composed)
-    if (next.theme && next.theme !== this.theme) {
-      const before = overlayLayers(this.theme)
-      this.theme = next.theme
-      applyLayers(this.map, before, overlayLayers(this.theme))
+    if (this.painted !== this.theme) {
+      applyLayers(this.map, overlayLayers(this.painted), overlayLayers(this.theme))
+      this.painted = this.theme
     }
     this.clusterKey = ''
     this.later(0)
@@ -201,6 +217,7 @@ export class Engine {
   select(geometry: GeoJSON.Geometry | null): void {
     this.selected = geometry
     const data: GeoJSON.FeatureCollection = geometry ? { type: 'FeatureCollection', features: [{ type: 'Feature', geometry, properties: {} }] } : EMPTY
+    if (this.gone) return
     void (this.map.getSource(SELECTION) as GeoJSONSource | undefined)?.setData(data)
   }
 
@@ -423,7 +440,7 @@ export class Engine {
   }
 
   private report(): void {
-    const ids = [...this.countables.keys()].filter((id) => !(this.frugal && this.countables.get(id) === 'buildings'))
+    const ids = [...this.countables.keys()].filter((id) => !(this.frugal && this.countables.get(id) === 'buildings' && this.map.getZoom() < 15))
     const counts: Record<string, number> = {}
     const known = new Map<string, Set<number>>()
     for (const layer of new Set(this.countables.values())) counts[layer] = 0

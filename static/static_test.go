@@ -1,0 +1,165 @@
+package static
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/andybalholm/brotli"
+)
+
+func mustLoad(t *testing.T) *Site {
+	t.Helper()
+	site, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return site
+}
+
+func TestSiteHoldsThePageAndAllItNames(t *testing.T) {
+	site := mustLoad(t)
+	page, ok := site.Lookup("/")
+	if !ok {
+		t.Fatal("no page at /")
+	}
+	if page.Policy != Policy || page.CacheControl != revalidate || page.ContentType != "text/html; charset=utf-8" {
+		t.Errorf("page headers: %q %q %q", page.Policy, page.CacheControl, page.ContentType)
+	}
+	// Every address in the page is ours and is there.
+	found := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(string(page.Body), -1)
+	if len(found) < 4 {
+		t.Fatalf("the page names only %d files", len(found))
+	}
+	for _, m := range found {
+		if _, ok := site.Lookup(m[1]); !ok {
+			t.Errorf("the page names %s, which is not in dist", m[1])
+		}
+	}
+	for _, path := range []string{"/sprite.json", "/sprite.png", "/sprite@2x.json", "/sprite@2x.png", "/boot.js", "/old.html"} {
+		if _, ok := site.Lookup(path); !ok {
+			t.Errorf("%s is missing", path)
+		}
+	}
+}
+
+func TestPageObeysItsOwnPolicy(t *testing.T) {
+	for _, path := range mustLoad(t).Paths() {
+		asset, _ := mustLoad(t).Lookup(path)
+		if !strings.HasPrefix(asset.ContentType, "text/html") {
+			continue
+		}
+		body := string(asset.Body)
+		if regexp.MustCompile(`<script(?:\s[^>]*)?>[^<\s]`).MatchString(body) {
+			t.Errorf("%s has an inline script", path)
+		}
+		if regexp.MustCompile(`\sstyle="|<style|\son[a-z]+="`).MatchString(body) {
+			t.Errorf("%s has inline style or handlers", path)
+		}
+		if regexp.MustCompile(`(?:src|href)="(?:https?:)?//`).MatchString(body) {
+			t.Errorf("%s names another host", path)
+		}
+	}
+}
+
+func TestOnlyHashedNamesAreImmutable(t *testing.T) {
+	hashed := regexp.MustCompile(`^/assets/.+-[A-Za-z0-9_-]{8}\.[a-z0-9]+$`)
+	site := mustLoad(t)
+	for _, path := range site.Paths() {
+		asset, _ := site.Lookup(path)
+		if got := asset.CacheControl == immutable; got != hashed.MatchString(path) {
+			t.Errorf("%s: immutable is %v", path, got)
+		}
+		if asset.ContentType == "application/octet-stream" {
+			t.Errorf("%s has no content type", path)
+		}
+		// A worker without connect-src fetches no tile.
+		if strings.HasSuffix(path, ".js") && !strings.Contains(asset.Policy, "connect-src 'self'") {
+			t.Errorf("%s: policy %q", path, asset.Policy)
+		}
+	}
+}
+
+func TestPickAnswersEveryEncodingOfTheSameBytes(t *testing.T) {
+	tree := fstest.MapFS{
+		"index.html":           {Data: []byte("<!doctype html>")},
+		"assets/a-12345678.js": {Data: bytes.Repeat([]byte("const a = 1;\n"), 200)},
+		"sprite.png":           {Data: bytes.Repeat([]byte{1}, 4000)},
+	}
+	site, err := load(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, _ := site.Lookup("/assets/a-12345678.js")
+	tests := []struct{ accept, want string }{
+		{"", ""},
+		{"identity", ""},
+		{"gzip, deflate, br", "br"},
+		{"gzip, deflate", "gzip"},
+		{"br;q=0, gzip;q=0.5", "gzip"},
+		{"BR ; q=1", "br"},
+		{"gzip;q=0", ""},
+		{"brotli", ""},
+	}
+	tags := map[string]string{}
+	for _, tt := range tests {
+		rep := script.Pick(tt.accept)
+		if rep.Encoding != tt.want {
+			t.Errorf("Accept-Encoding %q: %q, want %q", tt.accept, rep.Encoding, tt.want)
+		}
+		if other, seen := tags[rep.ETag]; seen && other != rep.Encoding {
+			t.Errorf("one entity tag for %q and %q", other, rep.Encoding)
+		}
+		tags[rep.ETag] = rep.Encoding
+		if !bytes.Equal(decode(t, rep), script.Body) {
+			t.Errorf("Accept-Encoding %q: other bytes", tt.accept)
+		}
+	}
+	picture, _ := site.Lookup("/sprite.png")
+	if rep := picture.Pick("br, gzip"); rep.Encoding != "" || picture.Varies() {
+		t.Errorf("a picture is compressed again: %q", rep.Encoding)
+	}
+}
+
+func decode(t *testing.T, rep Representation) []byte {
+	t.Helper()
+	var r io.Reader = bytes.NewReader(rep.Body)
+	switch rep.Encoding {
+	case "br":
+		r = brotli.NewReader(r)
+	case "gzip":
+		gz, err := gzip.NewReader(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r = gz
+	}
+	body, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+func TestThereIsNoListingAndNoArchiveForDownload(t *testing.T) {
+	site := mustLoad(t)
+	for _, path := range []string{"", "/assets", "/assets/", "/index.html", "/" + Basemap, "/../static.go", "/web/package.json"} {
+		if _, ok := site.Lookup(path); ok {
+			t.Errorf("%q is served", path)
+		}
+	}
+	if _, err := fs.Stat(Files(), Basemap); err != nil {
+		t.Errorf("the base map is not embedded: %v", err)
+	}
+}
+
+func TestLoadRefusesATreeWithoutPage(t *testing.T) {
+	if _, err := load(fstest.MapFS{"x.css": {Data: []byte("a")}}); err == nil {
+		t.Error("a site without index.html was accepted")
+	}
+}

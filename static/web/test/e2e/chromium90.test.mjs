@@ -1,0 +1,68 @@
+// The oldest browser we promise: government desktops run Chromium 90 to 96. The binary
+// comes from the npm package chrome-aws-lambda, kept for this test only.
+import assert from 'node:assert/strict'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { brotliDecompressSync } from 'node:zlib'
+import { chromium } from 'playwright-core'
+import { go, until, watch } from './kit.mjs'
+
+const require = createRequire(import.meta.url)
+
+/** untar writes the plain files of a tar archive: all that swiftshader.tar holds. */
+function untar(tar, into) {
+  for (let at = 0; at + 512 <= tar.length;) {
+    const name = tar.subarray(at, at + 100).toString().replace(/\0.*$/s, '')
+    if (!name) break
+    const size = parseInt(tar.subarray(at + 124, at + 136).toString(), 8) || 0
+    const type = String.fromCharCode(tar[at + 156] || 48)
+    const file = join(into, name)
+    if (type === '5') mkdirSync(file, { recursive: true })
+    else if (type === '0') { mkdirSync(dirname(file), { recursive: true }); writeFileSync(file, tar.subarray(at + 512, at + 512 + size), { mode: 0o755 }) }
+    at += 512 + Math.ceil(size / 512) * 512
+  }
+}
+
+describe('Chromium 90', () => {
+  let dir, browser
+  before(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'chromium90-'))
+    const bin = join(dirname(require.resolve('chrome-aws-lambda/package.json')), 'bin')
+    writeFileSync(join(dir, 'chromium'), brotliDecompressSync(readFileSync(join(bin, 'chromium.br'))))
+    chmodSync(join(dir, 'chromium'), 0o755)
+    for (const [archive, into] of [['swiftshader.tar.br', 'swiftshader'], ['aws.tar.br', 'aws']]) {
+      if (existsSync(join(bin, archive))) untar(brotliDecompressSync(readFileSync(join(bin, archive))), join(dir, into))
+    }
+    // The package puts its libraries beside the browser, where it looks for them.
+    if (!existsSync(join(dir, 'swiftshader/libGLESv2.so')) && existsSync(join(dir, 'swiftshader/swiftshader'))) throw new Error('swiftshader lies elsewhere')
+    browser = await chromium.launch({
+      executablePath: join(dir, 'chromium'), timeout: 60_000,
+      env: { ...process.env, LD_LIBRARY_PATH: join(dir, 'aws/lib') },
+      args: ['--no-sandbox', '--no-zygote', '--single-process', '--use-gl=swiftshader', '--in-process-gpu', '--disable-dev-shm-usage'],
+    })
+  })
+  after(async () => {
+    await browser?.close()
+    if (dir) rmSync(dir, { recursive: true, force: true })
+  })
+
+  it('draws the map, answers a click and changes language', async () => {
+    assert.match(browser.version(), /^90\./)
+    const page = await (await browser.newContext({ viewport: { width: 1024, height: 640 }, locale: 'zh-CN' })).newPage()
+    const faults = []
+    watch(page, faults)
+    await go(page, '/')
+    await until(page, () => window.__app.scene.total > 50)
+    await page.mouse.click(660, 330)
+    // Selectors of this Playwright are too new for this browser; plain script is not.
+    await until(page, () => (document.querySelector('.detail')?.dataset.detail ?? '') !== '')
+    await page.keyboard.press('e')
+    await until(page, () => document.documentElement.lang === 'en')
+    await page.keyboard.press('d')
+    await until(page, () => document.documentElement.dataset.theme === 'dark')
+    assert.deepEqual(faults, [])
+  })
+})
