@@ -29,7 +29,7 @@ import (
 
 // env is a whole server over a real database, as cmd wires it.
 type env struct {
-	t      *testing.T
+	t      testing.TB
 	dsn    pgtest.DSNs
 	db     *db.DB
 	reg    *registry.Registry
@@ -63,12 +63,12 @@ func (l *logs) String() string {
 // loopback is the address the clients in memory pretend to call from.
 func loopback() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 40000} }
 
-func start(t *testing.T, change ...func(*api.Options)) *env {
+func start(t testing.TB, change ...func(*api.Options)) *env {
 	t.Helper()
 	return startDB(t, db.Options{}, change...)
 }
 
-func startDB(t *testing.T, pools db.Options, change ...func(*api.Options)) *env {
+func startDB(t testing.TB, pools db.Options, change ...func(*api.Options)) *env {
 	t.Helper()
 	e := &env{t: t, dsn: pgtest.Database(t), logs: &logs{}}
 	var err error
@@ -278,7 +278,7 @@ func (e *env) admin() func(sql string) {
 }
 
 // waitFor polls for what another goroutine brings about.
-func waitFor(t *testing.T, what string, ok func() bool) {
+func waitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for time.Now().Before(deadline) {

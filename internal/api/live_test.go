@@ -27,9 +27,11 @@ type sse struct {
 
 // stream is a client of /api/live.
 type stream struct {
-	t      *testing.T
+	t      testing.TB
 	resp   *http.Response
 	cancel context.CancelFunc
+
+	arrived chan struct{} // signalled at each event
 
 	mu     sync.Mutex
 	events []sse
@@ -60,7 +62,7 @@ func (e *env) listen(client *http.Client, base, topics, since string, headers ..
 		body, _ := io.ReadAll(resp.Body)
 		e.t.Fatalf("live: %d %v %s", resp.StatusCode, resp.Header, body)
 	}
-	s := &stream{t: e.t, resp: resp, cancel: cancel}
+	s := &stream{t: e.t, resp: resp, cancel: cancel, arrived: make(chan struct{}, 1)}
 	go s.read()
 	e.t.Cleanup(s.close)
 	return s
@@ -99,6 +101,10 @@ func (s *stream) read() {
 				s.events = append(s.events, sse{name, s.lastID, data})
 			}
 			s.mu.Unlock()
+			select {
+			case s.arrived <- struct{}{}:
+			default:
+			}
 			name, data, hasID = "", "", false
 		case key == "event":
 			name = value
@@ -129,6 +135,11 @@ func (s *stream) of(name string) []sse {
 	}
 	return out
 }
+
+// wait returns at the next event.
+func (s *stream) wait() { <-s.arrived }
+
+func (s *stream) count(name string) int { return len(s.of(name)) }
 
 func (s *stream) last() string {
 	s.mu.Lock()
@@ -298,7 +309,7 @@ func TestResumeLosesAndDoublesNothing(t *testing.T) {
 		s.mu.Unlock()
 		snapshot := s.snapshot()
 		s.close()
-		cut := &stream{t: t, events: nil}
+		cut := &stream{t: t}
 		for _, ev := range snapshot {
 			cut.events = append(cut.events, ev)
 			if ev.Name == "incidents" {

@@ -28,12 +28,12 @@ func shortReads(o *api.Options) { o.ReadTimeout = 500 * time.Millisecond }
 
 func shortPatience(o *api.Options) { o.Patience = 200 * time.Millisecond }
 
-func startTCP(t *testing.T, change ...func(*api.Options)) *tcpEnv {
+func startTCP(t testing.TB, change ...func(*api.Options)) *tcpEnv {
 	t.Helper()
 	return startTCPDB(t, db.Options{}, change...)
 }
 
-func startTCPDB(t *testing.T, pools db.Options, change ...func(*api.Options)) *tcpEnv {
+func startTCPDB(t testing.TB, pools db.Options, change ...func(*api.Options)) *tcpEnv {
 	t.Helper()
 	e := startDB(t, pools, change...)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
