@@ -1,6 +1,7 @@
 package census
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -60,4 +61,35 @@ func FuzzParseManifest(f *testing.F) {
 			t.Fatal("empty manifest accepted")
 		}
 	})
+}
+
+// The manifest the guide shows must work as it stands.
+func TestGuideManifest(t *testing.T) {
+	guide, err := os.ReadFile("../docs/guide/import.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, ok := strings.Cut(string(guide), "```yaml\n")
+	if text, _, ok = strings.Cut(text, "```"); !ok {
+		t.Fatal("the guide shows no manifest")
+	}
+	m, err := ParseManifest([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHouse(t)
+	cat, err := h.store.catalogue(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range m.Files {
+		e := &m.Files[i]
+		layer, err := cat.layer(e.Layer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := newMapper(e, &table{}, layer, cat, nil, nil); err != nil {
+			t.Error(err)
+		}
+	}
 }
