@@ -419,3 +419,29 @@ func TestIndexIsUsed(t *testing.T) {
 		}
 	}
 }
+
+// TestExtremePlaces: shapes at the poles, the date line and as large as the world
+// are drawn or not, but never an error.
+func TestExtremePlaces(t *testing.T) {
+	w := newWorld(t)
+	for i, g := range []string{
+		"POLYGON((-180 -90,180 -90,180 90,-180 90,-180 -90))", "POLYGON((179.999 89.999,180 89.999,180 90,179.999 90,179.999 89.999))",
+		"POLYGON((-180 84,-179.99 84,-179.99 84.01,-180 84.01,-180 84))", "POLYGON((0 0,0.0000001 0,0.0000001 0.0000001,0 0.0000001,0 0))",
+	} {
+		w.exec(`insert into alerts (event, level, geom) values ($1::int::text, 1 + $1::int % 4, ST_GeomFromText($2::text, 4490))`, i, g)
+	}
+	for _, g := range []string{"POINT(180 90)", "POINT(-180 -90)", "LINESTRING(-180 -90,180 90)", "LINESTRING(180 85.06,180 90)", "POINT(180 0)", "GEOMETRYCOLLECTION(POINT(0 0),LINESTRING(0 0,1 1))"} {
+		w.exec(`insert into incidents (name, geom) values ('x', ST_GeomFromText($1::text, 4490))`, g)
+	}
+	for z := 0; z <= MaxZoom; z++ {
+		last := 1<<z - 1
+		for _, xy := range [][2]int{{0, 0}, {last, 0}, {0, last}, {last, last}, {last / 2, last / 2}, {last, last / 2}} {
+			for _, layer := range []string{"alerts", "incidents"} {
+				tile := w.tile(Request{Layers: []string{layer}, Z: z, X: xy[0], Y: xy[1], Scope: everywhere})
+				if got := decodeTile(t, tile); layer == "alerts" && z >= 5 && len(got) == 0 {
+					t.Errorf("%d/%d/%d does not show what covers the world", z, xy[0], xy[1])
+				}
+			}
+		}
+	}
+}
