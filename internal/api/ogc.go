@@ -171,9 +171,10 @@ func (s *Server) getItems(ctx context.Context, req *Request) (*Response, error) 
 		return nil, invalid("as_of", "此图层没有历史", "this layer keeps no history")
 	}
 	if _, given := req.Query.Get("limit"); given {
-		if q.Limit, err = wholeNumber(req.Query, "limit", 1, maxLimit); err != nil {
+		if q.Limit, err = wholeNumber(req.Query, "limit", 1, math.MaxInt32); err != nil {
 			return nil, err
 		}
+		q.Limit = min(q.Limit, maxLimit) // asking for more is no error (OGC 17-069r4, 7.15.2)
 	}
 	if q.Boxes, err = readBox(req.Query); err != nil {
 		return nil, err

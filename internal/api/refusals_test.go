@@ -68,7 +68,7 @@ func TestBadInput(t *testing.T) {
 		{"/ogc/collections/pg_user/items", 404, "not_found"},
 		{"/ogc/collections/hazards/items?limit=-1", 400, "invalid_parameter"},
 		{"/ogc/collections/hazards/items?limit=0", 400, "invalid_parameter"},
-		{"/ogc/collections/hazards/items?limit=1000000000", 400, "invalid_parameter"},
+		{"/ogc/collections/hazards/items?limit=10000000000", 400, "invalid_parameter"},
 		{"/ogc/collections/hazards/items?limit=abc", 400, "invalid_parameter"},
 		{"/ogc/collections/hazards/items?limit=1e3", 400, "invalid_parameter"},
 		{"/ogc/collections/hazards/items?bbox=1,2,3", 400, "invalid_parameter"},
@@ -124,7 +124,7 @@ func TestBadInput(t *testing.T) {
 	// What looks odd but is right is answered.
 	for _, path := range []string{
 		"/api/identify?lon=180&lat=90&radius_m=5000", "/api/identify?lon=-180&lat=-90", "/api/identify?lon=179.9999&lat=0&radius_m=5000",
-		"/ogc/collections/hazards/items?bbox=-180,-90,180,90", "/ogc/collections/hazards/items?name=%27%3B%20drop%20table%20hazards%3B--",
+		"/ogc/collections/hazards/items?limit=1000000000", "/ogc/collections/hazards/items?bbox=-180,-90,180,90", "/ogc/collections/hazards/items?name=%27%3B%20drop%20table%20hazards%3B--",
 		"/api/search?q=%27%3B--", "/api/search?q=%25_%5C", "/api/search?q=%F0%9F%8C%8B", "/api/search?q=(a%2B)%2B%24",
 	} {
 		if r := e.get(path); r.StatusCode != 200 {

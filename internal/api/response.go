@@ -24,6 +24,9 @@ type Response struct {
 	Policy   string // Content-Security-Policy, where the default is not right
 	headers  [][2]string
 
+	// lean leaves out the headers that speak to documents only: a tile is none, and
+	// thousands of them are sent.
+	lean bool
 	// compress lets the writer gzip a Body that is not encoded yet.
 	compress bool
 	// stream takes the connection over after the handler returned; see live.go.
@@ -102,15 +105,17 @@ func write(ctx *fasthttp.RequestCtx, req *Request, resp *Response) error {
 		status = fasthttp.StatusOK
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	policy := resp.Policy
-	if policy == "" {
-		policy = apiPolicy
+	if !resp.lean {
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		policy := resp.Policy
+		if policy == "" {
+			policy = apiPolicy
+		}
+		h.Set("Content-Security-Policy", policy)
 	}
-	h.Set("Content-Security-Policy", policy)
 	if resp.Cache != "" {
 		h.Set(fasthttp.HeaderCacheControl, resp.Cache)
 	}

@@ -27,7 +27,7 @@ func (s *Server) getTile(ctx context.Context, req *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp := &Response{Type: typeMVT, ETag: t.ETag, Cache: "private, no-cache", headers: make([][2]string, 0, 2)}
+	resp := &Response{Type: typeMVT, ETag: t.ETag, Cache: "private, no-cache", lean: true, headers: make([][2]string, 0, 2)}
 	resp.Set("Onemap-Seq", t.Position.String())
 	if t.Dropped != "" {
 		resp.Set("Onemap-Dropped", t.Dropped)
@@ -165,7 +165,7 @@ func (s *Server) getBasemap(_ context.Context, req *Request) (*Response, error) 
 	if err != nil {
 		return nil, err
 	}
-	resp := &Response{Type: typeMVT, ETag: s.opts.Basemap.ETag(), Cache: "public, max-age=86400"}
+	resp := &Response{Type: typeMVT, ETag: s.opts.Basemap.ETag(), Cache: "public, max-age=86400", lean: true}
 	body, ok := s.opts.Basemap.Tile(r.Z, r.X, r.Y)
 	if !ok {
 		resp.Status = 204
