@@ -253,12 +253,12 @@ func (b *builder) point(l Layer, rank int, shape string, color, filter any) {
 	b.add(slot, rank, l, "base", withFilter(object{
 		"type": "symbol",
 		"layout": object{
-			"icon-image": "s-" + shape, "icon-size": size(), "icon-allow-overlap": true, "icon-padding": 1, "symbol-sort-key": key,
+			"icon-image": "s-" + shape, "icon-size": size(), "icon-allow-overlap": true, "icon-padding": 0, "symbol-sort-key": key,
 		},
 		"paint": object{
 			"icon-color":      hovered(b.pal.accent, b.byState(l, b.pal.rim, b.pal.rim, b.pal.past)),
 			"icon-halo-color": b.byState(l, b.pal.shadow, b.pal.ring, b.pal.shadow),
-			"icon-halo-width": b.byState(l, 0.9, 2.4, 0.9), "icon-halo-blur": b.byState(l, 0.6, 0, 0.6),
+			"icon-halo-width": b.byState(l, 0.9, 2, 0.9), "icon-halo-blur": b.byState(l, 0.6, 0, 0.6),
 			"icon-opacity": clustered(b.byState(l, 1, 1, faded)),
 		},
 	}, filter))

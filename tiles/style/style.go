@@ -235,7 +235,9 @@ func (b *builder) layer(l Layer, rank int) object {
 	default:
 		b.area(l, rank, color, geometryIs("Polygon"), l.MinZoom)
 		b.line(l, rank, color, geometryIs("LineString"))
-		b.point(l, rank, "circle", color, geometryIs("Point"))
+		near := l
+		near.MinZoom = max(12, l.MinZoom)
+		b.point(near, rank, "circle", color, geometryIs("Point"))
 		b.areaLabel(l, rank, geometryIs("Polygon"))
 		legend["geometry"] = Polygon
 		if l.Symbol == "sketch" || l.Symbol == "lifeline" || l.Symbol == "line" {

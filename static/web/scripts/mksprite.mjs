@@ -52,8 +52,8 @@ function png(rgba, width, height) {
 function build(patternRatio, fieldRatio, glyphRatio) {
   const images = []
   for (const name of Object.keys(shapes).sort()) {
-    images.push([`s-${name}`, { ...sdf(shapes[name], { box: 28, margin: 4, ratio: fieldRatio }), pixelRatio: fieldRatio, sdf: true }])
-    images.push([`f-${name}`, { ...sdf(shapes[name], { box: 28, margin: 4, ratio: fieldRatio, inset: RIM }), pixelRatio: fieldRatio, sdf: true }])
+    images.push([`s-${name}`, { ...sdf(shapes[name], { box: 28, margin: 5, ratio: fieldRatio }), pixelRatio: fieldRatio, sdf: true }])
+    images.push([`f-${name}`, { ...sdf(shapes[name], { box: 28, margin: 1, ratio: fieldRatio, inset: RIM }), pixelRatio: fieldRatio, sdf: true }])
   }
   for (const name of Object.keys(glyphs).sort()) {
     const attrs = 'fill="none" stroke="#000" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round"'

@@ -90,15 +90,17 @@ class App extends Asking {
 
   /** adopt takes a catalogue; first also the settings an address asks for. */
   private adopt(catalogue: Catalogue, first: boolean): void {
+    this.catalogue = catalogue
     const link = readLink(location.href)
     const settings: Record<string, LayerSetting> = {}
     for (const layer of catalogue.layers) {
       const asked = first && link.layers ? link.layers.find((l) => l.id === layer.id) : undefined
+      const usual = this.usual(layer)
       settings[layer.id] = first
         ? link.layers
-          ? { visible: asked !== undefined, opacity: asked?.opacity ?? 1, levels: asked?.levels ?? null, kinds: asked?.kinds ?? null }
-          : { visible: layer.default_visible, opacity: 1, levels: null, kinds: null }
-        : this.settings[layer.id] ?? { visible: layer.default_visible, opacity: 1, levels: null, kinds: null }
+          ? { visible: asked !== undefined, opacity: asked?.opacity ?? 1, levels: asked?.levels ?? null, kinds: asked?.kinds ?? usual.kinds }
+          : usual
+        : this.settings[layer.id] ?? usual
     }
     // The legend's order: themes as people think, within a theme as the catalogue or the person has it.
     const theme = new Map(catalogue.themes.map((t, i) => [t.id, i]))
@@ -114,7 +116,6 @@ class App extends Asking {
       const ids = spots.map((s) => s.id).sort((a, b) => place.get(a)! - place.get(b)!)
       spots.forEach((s, k) => { order[s.i] = ids[k]! })
     }
-    this.catalogue = catalogue
     this.settings = settings
     this.order = order
   }

@@ -26,7 +26,7 @@ function legendRows(): Row[] {
     const layer = app.layer(id)
     const entry = app.legend[id]
     if (!layer || !entry || layer.count === 0 || (app.camera?.zoom ?? 0) < layer.min_zoom - 0.01) continue
-    const ladder = app.ladderOf(layer)
+    const ladder = app.laddersOf(layer).find((l) => l.value === null || (app.settings[id]?.kinds?.includes(l.value) ?? true))
     rows.push({
       title: layer.title,
       steps: (ladder?.steps ?? []).filter((s) => app.settings[id]?.levels?.includes(s.level) ?? true).map((s) => ({ title: s.title, color: app.colorOf(s) })),

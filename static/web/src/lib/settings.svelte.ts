@@ -35,8 +35,9 @@ export class Settings extends State {
 
   toggleLevel(layer: Layer, level: number): void {
     const setting = this.settings[layer.id]
-    const all = this.ladderOf(layer)?.steps.map((s) => s.level) ?? []
     if (!setting) return
+    const shown = this.laddersOf(layer).find((l) => l.value === null || setting.kinds?.includes(l.value))
+    const all = shown?.steps.map((s) => s.level) ?? []
     const now = new Set(setting.levels ?? all)
     if (now.has(level)) now.delete(level)
     else now.add(level)
@@ -58,7 +59,17 @@ export class Settings extends State {
     const setting = this.settings[id]
     if (!setting) return
     setting.levels = null
-    setting.kinds = null
+    const layer = this.layer(id)
+    setting.kinds = layer ? this.usual(layer).kinds : null
+    this.changed()
+  }
+
+  /** pickLadder shows one of several ladders of a layer, and hides what belongs to the others. */
+  pickLadder(id: string, value: string): void {
+    const setting = this.settings[id]
+    if (!setting) return
+    setting.kinds = [value]
+    setting.levels = null
     this.changed()
   }
 
@@ -82,7 +93,7 @@ export class Settings extends State {
     if (!preset || !this.catalogue) return
     const before = $state.snapshot(this.settings) as Record<string, LayerSetting>
     for (const layer of this.catalogue.layers) {
-      this.settings[layer.id] = { visible: preset.pick(layer), opacity: 1, levels: null, kinds: null }
+      this.settings[layer.id] = this.usual(layer, preset.pick(layer))
     }
     this.changed()
     this.tell(this.t('preset_applied', { name: this.t(preset.title) }), 'info', {

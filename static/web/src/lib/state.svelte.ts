@@ -89,7 +89,8 @@ export class State {
     const by = layer.ladder_by
     if (by) {
       const list = this.catalogue?.code_lists[layer.fields.find((f) => f.name === by.field)?.code_list ?? '']
-      for (const [value, name] of Object.entries(by.map)) {
+      const rank = (value: string) => list?.items.findIndex((i) => i.code === value) ?? 0
+      for (const [value, name] of Object.entries(by.map).sort(([a], [b]) => rank(a) - rank(b))) {
         const ladder = all[name]
         if (ladder) out.push({ key: value, value, title: list?.items.find((i) => i.code === value)?.title ?? ladder.title, steps: ladder.steps })
       }
@@ -97,6 +98,12 @@ export class State {
       out.push({ key: layer.ladder, value: null, ...all[layer.ladder]! })
     }
     return out
+  }
+
+  /** usual is a layer as it is before anybody touched it. Of several ladders one is shown: two together would mix. */
+  usual(layer: Layer, visible = layer.default_visible): LayerSetting {
+    const one = layer.ladder_by && layer.ladder_by.field === layer.kind_field ? this.laddersOf(layer)[0]?.value : null
+    return { visible, opacity: 1, levels: null, kinds: one ? [one] : null }
   }
 
   stepOf(layer: Layer, properties: Record<string, unknown>): Step | null {
@@ -172,7 +179,7 @@ export class State {
 
   link(): string {
     const layers = this.catalogue?.layers ?? []
-    const plain = layers.every((l) => this.settings[l.id] && isDefault(l, this.settings[l.id]!))
+    const plain = layers.every((l) => this.settings[l.id] && isDefault(this.usual(l), this.settings[l.id]!))
     return writeLink(location.href, {
       camera: this.camera,
       layers: plain ? null : this.visibleLayers.map((id) => writeLayer(id, this.settings[id]!)),

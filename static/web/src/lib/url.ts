@@ -1,6 +1,6 @@
 import type { LayerSetting } from '../map/compose.ts'
 import type { Camera } from '../map/engine.ts'
-import type { Lang, Layer, Theme } from './types.ts'
+import type { Lang, Theme } from './types.ts'
 
 /** What an address can hold: any screen can be sent to a colleague. */
 export interface Link {
@@ -70,9 +70,9 @@ export function writeCamera(c: Camera): string {
   return `map=${Math.round(c.zoom * 100) / 100}/${c.lat.toFixed(digits)}/${c.lon.toFixed(digits)}`
 }
 
-/** isDefault says whether a layer is as the catalogue has it, so the address may be silent. */
-export function isDefault(layer: Layer, s: LayerSetting): boolean {
-  return s.visible === layer.default_visible && (!s.visible || (s.opacity === 1 && !s.levels && !s.kinds))
+/** isDefault says whether a layer is as usual, so the address may be silent about it. */
+export function isDefault(usual: LayerSetting, s: LayerSetting): boolean {
+  return s.visible === usual.visible && (!s.visible || (s.opacity === usual.opacity && String(s.levels) === String(usual.levels) && String(s.kinds) === String(usual.kinds)))
 }
 
 export interface Written {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { isDefault, parseCoordinate, readLayer, readLink, writeLayer, writeLink } from '../../src/lib/url.ts'
-import type { Layer } from '../../src/lib/types.ts'
 
 describe('links', () => {
   it('round-trips a screen', () => {
@@ -33,11 +32,13 @@ describe('links', () => {
     }
     expect(readLayer('x*%E0%A4%A')?.kinds).toBeNull()
   })
-  it('knows a layer that is as the catalogue has it', () => {
-    const layer = { default_visible: true } as Layer
-    expect(isDefault(layer, { visible: true, opacity: 1, levels: null, kinds: null })).toBe(true)
-    expect(isDefault(layer, { visible: true, opacity: 0.5, levels: null, kinds: null })).toBe(false)
-    expect(isDefault(layer, { visible: false, opacity: 1, levels: null, kinds: null })).toBe(false)
+  it('knows a layer that is as usual', () => {
+    const usual = { visible: true, opacity: 1, levels: null, kinds: ['risk'] }
+    expect(isDefault(usual, { ...usual })).toBe(true)
+    expect(isDefault(usual, { ...usual, opacity: 0.5 })).toBe(false)
+    expect(isDefault(usual, { ...usual, kinds: ['prevention'] })).toBe(false)
+    expect(isDefault(usual, { ...usual, visible: false })).toBe(false)
+    expect(isDefault({ ...usual, visible: false }, { ...usual, visible: false, opacity: 0.3 })).toBe(true)
   })
 })
 
