@@ -71,6 +71,8 @@ export function show(field: Field, value: unknown, lists: Record<string, CodeLis
       if (!Number.isFinite(n)) return bare(String(value))
       const title = field.code_list ? codeTitle(lists[field.code_list], value) : null
       if (title) return bare(title)
+      // 2017 is a year, not two thousand and seventeen of something.
+      if (field.name === 'year' || field.name.endsWith('_year')) return bare(String(n))
       const text = measure(n, field.unit, lang)
       return { text, code: false, figure: true, value: measure(n, null, lang), unit: field.unit ?? '' }
     }

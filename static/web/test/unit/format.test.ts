@@ -47,6 +47,10 @@ describe('fields of the catalogue', () => {
     expect(dateTime(new Date(2026, 5, 1, 8, 5))).toBe('2026-06-01 08:05')
     expect(dateTime('not a date')).toBe('not a date')
   })
+  it('writes a year without a separator', () => {
+    expect(text(field({ name: 'built_year', type: 'integer' }), 2017)).toBe('2017')
+    expect(text(field({ name: 'persons', type: 'integer' }), 2017)).toBe('2,017')
+  })
   it('marks codes and identifiers for copying', () => {
     expect(show(field({ name: 'admin_code' }), '990100', lists, 'en', 'y', 'n')?.code).toBe(true)
     expect(show(field({ name: 'address' }), '990100', lists, 'en', 'y', 'n')?.code).toBe(false)
