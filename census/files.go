@@ -18,6 +18,7 @@ type FileOptions struct {
 	Layer    string
 	CRS      string
 	Encoding string
+	Sublayer string // layer or sheet inside the file
 	Root     string // of a manifest's files, instead of the one it names
 	Accept   bool
 	Actor    string
@@ -49,7 +50,7 @@ func (im *Importer) ImportFile(ctx context.Context, path string, opt FileOptions
 		return Report{}, fmt.Errorf("%w; 请用 --layer 指定 (name it with --layer)", err)
 	}
 	m := &Manifest{Dataset: "file", Title: base}
-	e := &Entry{Name: name, Path: base, Layer: layer, CRS: opt.CRS, Encoding: opt.Encoding, Mode: Upsert}
+	e := &Entry{Name: name, Path: base, Layer: layer, CRS: opt.CRS, Encoding: opt.Encoding, Sublayer: opt.Sublayer, Mode: Upsert}
 	if m.Files, err = im.guess(ctx, path, e, cat); err != nil {
 		return Report{}, err
 	}
@@ -76,7 +77,7 @@ func (s *surroundings) read(ctx context.Context, store *store) (err error) {
 // guess completes an entry for a single file: a column named like a key becomes
 // the key, columns named like coordinates the place.
 func (im *Importer) guess(ctx context.Context, path string, e *Entry, cat *catalogue) ([]Entry, error) {
-	t, err := im.opener.open(ctx, source{path: path, encoding: e.Encoding, crs: e.CRS})
+	t, err := im.opener.open(ctx, source{path: path, encoding: e.Encoding, crs: e.CRS, sublayer: e.Sublayer})
 	if err != nil {
 		return nil, err
 	}

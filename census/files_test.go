@@ -258,7 +258,7 @@ func TestSpreadsheets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows, err := book.GetRows("隔离 quarantined")
+		rows, err := book.GetRows("待核实 quarantined")
 		if err != nil || len(rows) != 4 {
 			t.Errorf("%v %v", rows, err)
 		}
@@ -397,4 +397,61 @@ func TestScopeAgreesWithDatabase(t *testing.T) {
 	if n := one[int64](t, h, `select count(distinct scope) from facilities`); n != 6 {
 		t.Errorf("%d different scopes", n)
 	}
+}
+
+// Every foreign format brings the same two rows; archives too.
+func TestForeignFormats(t *testing.T) {
+	h := newHouse(t)
+	if h.opener.gdal == nil {
+		t.Skip("GDAL is not installed")
+	}
+	src := write(t, "in.geojson", `{"type":"FeatureCollection","features":[
+	 {"type":"Feature","properties":{"code":"Z1","kind":"school"},"geometry":{"type":"Point","coordinates":[119.25,34.15]}},
+	 {"type":"Feature","properties":{"code":"Z2","kind":"school"},"geometry":null}]}`)
+	for i, c := range []struct{ name, driver string }{{"a.gpkg", "GPKG"}, {"b.kml", "KML"}, {"c.gdb", "OpenFileGDB"}, {"d.shp", "ESRI Shapefile"}} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, c.name)
+		if b, err := exec.Command("ogr2ogr", "-f", c.driver, "-nln", "pts", path, src).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, b)
+		}
+		if c.driver == "KML" { // as KMZ
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var buf bytes.Buffer
+			z := zip.NewWriter(&buf)
+			w, err := z.Create("doc.kml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(raw); err != nil {
+				t.Fatal(err)
+			}
+			if err := z.Close(); err != nil {
+				t.Fatal(err)
+			}
+			path = write(t, "b.kmz", buf.String())
+		}
+		r := h.file(t, path, FileOptions{Layer: "facilities"})
+		if c.driver == "ESRI Shapefile" && r.Counts.Read == 0 {
+			t.Errorf("%s: nothing read", c.name)
+		}
+		wantCounts(t, r, Counts{Read: 2, Accepted: 2, Inserted: 2, Unplaced: 1})
+		if n := one[int64](t, h, `select count(*) from facilities where code = 'Z1' and kind = 'school' and st_x(geom) = 119.25`); n != int64(i+1) {
+			t.Errorf("%s: %d rows fit", c.name, n)
+		}
+	}
+	two := filepath.Join(t.TempDir(), "two.gpkg")
+	for _, name := range []string{"one", "other"} {
+		if b, err := exec.Command("ogr2ogr", "-f", "GPKG", "-update", "-append", "-nln", name, two, src).CombinedOutput(); err != nil {
+			if b, err = exec.Command("ogr2ogr", "-f", "GPKG", "-nln", name, two, src).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, b)
+			}
+		}
+	}
+	if _, err := h.ImportFile(context.Background(), two, FileOptions{Layer: "facilities"}); err == nil || !strings.Contains(err.Error(), "other") {
+		t.Errorf("of two layers one was picked: %v", err)
+	}
+	wantCounts(t, h.file(t, two, FileOptions{Layer: "facilities", Sublayer: "other"}), Counts{Read: 2, Accepted: 2, Inserted: 2, Unplaced: 1})
 }

@@ -21,7 +21,7 @@ func (im *Importer) WriteIssues(ctx context.Context, path string, importIDs []st
 	sheets := []struct {
 		kind Kind
 		name string
-	}{{Rejected, "拒收 rejected"}, {Quarantined, "隔离 quarantined"}, {Warning, "提示 warnings"}}
+	}{{Rejected, "拒收 rejected"}, {Quarantined, "待核实 quarantined"}, {Warning, "提示 warnings"}}
 	writers := map[Kind]*excelize.StreamWriter{}
 	rows := map[Kind]int{}
 	for i, s := range sheets {

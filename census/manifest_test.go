@@ -69,8 +69,9 @@ func TestGuideManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, text, ok := strings.Cut(string(guide), "```yaml\n")
-	if text, _, ok = strings.Cut(text, "```"); !ok {
+	_, text, _ := strings.Cut(string(guide), "```yaml\n")
+	text, _, ok := strings.Cut(text, "```")
+	if !ok {
 		t.Fatal("the guide shows no manifest")
 	}
 	m, err := ParseManifest([]byte(text))

@@ -18,8 +18,8 @@ import (
 // importFlags are what onemap import takes.
 type importFlags struct {
 	*flags
-	root, layer, crs, encoding, issues, revert string
-	accept                                     bool
+	root, layer, sublayer, crs, encoding, issues, revert string
+	accept                                               bool
 }
 
 // importCommand brings a file or a package of files in, or takes a run back.
@@ -27,6 +27,7 @@ func importCommand(ctx context.Context, env environment, args []string) error {
 	f := &importFlags{flags: newFlags(env, "import")}
 	f.StringVar(&f.root, "root", "", "清单中文件所在目录 · folder of a manifest's files")
 	f.StringVar(&f.layer, "layer", "", "目标图层(单个文件),或只导入该图层(清单) · target layer, or only this layer of a manifest")
+	f.StringVar(&f.sublayer, "source-layer", "", "文件内的图层或工作表 · layer or sheet inside the file")
 	f.StringVar(&f.crs, "crs", "auto", "坐标系 auto|EPSG:n|GCJ02|BD09 · coordinate system")
 	f.StringVar(&f.encoding, "encoding", "auto", "文字编码 auto|UTF-8|GBK|GB18030|Big5 · text encoding")
 	f.BoolVar(&f.accept, "accept", false, "确认差异:覆盖或删除已现场核实的记录 · accept the differences to records verified in the field")
@@ -69,7 +70,7 @@ func newImporter(d *database, log *slog.Logger) (*census.Importer, error) {
 }
 
 func runImport(ctx context.Context, env environment, im *census.Importer, f *importFlags, path string) error {
-	opt := census.FileOptions{Layer: f.layer, CRS: f.crs, Encoding: f.encoding, Root: f.root, Accept: f.accept, Actor: "command line"}
+	opt := census.FileOptions{Layer: f.layer, Sublayer: f.sublayer, CRS: f.crs, Encoding: f.encoding, Root: f.root, Accept: f.accept, Actor: "command line"}
 	bar := newProgressLine(env)
 	opt.Progress = bar.show
 	var reports []census.Report
@@ -118,7 +119,7 @@ func printReport(out io.Writer, r census.Report) {
 	c := r.Counts
 	fmt.Fprintf(out, "%s → %s  (%s, %s, %.1f s)\n", r.Dataset, strings.Join(r.Layers, ","), orDash(r.Encoding), orDash(r.CRS), r.Elapsed.Seconds())
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "文件 file\t读入 read\t接收 accepted\t拒收 rejected\t隔离 quarantined\t未定位 unplaced\t")
+	fmt.Fprintln(w, "文件 file\t读入 read\t接收 accepted\t拒收 rejected\t待核实 quarantined\t未定位 unplaced\t")
 	for _, name := range r.FileNames() {
 		if n := r.Files[name]; n.Read > 0 {
 			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t\n", name, n.Read, n.Accepted, n.Rejected, n.Quarantined, n.Unplaced)
@@ -150,7 +151,7 @@ func printTotal(out io.Writer, reports []census.Report) {
 		sum.Add(r.Counts)
 		took += r.Elapsed
 	}
-	fmt.Fprintf(out, "合计 · in all: 读入 read %d = 接收 accepted %d + 拒收 rejected %d + 隔离 quarantined %d · %.1f s\n",
+	fmt.Fprintf(out, "合计 · in all: 读入 read %d = 接收 accepted %d + 拒收 rejected %d + 待核实 quarantined %d · %.1f s\n",
 		sum.Read, sum.Accepted, sum.Rejected, sum.Quarantined, took.Seconds())
 }
 
