@@ -443,11 +443,9 @@ func TestForeignFormats(t *testing.T) {
 		}
 	}
 	two := filepath.Join(t.TempDir(), "two.gpkg")
-	for _, name := range []string{"one", "other"} {
-		if b, err := exec.Command("ogr2ogr", "-f", "GPKG", "-update", "-append", "-nln", name, two, src).CombinedOutput(); err != nil {
-			if b, err = exec.Command("ogr2ogr", "-f", "GPKG", "-nln", name, two, src).CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, b)
-			}
+	for _, args := range [][]string{{"-nln", "one"}, {"-update", "-append", "-nln", "other"}} {
+		if b, err := exec.Command("ogr2ogr", append(append([]string{"-f", "GPKG"}, args...), two, src)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, b)
 		}
 	}
 	if _, err := h.ImportFile(context.Background(), two, FileOptions{Layer: "facilities"}); err == nil || !strings.Contains(err.Error(), "other") {

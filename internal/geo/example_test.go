@@ -11,8 +11,7 @@ import (
 
 func ExampleParseGeoJSON() {
 	_, err := geo.ParseGeoJSON([]byte(`{"type":"Polygon","coordinates":[[[119,34],[120,34],[120,91],[119,34]]]}`), geo.EditLimits())
-	var fault *geo.Fault
-	if errors.As(err, &fault) {
+	if fault, ok := errors.AsType[*geo.Fault](err); ok {
 		fmt.Println(fault.Code, fault.Path, fault.At)
 	}
 	// Output: out_of_range coordinates[0][2] [120 91]
