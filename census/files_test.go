@@ -163,6 +163,10 @@ func TestProjectedAndShiftedCoordinates(t *testing.T) {
 	}
 	r = h.file(t, write(t, "undeclared.csv", "code,lon,lat\n1,430874,3780000\n"), FileOptions{Layer: "facilities"})
 	hasRule(t, r, Quarantined, RuleProjected, 1)
+	r = h.file(t, write(t, "swapped.csv", "code,lon,lat\n1,34.15,119.25\n"), FileOptions{Layer: "facilities"})
+	hasRule(t, r, Quarantined, RuleSwapped, 1)
+	r = h.file(t, write(t, "swapped.geojson", `{"type":"Feature","properties":{},"geometry":{"type":"Point","coordinates":[34.15,119.25]}}`), FileOptions{Layer: "facilities"})
+	hasRule(t, r, Quarantined, RuleSwapped, 1)
 	r = h.file(t, write(t, "gcj.csv", "code,lon,lat\ng1,116.38404722455657,39.91334545536069\n"), FileOptions{Layer: "facilities", CRS: "GCJ02"})
 	wantCounts(t, r, Counts{Read: 1, Accepted: 1, Inserted: 1})
 	if s := one[string](t, h, `select round(st_x(geom)::numeric, 6) || ' ' || (attrs->>'src_crs') || ' ' || (attrs->'src_coordinates'->>0) from facilities where code = 'g1'`); s != "116.377817 GCJ02 116.38404722455657" {

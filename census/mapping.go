@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -302,6 +303,8 @@ func (m *mapper) place(t *table, f *Feature, r record, plain map[string]bool, re
 			remark(RuleDMS, g.Lon+","+g.Lat, fmt.Sprintf("%s, %s 换算为 %.7f, %.7f (converted)", clip(lon, 40), clip(lat, 40), x, y))
 		}
 		f.Geometry = orb.Point{x, y}
+	case r.fault != nil && r.fault.Code == geo.CodeEnvelope && looksLatitudeFirst(r.fault.At):
+		return quarantine(RuleSwapped, r.fault.Path, fmt.Sprintf("经纬度疑似写反 (latitude seems to come first): %g, %g", r.fault.At[0], r.fault.At[1]))
 	case r.fault != nil:
 		i := quarantine(r.fault.Code, r.fault.Path, faultWords(r.fault))
 		if r.fault.HasAt {
@@ -346,6 +349,9 @@ func (m *mapper) convert(t *table, f *Feature, quarantine func(rule, path, messa
 		return nil
 	}
 	if at, ok := geo.InEnvelope(f.Geometry); !ok {
+		if looksLatitudeFirst(at) {
+			return quarantine(RuleSwapped, "", fmt.Sprintf("经纬度疑似写反 (latitude seems to come first): %g, %g", at[0], at[1]))
+		}
 		lon, zone := 105.0, "" // the middle of the country tells whether, not where
 		if m.area != nil {
 			lon = m.area.Center()[0]
@@ -359,6 +365,11 @@ func (m *mapper) convert(t *table, f *Feature, quarantine func(rule, path, messa
 		return quarantine(geo.CodeEnvelope, "", fmt.Sprintf("超出经纬度范围 (outside ±180/±90): %g, %g", at[0], at[1]))
 	}
 	return nil
+}
+
+// looksLatitudeFirst recognises a pair that can only be one when turned round.
+func looksLatitudeFirst(p orb.Point) bool {
+	return math.Abs(p[0]) <= 90 && math.Abs(p[1]) > 90 && math.Abs(p[1]) <= 180
 }
 
 // unit finds the administrative unit the row names.
