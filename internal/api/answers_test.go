@@ -408,6 +408,12 @@ func TestSearch(t *testing.T) {
 	if r := ask("中学"); len(r) != 1 || r[0].Title != "清河中学" {
 		t.Errorf("two characters in the middle of a name: %+v", r)
 	}
+	if r := ask("清河中学"); len(r) != 1 || !strings.HasSuffix(r[0].Subtitle, "清河镇") {
+		t.Errorf("the unit a feature lies in is not told: %+v", r)
+	}
+	if r := ask("王家山乡"); len(r) != 1 || !strings.HasSuffix(r[0].Subtitle, "示例县") {
+		t.Errorf("the unit a unit lies in is not told: %+v", r)
+	}
 	if r := ask("老清河"); len(r) != 1 || r[0].Title != "清河镇" || !strings.Contains(r[0].Subtitle, "老清河") {
 		t.Errorf("former name: %+v", r)
 	}

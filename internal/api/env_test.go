@@ -245,8 +245,8 @@ func (e *env) settle() {
 func (e *env) county() {
 	e.t.Helper()
 	e.exec(`insert into dataset (name, title, source_dept, source_date) values ('test', '测试数据', '应急管理局', '2026-05-01')`)
-	e.exec(`insert into admin (dataset, source_key, code, admin_code, name, rank, geom)
-		select d.id, v.code, v.code, v.code, v.name, v.rank, st_setsrid(st_makeenvelope(v.x0, v.y0, v.x1, v.y1), 4490)
+	e.exec(`insert into admin (dataset, source_key, code, admin_code, name, rank, parent_code, geom)
+		select d.id, v.code, v.code, v.code, v.name, v.rank, case when v.rank = 4 then '990100' end, st_setsrid(st_makeenvelope(v.x0, v.y0, v.x1, v.y1), 4490)
 		from dataset d, (values ('990100', '示例县', 3, 119.0, 34.0, 119.6, 34.4), ('990100001', '清河镇', 4, 119.0, 34.0, 119.3, 34.4), ('990100002', '王家山乡', 4, 119.3, 34.0, 119.6, 34.4)) v(code, name, rank, x0, y0, x1, y1)
 		where d.name = 'test'`)
 	e.exec(`insert into admin_alias (admin_code, alias, kind) values ('990100001', '老清河', 'former_name')`)

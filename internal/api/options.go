@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/paulmach/orb"
@@ -111,6 +112,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
+	o.PublicURL = strings.TrimRight(o.PublicURL, "/")
 	o.Concurrency = or(o.Concurrency, 256)
 	o.Streams = or(o.Streams, 2000)
 	o.ReadTimeout = or(o.ReadTimeout, 10*time.Second)

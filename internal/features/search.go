@@ -161,13 +161,19 @@ func (s *Store) searchBy(ctx context.Context, who Asker, q SearchQuery, layers [
 		if err != nil {
 			return nil, err
 		}
-		m := match
+		m, unit, scope := match, "t.admin_code", "null::int8range"
+		if l.ScopeColumn != "" {
+			scope = column(l.ScopeColumn)
+		}
+		if _, ok := l.Field("parent_code"); ok {
+			unit = "t.parent_code" // a unit lies in its parent
+		}
 		if l.ID == adminLayer && len(aliasCodes) > 0 {
 			m += " or t.code = any(" + st.arg(aliasCodes, "text[]") + ")"
 		}
 		parts = append(parts, fill(s.queries.Get("search_layer"), map[string]string{
 			"index": strconv.Itoa(i), "fid": t.fid, "id": t.id, "shape": t.shape, "source": t.source,
-			"where": conjunction(st.base(t, who.Scope, q.Times)), "match": m, "cap": limit,
+			"unit": unit, "scope": scope, "where": conjunction(st.base(t, who.Scope, q.Times)), "match": m, "cap": limit,
 		}))
 	}
 	admin, byAlias := slices.IndexFunc(layers, func(l *registry.Layer) bool { return l.ID == adminLayer }), "false"

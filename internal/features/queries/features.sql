@@ -44,12 +44,13 @@ where {where}
 
 -- name: search_layer
 (select {index}::int as layer, s.* from (
-   select {fid} as fid, {id} as id, t.name as title, t.code as code, t.admin_code, {shape} as shape
+   select {fid} as fid, {id} as id, t.name as title, t.code as code, {unit} as unit, {scope} as scope, {shape} as shape
    from {source} t where ({match}) and {where} limit {cap}) s)
 
 -- name: search
 select f.layer, f.fid, f.id, f.title, f.code,
-       (select a.name from admin a where a.code = f.admin_code and a.valid_to is null limit 1) as admin, f.tier,
+       coalesce((select a.name from admin a where a.code = f.unit and a.valid_to is null limit 1),
+                (select a.name from admin a where f.unit is null and a.scope = f.scope and a.valid_to is null limit 1)) as admin, f.tier,
        st_xmin(f.shape), st_ymin(f.shape), st_xmax(f.shape), st_ymax(f.shape)
 from (
   select u.*, case when u.title = {q} or u.code = {q} then 0
