@@ -3,6 +3,7 @@ package bench
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -248,8 +249,8 @@ func (m *meter) result() Path {
 	return p
 }
 
-// Run builds what is missing and measures. The paths take turns tile block by
-// tile block, so that a noisy machine disturbs them alike.
+// Run builds what is missing and measures. The paths take turns block by block, and
+// in coming first, so that a noisy machine and cold pages disturb them alike.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	list, err := readTiles(filepath.Join(o.Set, "tiles.txt"), o.Limit)
 	if err != nil {
@@ -298,10 +299,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	const block = 20
 	for i := 0; i < len(list); i += block {
 		part := list[i:min(i+block, len(list))]
-		if err := ours.run(r.pid, part, cold); err != nil {
-			return nil, err
+		first := func() error { return ours.run(r.pid, part, cold) }
+		second := func() error { return raw.run(r.rival.pid, part, rival) }
+		if i/block%2 == 1 { // who comes first reads the pages for both
+			first, second = second, first
 		}
-		if err := raw.run(r.rival.pid, part, rival); err != nil {
+		if err := errors.Join(first(), second()); err != nil {
 			return nil, err
 		}
 		if i/block%10 == 9 {
