@@ -65,7 +65,7 @@ func newApp(ctx context.Context, f *serveFlags, log *slog.Logger) (_ *app, err e
 			return nil, err
 		}
 	}
-	if a.registry, err = registry.Open(ctx, a.db.Query); err != nil {
+	if a.registry, err = registry.Open(ctx, a.db.Bulk); err != nil {
 		return nil, err
 	}
 	if a.reader, err = feed.Open(ctx, a.db.DB, feed.Options{Logger: log}); err != nil {
@@ -174,8 +174,18 @@ func (a *app) reloadRegistry(ctx context.Context, b feed.Batch) {
 	}) {
 		return
 	}
-	if err := a.registry.Reload(ctx); err != nil && ctx.Err() == nil {
-		a.log.Error("registry reload", "err", err)
+	// Holding the feed up for a moment is better than serving by an old catalogue:
+	// the caches behind this handler would keep what they must forget.
+	for try := range 20 {
+		err := a.registry.Reload(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		a.log.Error("registry reload", "err", err, "try", try+1)
+		select {
+		case <-ctx.Done():
+		case <-time.After(250 * time.Millisecond):
+		}
 	}
 }
 
