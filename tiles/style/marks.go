@@ -51,13 +51,9 @@ func withFilter(body object, filter any) object {
 	return body
 }
 
-// hovered and hidden read what the web map says about one feature.
+// hovered reads what the web map says about one feature.
 func hovered(yes, no any) any {
 	return []any{"case", []any{"boolean", []any{"feature-state", "hover"}, false}, yes, no}
-}
-
-func clustered(shown any) any {
-	return []any{"case", []any{"boolean", []any{"feature-state", "clustered"}, false}, 0, shown}
 }
 
 // area is a translucent fill, a texture that tells levels apart without colour, and a
@@ -259,7 +255,7 @@ func (b *builder) point(l Layer, rank int, shape string, color, filter any) {
 			"icon-color":      hovered(b.pal.accent, b.byState(l, b.pal.rim, b.pal.rim, b.pal.past)),
 			"icon-halo-color": b.byState(l, b.pal.shadow, b.pal.ring, b.pal.shadow),
 			"icon-halo-width": b.byState(l, 0.9, 2, 0.9), "icon-halo-blur": b.byState(l, 0.6, 0, 0.6),
-			"icon-opacity": clustered(b.byState(l, 1, 1, faded)),
+			"icon-opacity": b.byState(l, 1, 1, faded),
 		},
 	}, filter))
 	b.add(slot, rank, l, "symbol", withFilter(object{
@@ -267,7 +263,7 @@ func (b *builder) point(l Layer, rank int, shape string, color, filter any) {
 		"layout": object{
 			"icon-image": "f-" + shape, "icon-size": size(), "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": key,
 		},
-		"paint": object{"icon-color": color, "icon-opacity": clustered(b.byState(l, 1, 1, faded))},
+		"paint": object{"icon-color": color, "icon-opacity": b.byState(l, 1, 1, faded)},
 	}, filter))
 	glyph := []any{"image", "g-layer-" + l.ID}
 	var image any = glyph
@@ -282,7 +278,7 @@ func (b *builder) point(l Layer, rank int, shape string, color, filter any) {
 		},
 		"paint": object{
 			"icon-color":   b.byLevel(l, func(s Step) any { return inkOn(b.stepColor(s)) }, inkOn(b.defaultColor(l))),
-			"icon-opacity": clustered(b.byState(l, 1, 1, faded)),
+			"icon-opacity": b.byState(l, 1, 1, faded),
 		},
 	}, filter))
 	if l.has(l.LabelField) {
@@ -294,7 +290,7 @@ func (b *builder) point(l Layer, rank int, shape string, color, filter any) {
 				"text-padding": 3, "symbol-sort-key": b.sortKey(l),
 			},
 			"paint": object{
-				"text-color": b.pal.text, "text-halo-color": b.pal.halo, "text-halo-width": 1.6, "text-opacity": clustered(1),
+				"text-color": b.pal.text, "text-halo-color": b.pal.halo, "text-halo-width": 1.6,
 			},
 		}, filter))
 	}

@@ -15,16 +15,18 @@ export interface Cluster {
 
 const CELL = 64 // CSS pixels at whole zooms; eight cells to a tile, so no cell is split by a tile's edge
 const MIN = 6
-export const CLUSTER_BELOW = 13.2
+/** From here on every point is drawn by itself, straight from its tile. */
+export const CLUSTER_BELOW = 13
 
 /**
- * clusterDots gathers points that would lie on one another. The grid is fixed to the
- * world, not to the screen, so that panning never regroups anything, and to the tile
- * grid, so that a cell is known whole as soon as its tile is.
+ * clusterDots gathers points that would lie on one another and answers the others as
+ * singles. The grid is fixed to the world, not to the screen, so that panning never
+ * regroups anything, and to the tile grid, so that a cell is known whole as soon as its
+ * tile is.
  */
-export function clusterDots(layer: string, dots: readonly Dot[], zoom: number): Cluster[] {
+export function clusterDots<D extends Dot>(layer: string, dots: readonly D[], zoom: number): { clusters: Cluster[]; singles: D[] } {
   const z = Math.round(zoom)
-  const cells = new Map<string, Dot[]>()
+  const cells = new Map<string, D[]>()
   const seen = new Set<number>()
   for (const dot of dots) {
     if (seen.has(dot.fid)) continue // the same point lies in a neighbour's buffer
@@ -34,9 +36,10 @@ export function clusterDots(layer: string, dots: readonly Dot[], zoom: number): 
     if (cell) cell.push(dot)
     else cells.set(key, [dot])
   }
-  const out: Cluster[] = []
+  const clusters: Cluster[] = []
+  const singles: D[] = []
   for (const cell of cells.values()) {
-    if (cell.length < MIN) continue
+    if (cell.length < MIN) { singles.push(...cell); continue }
     let x = 0, y = 0, level = 0
     for (const dot of cell) {
       x += tileX(dot.lon, z)
@@ -44,9 +47,9 @@ export function clusterDots(layer: string, dots: readonly Dot[], zoom: number): 
       if (dot.level > 0 && (level === 0 || dot.level < level)) level = dot.level
     }
     const n = cell.length
-    out.push({ layer, lon: lonOf(x / n, z), lat: latOf(y / n, z), count: n, level, fids: cell.map((d) => d.fid).sort((a, b) => a - b) })
+    clusters.push({ layer, lon: lonOf(x / n, z), lat: latOf(y / n, z), count: n, level, fids: cell.map((d) => d.fid).sort((a, b) => a - b) })
   }
-  return out
+  return { clusters, singles }
 }
 
 /** radius in CSS pixels of the disc of a cluster. */

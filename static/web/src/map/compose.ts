@@ -1,5 +1,6 @@
 import type { FilterSpecification, LayerSpecification, SourceSpecification, StyleSpecification } from 'maplibre-gl'
 import type { Catalogue, Layer, LegendEntry } from '../lib/types.ts'
+import { CLUSTER_BELOW } from './clusters.ts'
 
 /** What a person has set for one layer. Null lists mean: everything. */
 export interface LayerSetting {
@@ -29,6 +30,8 @@ const slotOf = (layer: LayerSpecification): number => Number((layer.metadata as 
 /** The places of area labels are found in the page: see labels.ts. */
 export const LABELS = 'om-labels'
 export const CLUSTERS = 'om-clusters'
+/** Points from afar: those the page did not gather into clusters. */
+export const POINTS = 'om-points'
 export const SELECTION = 'om-selection'
 
 const OPACITY: Record<string, readonly string[]> = {
@@ -94,6 +97,7 @@ export function compose(base: StyleSpecification, catalogue: Catalogue, view: Vi
     }
     return a.i - b.i
   })
+  const legend = legendOf(base)
   const out: LayerSpecification[] = []
   for (const { body, tag } of indexed) {
     if (!tag) { out.push(body); continue }
@@ -123,7 +127,30 @@ export function compose(base: StyleSpecification, catalogue: Catalogue, view: Vi
         paint[key] = fade(before, setting.opacity)
       }
     }
+    if (legend[tag.layer]?.geometry === 'point' && (copy.minzoom ?? 0) < CLUSTER_BELOW && tag.part !== 'fill' && tag.part !== 'outline' && copy.type === 'symbol') {
+      out.push(...fromAfar(copy, tag))
+      continue
+    }
     out.push(copy)
+  }
+  return out
+}
+
+/**
+ * fromAfar splits a layer of symbols in two. Near by it draws its tiles; below that zoom
+ * it draws what the page found in those tiles and did not gather into clusters. So
+ * thousands of points never are laid out only to be hidden. The third, empty layer keeps
+ * the tiles coming.
+ */
+function fromAfar(near: LayerSpecification & { filter?: FilterSpecification }, tag: Tag): LayerSpecification[] {
+  const far = { ...near, id: `${near.id}@far`, source: POINTS, maxzoom: CLUSTER_BELOW, filter: both(['==', ['get', 'om:layer'], tag.layer], withoutGeometry(near.filter)) } as unknown as Record<string, unknown>
+  delete far['source-layer']
+  const out = [far as unknown as LayerSpecification, { ...near, minzoom: CLUSTER_BELOW } as LayerSpecification]
+  if (tag.part === 'base') {
+    out.unshift({
+      id: `${tag.layer}/tiles`, type: 'circle', source: tag.layer, 'source-layer': tag.layer, minzoom: near.minzoom ?? 0, maxzoom: CLUSTER_BELOW, filter: false,
+      layout: { visibility: near.layout?.visibility ?? 'visible' }, metadata: { ...(near.metadata as object), 'onemap:part': 'tiles' },
+    } as unknown as LayerSpecification)
   }
   return out
 }

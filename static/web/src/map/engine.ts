@@ -2,7 +2,7 @@ import type { GeoJSONSource, LayerSpecification, Map as GLMap, MapGeoJSONFeature
 import type { Box, Catalogue, Layer, LegendEntry, Theme } from '../lib/types.ts'
 import { applyLayers } from './apply.ts'
 import { CLUSTER_BELOW, clusterDots, clusterRadius, spread, type Cluster, type Dot } from './clusters.ts'
-import { absolute, CLUSTERS, compose, countable, isContext, LABELS, SELECTION, userFilter, type View } from './compose.ts'
+import { absolute, CLUSTERS, compose, countable, isContext, LABELS, POINTS, SELECTION, userFilter, type View } from './compose.ts'
 import { boundsOf } from '../lib/geometry.ts'
 import { middle, PlaceBook, type Piece } from './labels.ts'
 import maplibregl from './maplibre.ts'
@@ -13,6 +13,9 @@ export interface Camera { lon: number; lat: number; zoom: number }
 
 /** A feature in view, as the list twin shows it. */
 export interface Seen { layer: string; fid: number; title: string; level: number; lon: number; lat: number; properties: Record<string, unknown> }
+
+/** Where a feature's state is kept: in its tiles, or among the points from afar. */
+interface Target { source: string; sourceLayer?: string; id: number }
 
 export interface Scene { counts: Record<string, number>; seen: Seen[]; total: number }
 
@@ -66,8 +69,10 @@ export class Engine {
   private countables: Map<string, string>
   private handlers: Handlers
   private book = new PlaceBook()
-  private hidden = new Map<string, Set<number>>()
-  private hovered: { layer: string; fid: number } | null = null
+  private pointKey = ''
+  /** how many points of a layer stand in clusters that are in view */
+  private gathered: Cluster[] = []
+  private hovered: Target | null = null
   private selected: GeoJSON.Geometry | null = null
   private clusterKey = ''
   private sceneTimer = 0
@@ -75,6 +80,7 @@ export class Engine {
   private isReady = false
   /** something was drawn since the scene was last read */
   private stale = true
+  private redrawn = false
   private labelKey = ''
   private gone = false
   private readonly frugal: boolean
@@ -178,7 +184,7 @@ export class Engine {
   private redrawOverlays(): void {
     this.clusterKey = ''
     this.labelKey = ''
-    this.hidden.clear()
+    this.pointKey = ''
     this.select(this.selected)
     this.later(0)
   }
@@ -271,8 +277,21 @@ export class Engine {
     this.map.remove()
   }
 
+  /** rest waits until everything asked for is drawn and read, or for a while all the same. */
+  private async rest(limit = 8000): Promise<void> {
+    const end = performance.now() + limit
+    while ((!this.map.loaded() || this.stale || this.sceneTimer) && performance.now() < end) {
+      await new Promise<void>((resolve) => {
+        const timer = window.setTimeout(resolve, 500)
+        this.map.once('idle', () => { clearTimeout(timer); resolve() })
+        this.map.triggerRepaint()
+      })
+    }
+  }
+
   /** snapshot copies the picture in the frame it is drawn: the buffer is empty afterwards. */
-  snapshot(): Promise<HTMLCanvasElement> {
+  async snapshot(): Promise<HTMLCanvasElement> {
+    if (!this.gone) await this.rest()
     return new Promise((resolve, reject) => {
       if (this.gone) { reject(new Error('context')); return }
       this.map.once('render', () => {
@@ -296,16 +315,16 @@ export class Engine {
     return this.map.queryRenderedFeatures([[at.x - reach, at.y - reach], [at.x + reach, at.y + reach]], { layers: known })
   }
 
-  /** top is the uppermost listed feature at a place; what stands in a cluster is not seen. */
+  /** top is the uppermost listed feature at a place. */
   private top(point: { x: number; y: number }, reach: number): MapGeoJSONFeature | undefined {
     const ids = [...this.countables].filter(([, layer]) => !isContext(layer)).map(([id]) => id)
-    return this.rendered(ids, point, reach).find((f) => !this.hidden.get(this.countables.get(f.layer.id) ?? '')?.has(Number(f.id)))
+    return this.rendered(ids, point, reach)[0]
   }
 
   private under(point: { x: number; y: number }, reach: number): { layer: string; fid: number } | null {
     const f = this.top(point, reach)
     const layer = f ? this.countables.get(f.layer.id) : undefined
-    return f && layer && f.id !== undefined ? { layer, fid: Number(f.id) } : null
+    return f && layer && f.id !== undefined ? { layer, fid: fidOf(f) } : null
   }
 
   private hover(point: { x: number; y: number } | null): void {
@@ -323,7 +342,7 @@ export class Engine {
     }
     const layer = next ? this.countables.get(next.layer.id) ?? null : null
     this.map.getCanvas().style.cursor = next ? 'pointer' : ''
-    this.setHover(next && layer && next.id !== undefined ? { layer, fid: Number(next.id) } : null)
+    this.setHover(next && layer && next.id !== undefined ? { source: next.source, sourceLayer: next.sourceLayer || undefined, id: Number(next.id) } : null)
     if (!next || !layer || !point) { this.handlers.hover(null); return }
     const spec = this.catalogue.layers.find((l) => l.id === layer)
     this.handlers.hover({
@@ -332,11 +351,11 @@ export class Engine {
     })
   }
 
-  private setHover(next: { layer: string; fid: number } | null): void {
+  private setHover(next: Target | null): void {
     const before = this.hovered
-    if (before?.layer === next?.layer && before?.fid === next?.fid) return
-    if (before && this.map.getSource(before.layer)) this.map.setFeatureState({ source: before.layer, sourceLayer: before.layer, id: before.fid }, { hover: false })
-    if (next && this.map.getSource(next.layer)) this.map.setFeatureState({ source: next.layer, sourceLayer: next.layer, id: next.fid }, { hover: true })
+    if (before?.source === next?.source && before?.id === next?.id) return
+    if (before && this.map.getSource(before.source)) this.map.setFeatureState(before, { hover: false })
+    if (next && this.map.getSource(next.source)) this.map.setFeatureState(next, { hover: true })
     this.hovered = next
   }
 
@@ -351,7 +370,9 @@ export class Engine {
       this.recluster()
       this.relabel()
       if (this.map.isMoving()) { this.later(); return }
-      this.stale = !this.map.areTilesLoaded()
+      // What was just handed to the overlays is not on screen yet: read again when it is.
+      this.stale = this.redrawn || !this.map.areTilesLoaded()
+      this.redrawn = false
       this.report()
     }, delay)
   }
@@ -363,26 +384,34 @@ export class Engine {
   private recluster(): void {
     const zoom = this.map.getZoom()
     const clusters: Cluster[] = []
-    const points = this.catalogue.layers.filter((l) => this.legend[l.id]?.geometry === 'point')
-    for (const id of this.view.order) {
-      const layer = points.find((l) => l.id === id)
-      if (!layer) continue
+    const points: GeoJSON.Feature[] = []
+    const keys: string[] = []
+    if (zoom < CLUSTER_BELOW) for (const [rank, id] of this.view.order.entries()) {
+      const layer = this.catalogue.layers.find((l) => l.id === id)
       const setting = this.view.settings[id]
-      const hide = new Set<number>()
-      if (setting?.visible && zoom < CLUSTER_BELOW && zoom >= layer.min_zoom && this.map.getSource(id)) {
-        const dots: Dot[] = []
-        for (const f of this.source(layer, userFilter(layer, setting) ?? undefined)) {
-          if (f.id === undefined) continue
-          const [lon, lat] = f.geometry.type === 'Point' ? f.geometry.coordinates as [number, number] : centre(f.geometry)
-          if (!Number.isFinite(lon)) continue
-          dots.push({ fid: Number(f.id), lon, lat, level: Number(f.properties[layer.level_field ?? ''] ?? 0) })
-        }
-        for (const c of clusterDots(id, dots, zoom)) {
-          clusters.push(c)
-          for (const fid of c.fids) hide.add(fid)
-        }
+      if (!layer || !setting?.visible || this.legend[id]?.geometry !== 'point' || zoom < layer.min_zoom || !this.map.getSource(id)) continue
+      const dots: (Dot & { properties: Record<string, unknown> })[] = []
+      for (const f of this.source(layer, userFilter(layer, setting) ?? undefined)) {
+        if (f.id === undefined) continue
+        const line = f.geometry.type === 'LineString' || f.geometry.type === 'MultiLineString'
+        const at = f.geometry.type === 'Point' ? f.geometry.coordinates as [number, number] : line ? anchor(f.geometry) : centre(f.geometry)
+        if (!Number.isFinite(at[0]) || line && layer.symbol !== 'block') continue
+        dots.push({ fid: Number(f.id), lon: at[0], lat: at[1], level: Number(f.properties[layer.level_field ?? ''] ?? 0), properties: f.properties })
       }
-      this.hide(id, hide)
+      const found = clusterDots(id, dots, zoom)
+      clusters.push(...found.clusters)
+      for (const d of found.singles) {
+        keys.push(`${id}${d.fid},${d.level},${String(d.properties.state ?? '')},${d.lon.toFixed(4)}`)
+        // One source for all layers, so the number must say which: fids count per layer.
+        points.push({ type: 'Feature', id: (rank + 1) * 1e12 + d.fid, geometry: { type: 'Point', coordinates: [d.lon, d.lat] }, properties: { ...d.properties, 'om:layer': id, 'om:fid': d.fid } })
+      }
+    }
+    this.gathered = clusters
+    const pointKey = keys.join(';')
+    if (pointKey !== this.pointKey) {
+      this.pointKey = pointKey
+      this.redrawn = true
+      void (this.map.getSource(POINTS) as GeoJSONSource | undefined)?.setData({ type: 'FeatureCollection', features: points })
     }
     const key = `${Math.round(zoom * 4)}|${this.theme}|${clusters.map((c) => `${c.layer}:${c.lon.toFixed(5)}:${c.count}:${c.level}`).join()}`
     if (key === this.clusterKey) return
@@ -406,15 +435,6 @@ export class Engine {
     void (this.map.getSource(CLUSTERS) as GeoJSONSource | undefined)?.setData({ type: 'FeatureCollection', features })
   }
 
-  /** hide takes points out of the picture while their cluster stands for them. */
-  private hide(layer: string, next: Set<number>): void {
-    const before = this.hidden.get(layer) ?? new Set<number>()
-    if (!this.map.getSource(layer)) return
-    for (const fid of before) if (!next.has(fid)) this.map.setFeatureState({ source: layer, sourceLayer: layer, id: fid }, { clustered: false })
-    for (const fid of next) if (!before.has(fid)) this.map.setFeatureState({ source: layer, sourceLayer: layer, id: fid }, { clustered: true })
-    this.hidden.set(layer, next)
-  }
-
   private relabel(): void {
     const zoom = this.map.getZoom()
     const wanted: string[] = []
@@ -436,6 +456,7 @@ export class Engine {
     const key = JSON.stringify(features)
     if (key === this.labelKey) return
     this.labelKey = key
+    this.redrawn = true
     void (this.map.getSource(LABELS) as GeoJSONSource | undefined)?.setData({ type: 'FeatureCollection', features })
   }
 
@@ -450,7 +471,7 @@ export class Engine {
     for (const f of this.rendered(ids)) {
       const layer = this.countables.get(f.layer.id)
       if (!layer) continue
-      const fid = Number(f.id ?? -1)
+      const fid = f.id === undefined ? -1 : fidOf(f)
       let had = known.get(layer)
       if (!had) known.set(layer, had = new Set())
       if (fid >= 0 && had.has(fid)) continue
@@ -465,15 +486,23 @@ export class Engine {
         level: Number(f.properties[spec?.level_field ?? ''] ?? 0), lon, lat, properties: f.properties,
       })
     }
+    const bounds = this.map.getBounds()
+    for (const c of this.gathered) {
+      if (!bounds.contains([c.lon, c.lat])) continue
+      counts[c.layer] = (counts[c.layer] ?? 0) + c.count
+      total += c.count
+    }
     const rank = new Map(this.view.order.map((id, i) => [id, i]))
     seen.sort((a, b) => (rank.get(a.layer) ?? 99) - (rank.get(b.layer) ?? 99) || (a.level || 99) - (b.level || 99) || a.fid - b.fid)
     this.handlers.scene({ counts, seen: seen.slice(0, LISTED), total })
-    if (!this.isReady && this.map.areTilesLoaded()) {
+    if (!this.isReady && !this.stale) {
       this.isReady = true
       this.handlers.ready()
     }
   }
 }
+
+const fidOf = (f: MapGeoJSONFeature): number => Number(f.properties['om:fid'] ?? f.id)
 
 /** centre of the box: where a small site's symbol lies, near enough to group it. */
 function centre(g: GeoJSON.Geometry): [number, number] {

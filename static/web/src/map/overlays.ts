@@ -1,6 +1,6 @@
 import type { LayerSpecification, SourceSpecification } from 'maplibre-gl'
 import type { Theme } from '../lib/types.ts'
-import { CLUSTERS, LABELS, SELECTION } from './compose.ts'
+import { CLUSTERS, LABELS, POINTS, SELECTION } from './compose.ts'
 
 /** What the page itself draws over the data: clusters, hover, selection. */
 export const EMPTY: GeoJSON.FeatureCollection = { type: 'FeatureCollection', features: [] }
@@ -8,6 +8,7 @@ export const EMPTY: GeoJSON.FeatureCollection = { type: 'FeatureCollection', fea
 export const overlaySources = (): Record<string, SourceSpecification> => ({
   [LABELS]: { type: 'geojson', data: EMPTY },
   [CLUSTERS]: { type: 'geojson', data: EMPTY },
+  [POINTS]: { type: 'geojson', data: EMPTY },
   [SELECTION]: { type: 'geojson', data: EMPTY },
 })
 

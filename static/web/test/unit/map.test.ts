@@ -41,17 +41,18 @@ describe('clusters', () => {
   it('gathers a crowd, counts each point once and names the worst level', () => {
     const crowd = dots(20, 118.25, 30.15)
     crowd[7]!.level = 1
-    const [c, ...rest] = clusterDots('hazards', [...crowd, ...crowd], 9)
-    expect(rest).toEqual([])
+    const { clusters: [c, ...rest], singles } = clusterDots('hazards', [...crowd, ...crowd], 9)
+    expect([rest, singles]).toEqual([[], []])
     expect(c).toMatchObject({ count: 20, level: 1 })
   })
   it('leaves a few points alone', () => {
-    expect(clusterDots('hazards', dots(5, 118.25, 30.15), 9)).toEqual([])
+    const few = dots(5, 118.25, 30.15)
+    expect(clusterDots('hazards', [...few, ...few], 9)).toEqual({ clusters: [], singles: few })
   })
   it('does not regroup while panning: the same points give the same groups', () => {
     const all = Array.from({ length: 400 }, (_, i) => ({ fid: i, lon: 118 + ((i * 37) % 100) / 200, lat: 30 + ((i * 61) % 100) / 250, level: 0 }))
-    const a = clusterDots('x', all, 9.3).map((c) => c.fids.join())
-    const b = clusterDots('x', [...all].reverse(), 9.3).map((c) => c.fids.join())
+    const a = clusterDots('x', all, 9.3).clusters.map((c) => c.fids.join())
+    const b = clusterDots('x', [...all].reverse(), 9.3).clusters.map((c) => c.fids.join())
     expect(new Set(a)).toEqual(new Set(b))
   })
   it('moves discs of different layers apart', () => {
@@ -116,6 +117,15 @@ describe('composing the style', () => {
     expect(JSON.stringify(b.filter)).toContain('"flood"')
     expect(JSON.stringify(b.filter)).toContain('[1]')
     expect(JSON.stringify(base)).toBe(before)
+  })
+  it('lays out points from afar only where the page put them', () => {
+    const symbols = { ...base, metadata: { 'onemap:legend': { a: { geometry: 'point', color: '#000' } } }, layers: [body('a/base', 'a', 'base', 70, { type: 'symbol', minzoom: 7, layout: { 'icon-image': 's' }, paint: {} })] } as unknown as StyleSpecification
+    const out = compose(symbols, catalogue, { settings: { a: setting(), b: setting() }, order: ['a', 'b'], textures: false, frugal: false }) as (LayerSpecification & { source: string; filter?: unknown })[]
+    expect(out.map((l) => [l.id, l.source, l.minzoom, l.maxzoom])).toEqual([
+      ['a/tiles', 'a', 7, 13], ['a/base@far', 'om-points', 7, 13], ['a/base', 'a', 13, undefined],
+    ])
+    expect(out[0]!.filter).toBe(false)
+    expect([...countable(out)]).toEqual([['a/base@far', 'a'], ['a/base', 'a']])
   })
   it('fades expressions of the zoom from the inside', () => {
     expect(fade(undefined, 0.5)).toBe(0.5)
