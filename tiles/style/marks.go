@@ -286,7 +286,7 @@ func (b *builder) point(l Layer, rank int, shape string, color, filter any) {
 			"type": "symbol", "minzoom": max(14, l.MinZoom),
 			"layout": object{
 				"text-field": []any{"get", l.LabelField}, "text-font": fonts, "text-size": 12, "text-max-width": 9,
-				"text-variable-anchor": []any{"top", "right", "left", "bottom"}, "text-radial-offset": 1.05, "text-justify": "auto",
+				"text-variable-anchor": []any{"top", "right", "left", "bottom"}, "text-radial-offset": 1.75, "text-justify": "auto",
 				"text-padding": 3, "symbol-sort-key": b.sortKey(l),
 			},
 			"paint": object{

@@ -14,9 +14,10 @@ export interface Cluster {
 }
 
 const CELL = 64 // CSS pixels at whole zooms; eight cells to a tile, so no cell is split by a tile's edge
-const MIN = 6
+/** Symbols are larger near by, so fewer of them make a crowd. */
+const crowd = (zoom: number): number => (zoom < 13 ? 6 : 4)
 /** From here on every point is drawn by itself, straight from its tile. */
-export const CLUSTER_BELOW = 13
+export const CLUSTER_BELOW = 16
 
 /**
  * clusterDots gathers points that would lie on one another and answers the others as
@@ -39,7 +40,7 @@ export function clusterDots<D extends Dot>(layer: string, dots: readonly D[], zo
   const clusters: Cluster[] = []
   const singles: D[] = []
   for (const cell of cells.values()) {
-    if (cell.length < MIN) { singles.push(...cell); continue }
+    if (cell.length < crowd(zoom)) { singles.push(...cell); continue }
     let x = 0, y = 0, level = 0
     for (const dot of cell) {
       x += tileX(dot.lon, z)
@@ -57,13 +58,12 @@ export const clusterRadius = (count: number): number => (count < 10 ? 12 : count
 
 /**
  * spread moves discs of different layers apart where they would hide each other. The
- * earlier in the list stays; a few rounds are enough, and the result depends only on
- * the input.
+ * earlier in the list stays; the result depends only on the input.
  */
 export function spread(clusters: readonly Cluster[], zoom: number): Cluster[] {
   const scale = 512 * 2 ** zoom
   const at = clusters.map((c) => ({ x: (tileX(c.lon, 0)) * scale, y: (tileY(c.lat, 0)) * scale, r: clusterRadius(c.count) + 3 }))
-  for (let round = 0; round < 6; round++) {
+  for (let round = 0; round < 24; round++) {
     let moved = false
     for (let i = 0; i < at.length; i++) for (let j = i + 1; j < at.length; j++) {
       const a = at[i]!, b = at[j]!

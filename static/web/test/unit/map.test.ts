@@ -122,7 +122,7 @@ describe('composing the style', () => {
     const symbols = { ...base, metadata: { 'onemap:legend': { a: { geometry: 'point', color: '#000' } } }, layers: [body('a/base', 'a', 'base', 70, { type: 'symbol', minzoom: 7, layout: { 'icon-image': 's' }, paint: {} })] } as unknown as StyleSpecification
     const out = compose(symbols, catalogue, { settings: { a: setting(), b: setting() }, order: ['a', 'b'], textures: false, frugal: false }) as (LayerSpecification & { source: string; filter?: unknown })[]
     expect(out.map((l) => [l.id, l.source, l.minzoom, l.maxzoom])).toEqual([
-      ['a/tiles', 'a', 7, 13], ['a/base@far', 'om-points', 7, 13], ['a/base', 'a', 13, undefined],
+      ['a/tiles', 'a', 7, 16], ['a/base@far', 'om-points', 7, 16], ['a/base', 'a', 16, undefined],
     ])
     expect(out[0]!.filter).toBe(false)
     expect([...countable(out)]).toEqual([['a/base@far', 'a'], ['a/base', 'a']])
