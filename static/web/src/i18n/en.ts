@@ -88,6 +88,8 @@ export const en = {
   visibility_sensitive: 'sensitive',
   legend_texture: 'Textures',
   legend_texture_hint: 'Tell levels apart by texture, not by colour alone',
+  legend_ring: 'Ring: being handled, open, above warning',
+  legend_faded: 'Faded: closed or settled',
   theme_on: '{on} / {all}',
   theme_toggle: '{theme} {n}: show or hide all',
 

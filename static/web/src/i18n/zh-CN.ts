@@ -87,6 +87,8 @@ export const zh = {
   visibility_sensitive: '敏感',
   legend_texture: '纹理',
   legend_texture_hint: '用纹理区分等级,不靠颜色',
+  legend_ring: '外圈:处置中、已开放、超警',
+  legend_faded: '变淡:已结束、已销号',
   theme_on: '{on} / {all}',
   theme_toggle: '{theme} {n}:全部显示或隐藏',
 
