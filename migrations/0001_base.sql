@@ -296,6 +296,7 @@ create table layer_field (
   title_zh  text not null,
   title_en  text not null,
   unit      text,
+  unit_en   text,                                 -- where the Chinese unit says nothing to an English reader
   code_list text references code_list,
   in_tile   boolean not null default false,
   in_filter boolean not null default false,

@@ -316,6 +316,11 @@ begin
 end
 $$;
 
+update layer_field f set unit_en = u.en
+from (values ('人', 'persons'), ('户', 'households'), ('张', 'beds'), ('层', 'storeys'), ('年', 'years'), ('万元', '10,000 CNY'),
+             ('m²/人', 'm²/person'), ('次/年', 'per year')) u (zh, en)
+where f.unit = u.zh;
+
 -- Settings every installation starts with.
 insert into setting (key, value) values
  ('home',         '{"code": "", "title": ""}'),

@@ -182,7 +182,7 @@ func describeLayer(l *registry.Layer, info tiles.LayerInfo, src features.Source,
 		a.LadderBy = &ladderBy{l.LadderBy.Field, l.LadderBy.Map}
 	}
 	for _, f := range l.Fields {
-		a.Fields = append(a.Fields, fieldAnswer{f.Name, string(f.Type), f.Title.In(lang), f.Unit, f.CodeList, f.Tile, f.Filter, f.Form, f.Export})
+		a.Fields = append(a.Fields, fieldAnswer{f.Name, string(f.Type), f.Title.In(lang), f.UnitIn(lang), f.CodeList, f.Tile, f.Filter, f.Form, f.Export})
 	}
 	return a
 }
@@ -233,8 +233,25 @@ func (s *Server) sources(ctx context.Context, req *Request, snap *registry.Snaps
 	return found, nil
 }
 
-// home is the area the map opens on: the unit the bureau set, else everything the
-// units cover.
+// everything is the box around all rows of all layers, nil when there are none.
+func everything(infos map[string]tiles.LayerInfo) *orb.Bound {
+	var all *orb.Bound
+	for _, i := range infos {
+		switch {
+		case i.Bounds == nil:
+		case all == nil:
+			b := *i.Bounds
+			all = &b
+		default:
+			b := all.Union(*i.Bounds)
+			all = &b
+		}
+	}
+	return all
+}
+
+// home is the area the map opens on: the unit the bureau set, else what the units
+// cover, else what the data covers.
 func (s *Server) home(ctx context.Context, req *Request, snap *registry.Snapshot) (homeAnswer, error) {
 	c := &s.sourced
 	c.mu.Lock()
@@ -265,6 +282,9 @@ func (s *Server) home(ctx context.Context, req *Request, snap *registry.Snapshot
 			return h, err
 		}
 		h.Bounds = bounds(infos["admin"].Bounds)
+		if h.Bounds == nil {
+			h.Bounds = bounds(everything(infos))
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -94,14 +94,21 @@ func (s *statement) describe(l *registry.Layer, only []registry.Field, at Times)
 	if l.LevelField != "" {
 		t.level = column(l.LevelField) + "::int"
 	}
-	if only == nil {
+	whole := only == nil
+	if whole {
 		only = l.Fields
 	}
-	names := make([]string, 0, len(only))
+	names := make([]string, 0, len(only)+2)
 	for _, f := range only {
 		if f.Export {
 			names = append(names, column(f.Name))
 		}
+	}
+	if whole && l.Own {
+		// A layer may hold several data sets; whoever asks about a row wants its own.
+		names = append(names,
+			"(select coalesce(d.source_dept, d.title) from dataset d where d.id = t.dataset) as data_source",
+			"(select d.source_date from dataset d where d.id = t.dataset) as data_date")
 	}
 	t.fields = strings.Join(names, ", ")
 	t.geom = column(l.GeomColumn)
@@ -137,6 +144,7 @@ func (s *statement) historyColumns(l *registry.Layer) string {
 	for _, f := range l.Fields {
 		add(f.Name)
 	}
+	add("dataset")
 	return strings.Join(out, ", ")
 }
 

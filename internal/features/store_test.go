@@ -1,6 +1,7 @@
 package features_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -195,3 +196,39 @@ func TestCoordinate(t *testing.T) {
 		}
 	}
 }
+
+// TestARowNamesItsOwnSource: a layer holds several data sets, and whoever asks
+// about one row must not be told the source of another, now or in history.
+func TestARowNamesItsOwnSource(t *testing.T) {
+	dsn := pgtest.Database(t)
+	store, snap := open(t, dsn)
+	conn := pgtest.Connect(t, dsn.App)
+	exec(t, conn, `insert into dataset (name, title, source_dept, source_date) values ('a', '甲表', '民政局', '2026-05-01'), ('b', '乙表', null, null)`)
+	exec(t, conn, `insert into shelters (name, dataset, source_key) select d.name, d.id, '1' from dataset d`)
+	layer, _ := snap.Layer("shelters")
+	for _, at := range []features.Times{features.At(time.Now()), {AsOf: ptr(time.Now())}} {
+		page, err := store.Items(t.Context(), everybody(), features.ItemsQuery{Layer: layer, Limit: 10, Times: at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for _, f := range page.Features {
+			var p struct {
+				Source string  `json:"data_source"`
+				Date   *string `json:"data_date"`
+			}
+			if err := json.Unmarshal(f.Properties, &p); err != nil {
+				t.Fatal(err)
+			}
+			got[f.Title] = p.Source
+			if p.Date != nil {
+				got[f.Title] += " " + *p.Date
+			}
+		}
+		if got["a"] != "民政局 2026-05-01" || got["b"] != "乙表" {
+			t.Errorf("sources %v", got)
+		}
+	}
+}
+
+func ptr[T any](v T) *T { return &v }

@@ -67,13 +67,22 @@ type Field struct {
 	Name     string
 	Type     FieldType
 	Title    Title
-	Unit     string // UCUM-like text, "" when none
+	Unit     string // as the office writes it, "" when none
+	UnitEN   string // for English readers, "" when Unit serves them too
 	CodeList string
 	Tile     bool // in vector tiles
 	Filter   bool // usable in filters
 	Form     bool // in capture forms
 	Export   bool
 	MinZoom  int // left out of tiles below this zoom
+}
+
+// UnitIn is the unit in a language.
+func (f Field) UnitIn(l Lang) string {
+	if l == English && f.UnitEN != "" {
+		return f.UnitEN
+	}
+	return f.Unit
 }
 
 // Layer is one entry of the catalogue. Schema, Table and the column names come

@@ -105,7 +105,7 @@ func (r *Registry) readers(s *Snapshot) func(func(string, func(pgx.Rows) error) 
 		{"fields", func(rows pgx.Rows) error {
 			var layer string
 			var f Field
-			if err := rows.Scan(&layer, &f.Name, &f.Type, &f.Title.ZH, &f.Title.EN, &f.Unit, &f.CodeList,
+			if err := rows.Scan(&layer, &f.Name, &f.Type, &f.Title.ZH, &f.Title.EN, &f.Unit, &f.UnitEN, &f.CodeList,
 				&f.Tile, &f.Filter, &f.Form, &f.Export, &f.MinZoom); err != nil {
 				return err
 			}

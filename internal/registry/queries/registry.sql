@@ -13,7 +13,7 @@ select l.layer, l.title_zh, l.title_en, l.theme, l.geometry, l.own, l.table_sche
 from layer l join theme t using (theme) order by t.sort, l.sort, l.layer
 
 -- name: fields
-select layer, name, type, title_zh, title_en, coalesce(unit, ''), coalesce(code_list, ''),
+select layer, name, type, title_zh, title_en, coalesce(unit, ''), coalesce(unit_en, ''), coalesce(code_list, ''),
        in_tile, in_filter, in_form, in_export, min_zoom
 from layer_field order by layer, sort, name
 
