@@ -57,6 +57,24 @@ func (im *Importer) ImportFile(ctx context.Context, path string, opt FileOptions
 	return im.entry(ctx, m, &m.Files[0], []string{path}, opt, &surroundings{cat: cat})
 }
 
+// open opens a file, and refuses one whose coordinate system PostGIS cannot convert.
+func (im *Importer) open(ctx context.Context, s source) (*table, error) {
+	t, err := im.opener.open(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if known, err := im.store.knowsSRID(ctx, t.srid); err != nil || !known {
+		t.close()
+		if given, _, _ := geo.ParseCRS(s.crs); err == nil && given != geo.AutoCRS {
+			err = fmt.Errorf("census: 没有坐标系 %s (there is no such coordinate system)", given)
+		} else if err == nil {
+			err = unknownCRS(t.file, t.crs)
+		}
+		return nil, err
+	}
+	return t, nil
+}
+
 // surroundings is what many entries of a package look at.
 type surroundings struct {
 	cat    *catalogue
@@ -77,7 +95,7 @@ func (s *surroundings) read(ctx context.Context, store *store) (err error) {
 // guess completes an entry for a single file: a column named like a key becomes
 // the key, columns named like coordinates the place.
 func (im *Importer) guess(ctx context.Context, path string, e *Entry, cat *catalogue) ([]Entry, error) {
-	t, err := im.opener.open(ctx, source{path: path, encoding: e.Encoding, crs: e.CRS, sublayer: e.Sublayer})
+	t, err := im.open(ctx, source{path: path, encoding: e.Encoding, crs: e.CRS, sublayer: e.Sublayer})
 	if err != nil {
 		return nil, err
 	}
@@ -190,8 +208,14 @@ func (im *Importer) entry(ctx context.Context, m *Manifest, e *Entry, files []st
 	if opt.Encoding != "" && opt.Encoding != "auto" {
 		encoding = opt.Encoding
 	}
-	if _, _, err := geo.ParseCRS(crs); err != nil {
+	_, srid, err := geo.ParseCRS(crs)
+	if err != nil {
 		return Report{Dataset: m.dataset(e).Name}, err
+	}
+	if known, err := im.store.knowsSRID(ctx, srid); err != nil {
+		return Report{Dataset: m.dataset(e).Name}, err
+	} else if !known {
+		return Report{Dataset: m.dataset(e).Name}, fmt.Errorf("census: 没有坐标系 EPSG:%d (there is no such coordinate system)", srid)
 	}
 	if err := around.read(ctx, im.store); err != nil {
 		return Report{}, err
@@ -217,7 +241,7 @@ func (im *Importer) entry(ctx context.Context, m *Manifest, e *Entry, files []st
 	src := func(i int) source {
 		return source{path: files[i], name: names[i], encoding: encoding, crs: crs, sublayer: e.Sublayer, wanted: e.wanted(), noShapes: e.Geometry.None}
 	}
-	first, err := im.opener.open(ctx, src(0))
+	first, err := im.open(ctx, src(0))
 	if err != nil {
 		return Report{Dataset: m.dataset(e).Name}, err
 	}
@@ -227,7 +251,7 @@ func (im *Importer) entry(ctx context.Context, m *Manifest, e *Entry, files []st
 	entry.CRS = crs
 	produce := func(r *run, emit func(item) bool) error {
 		for i := range files {
-			t, err := im.opener.open(ctx, src(i))
+			t, err := im.open(ctx, src(i))
 			if err != nil {
 				return err
 			}

@@ -120,23 +120,10 @@ func (o *opener) open(ctx context.Context, s source) (*table, error) {
 // after the other (newline-delimited, or with record separators).
 func openGeoJSON(s source) (*table, error) {
 	t := &table{file: s.name, shapes: true, encoding: "UTF-8", expect: -1, close: func() {}}
-	f, err := os.Open(s.path)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFile, err)
-	}
-	crs, err := newScanner(f).findCRS()
-	f.Close()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrFile, s.name, err)
-	}
-	if crs != "" {
-		declared, srid, err := geo.ParseCRS(crs)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %s: the file names the coordinate system %.60q, which is not known", ErrFile, s.name, crs)
-		}
-		t.crs = string(declared)
-		if srid != geo.SRID {
-			t.srid = srid
+	var err error
+	if given, _, _ := geo.ParseCRS(s.crs); given == geo.AutoCRS { // else the file is not asked
+		if err := t.readCRS(s); err != nil {
+			return nil, err
 		}
 	}
 	limits := s.limits
@@ -164,6 +151,41 @@ func openGeoJSON(s source) (*table, error) {
 		}
 	}
 	return t, nil
+}
+
+// readCRS takes the system a GeoJSON file names itself.
+func (t *table) readCRS(s source) error {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	defer f.Close()
+	if found, err := mentions(f, `"crs"`); err != nil || !found {
+		return err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	name, err := newScanner(f).findCRS()
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrFile, s.name, err)
+	}
+	if name == "" {
+		return nil
+	}
+	declared, srid, err := geo.ParseCRS(name)
+	if err != nil {
+		return unknownCRS(s.name, name)
+	}
+	t.crs = string(declared)
+	if srid != geo.SRID {
+		t.srid = srid
+	}
+	return nil
+}
+
+func unknownCRS(file, name string) error {
+	return fmt.Errorf("%w: %s: 文件注明的坐标系 %.60q 无法识别,请用 --crs 指定 (the file names a coordinate system that is not known; name it with --crs)", ErrFile, file, name)
 }
 
 // firstFields lists the properties of the first features, in order.

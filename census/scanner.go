@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // maxRecord bounds one feature's text, as internal/geo bounds a geometry's.
@@ -244,9 +245,8 @@ func orTruncated(err error) error {
 	return err
 }
 
-// findCRS looks for the old "crs" member before the features of a collection. A
-// crs after them is a rarity, and then the file counts as lon/lat only if its
-// numbers are.
+// findCRS looks for the old "crs" member of the first object, before its features
+// or after them.
 //
 //nolint:nilerr // a text it cannot follow names no CRS; reading the features reports the fault
 func (s *scanner) findCRS() (string, error) {
@@ -270,10 +270,7 @@ func (s *scanner) findCRS() (string, error) {
 		if _, err = s.skipSpace(); err != nil {
 			return "", nil
 		}
-		if string(key) == `"features"` || string(key) == `"geometry"` {
-			return "", nil
-		}
-		raw, _, err := s.value(1 << 16)
+		raw, _, err := s.value(1 << 16) // features are passed over, not kept
 		if err != nil {
 			return "", nil
 		}
@@ -287,19 +284,48 @@ func (s *scanner) findCRS() (string, error) {
 	}
 }
 
+// crsName reads both old forms: a name, and an EPSG number.
 func crsName(raw []byte) (string, error) {
 	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
 		return "", nil
 	}
 	var v struct {
+		Type       string `json:"type"`
 		Properties struct {
-			Name string `json:"name"`
+			Name string      `json:"name"`
+			Code json.Number `json:"code"`
 		} `json:"properties"`
 	}
-	if err := json.Unmarshal(raw, &v); err != nil || v.Properties.Name == "" {
-		return "", errors.New("crs 成员不可读 (unreadable crs member)")
+	err := json.Unmarshal(raw, &v)
+	switch {
+	case err == nil && v.Properties.Name != "":
+		return v.Properties.Name, nil
+	case err == nil && strings.EqualFold(v.Type, "EPSG") && v.Properties.Code != "":
+		return "EPSG:" + v.Properties.Code.String(), nil
 	}
-	return v.Properties.Name, nil
+	return "", errors.New("crs 成员不可读,请用 --crs 指定 (unreadable crs member; name the system with --crs)")
+}
+
+// mentions reports whether a text holds the word at all: much faster than to
+// follow its structure.
+func mentions(r io.Reader, word string) (bool, error) {
+	buf := make([]byte, 256<<10)
+	kept := 0
+	for {
+		n, err := r.Read(buf[kept:])
+		if bytes.Contains(buf[:kept+n], []byte(word)) {
+			return true, nil
+		}
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		keep := min(len(word)-1, kept+n)
+		copy(buf, buf[kept+n-keep:kept+n])
+		kept = keep
+	}
 }
 
 // splitObject gives the members of an object's text without judging the values.

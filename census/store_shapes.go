@@ -28,6 +28,17 @@ func (s *store) region(ctx context.Context, code string) (*region, error) {
 	return newRegion(shapes), err
 }
 
+// knowsSRID tells whether PostGIS can convert from a system; 0 means none is named.
+func (s *store) knowsSRID(ctx context.Context, srid int) (known bool, err error) {
+	if srid == 0 || srid == geo.SRID {
+		return true, nil
+	}
+	if err := s.pool.QueryRow(ctx, s.fixed.Get("srid_known"), srid).Scan(&known); err != nil {
+		return false, fmt.Errorf("census: srid_known: %w", err)
+	}
+	return known, nil
+}
+
 // maxIndexVertices bounds the units held in memory; beyond it the database finds
 // scopes row by row.
 const maxIndexVertices = 4_000_000

@@ -34,6 +34,9 @@ select scope, geom from admin where valid_to is null and geom is not null order 
 with inside as (select rank, geom from admin where valid_to is null and geom is not null and scope <@ $1::int8range)
 select geom from inside where rank = (select min(rank) from inside)
 
+-- name: srid_known
+select exists (select from spatial_ref_sys where srid = $1)
+
 -- name: dataset_ensure
 insert into dataset (name, title, source_dept, source_date, classification, demo, created_by)
 values ($1, $2, nullif($3, ''), $4, $5, $6, $7)
