@@ -29,7 +29,7 @@ func openCSV(s source) (*table, error) {
 	}
 	t.encoding, t.how = enc.name, enc.how
 	if enc.how == "guess" {
-		t.remark(0, RuleEncoding, fmt.Sprintf("编码按内容判断为 %s (encoding guessed from the text)", enc.name))
+		t.remark(0, RuleEncoding, fmt.Sprintf("编码按内容判断为 %s (encoding guessed from the text):%s", enc.name, enc.why))
 	}
 	f, err := os.Open(s.path)
 	if err != nil {
@@ -161,6 +161,7 @@ type textEncoding struct {
 	name string
 	how  string // bom, utf8, guess, given
 	enc  encoding.Encoding
+	why  string // what a guess rests on
 }
 
 func (e textEncoding) reader(r io.Reader) io.Reader {
@@ -178,17 +179,17 @@ func (e textEncoding) reader(r io.Reader) io.Reader {
 func encodingNamed(name string) (textEncoding, bool) {
 	switch strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(name)) {
 	case "utf8", "utf8bom":
-		return textEncoding{"UTF-8", "given", nil}, true
+		return textEncoding{name: "UTF-8", how: "given", enc: nil}, true
 	case "gb18030":
-		return textEncoding{"GB18030", "given", simplifiedchinese.GB18030}, true
+		return textEncoding{name: "GB18030", how: "given", enc: simplifiedchinese.GB18030}, true
 	case "gbk", "gb2312", "cp936", "936":
-		return textEncoding{"GBK", "given", simplifiedchinese.GB18030}, true
+		return textEncoding{name: "GBK", how: "given", enc: simplifiedchinese.GB18030}, true
 	case "big5", "cp950", "950":
-		return textEncoding{"Big5", "given", traditionalchinese.Big5}, true
+		return textEncoding{name: "Big5", how: "given", enc: traditionalchinese.Big5}, true
 	case "utf16", "utf16le":
-		return textEncoding{"UTF-16LE", "given", unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)}, true
+		return textEncoding{name: "UTF-16LE", how: "given", enc: unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)}, true
 	case "utf16be":
-		return textEncoding{"UTF-16BE", "given", unicode.UTF16(unicode.BigEndian, unicode.UseBOM)}, true
+		return textEncoding{name: "UTF-16BE", how: "given", enc: unicode.UTF16(unicode.BigEndian, unicode.UseBOM)}, true
 	}
 	return textEncoding{}, false
 }
@@ -209,8 +210,11 @@ func csvEncoding(s source) (textEncoding, error) {
 	return detectText(f)
 }
 
-// detectText looks at a byte order mark, then tests all of the text for strict
-// UTF-8, and last tells GB18030 from Big5 by how common their characters would be.
+// detectText looks at a byte order mark, then counts what in the text is UTF-8 and
+// what is not, and last tells GB18030 from Big5 by how common their characters
+// would be. A text of UTF-8 with a few broken bytes is UTF-8: in another encoding
+// nearly every character would break it, and to read all of it as that other one
+// because of one byte would spoil every row.
 func detectText(r io.Reader) (textEncoding, error) {
 	br := bufio.NewReaderSize(r, 256<<10)
 	head, err := br.Peek(3)
@@ -219,45 +223,63 @@ func detectText(r io.Reader) (textEncoding, error) {
 	}
 	switch {
 	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
-		return textEncoding{"UTF-8", "bom", nil}, nil
+		return textEncoding{name: "UTF-8", how: "bom"}, nil
 	case bytes.HasPrefix(head, []byte("\xff\xfe")):
-		return textEncoding{"UTF-16LE", "bom", unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)}, nil
+		return textEncoding{name: "UTF-16LE", how: "bom", enc: unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)}, nil
 	case bytes.HasPrefix(head, []byte("\xfe\xff")):
-		return textEncoding{"UTF-16BE", "bom", unicode.UTF16(unicode.BigEndian, unicode.UseBOM)}, nil
+		return textEncoding{name: "UTF-16BE", how: "bom", enc: unicode.UTF16(unicode.BigEndian, unicode.UseBOM)}, nil
 	}
 	var tail []byte
 	var score bytesScore
-	valid := true
+	good, broken := 0, 0 // characters of several bytes, and bytes that belong to none
+	count := func(b []byte) {
+		if utf8.Valid(b) {
+			good += (len(b) - utf8.RuneCount(b)) / 2 // three bytes a character, as Chinese is
+			return
+		}
+		for len(b) > 0 {
+			r, n := utf8.DecodeRune(b)
+			switch {
+			case r == utf8.RuneError && n == 1:
+				broken++
+			case n > 1:
+				good++
+			}
+			b = b[n:]
+		}
+	}
 	buf := make([]byte, 64<<10)
 	for total := 0; ; {
 		n, err := br.Read(buf)
 		if n > 0 {
-			if valid {
-				chunk := append(tail, buf[:n]...)
-				cut := completeUTF8(chunk)
-				valid = utf8.Valid(chunk[:cut])
-				tail = append([]byte(nil), chunk[cut:]...)
-			}
+			chunk := append(tail, buf[:n]...)
+			cut := completeUTF8(chunk)
+			count(chunk[:cut])
+			tail = append([]byte(nil), chunk[cut:]...)
 			score.add(buf[:n])
-			if total += n; !valid && total > 4<<20 {
+			if total += n; broken > 0 && total > 4<<20 {
 				break
 			}
 		}
 		if errors.Is(err, io.EOF) {
-			valid = valid && len(tail) == 0
+			count(tail)
 			break
 		}
 		if err != nil {
 			return textEncoding{}, fmt.Errorf("%w: %w", ErrFile, err)
 		}
 	}
-	if valid {
-		return textEncoding{"UTF-8", "utf8", nil}, nil
+	switch {
+	case broken == 0:
+		return textEncoding{name: "UTF-8", how: "utf8"}, nil
+	case good >= 4*broken:
+		return textEncoding{name: "UTF-8", how: "guess", why: fmt.Sprintf("合 UTF-8 的字 %d 个,坏字节 %d 个,有坏字节的行待核实 (%d characters are UTF-8, %d bytes are not; their rows are set aside)", good, broken, good, broken)}, nil
 	}
-	if score.big5 > score.gbk {
-		return textEncoding{"Big5", "guess", traditionalchinese.Big5}, nil
+	why := fmt.Sprintf("不是 UTF-8;按 GB18030 有常用字 %d 个,按 Big5 有 %d 个 (not UTF-8; common characters as GB18030 %d, as Big5 %d)", score.gbk, score.big5, score.gbk, score.big5)
+	if score.big5*4 > score.gbk*5 { // GB18030 unless Big5 is clearly better
+		return textEncoding{name: "Big5", how: "guess", enc: traditionalchinese.Big5, why: why}, nil
 	}
-	return textEncoding{"GB18030", "guess", simplifiedchinese.GB18030}, nil
+	return textEncoding{name: "GB18030", how: "guess", enc: simplifiedchinese.GB18030, why: why}, nil
 }
 
 // bytesScore counts pairs that are everyday characters in either encoding: the

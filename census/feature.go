@@ -142,7 +142,16 @@ type Report struct {
 	Layers   []string
 	Rules    map[RuleCount]int64 // Count is zero in the keys
 	Issues   []Issue             // the first ones, warnings last
+	Notes    []FileNotes         // what was understood of the files
 	Elapsed  time.Duration
+}
+
+// FileNotes says how a file was read.
+type FileNotes struct {
+	File     string
+	Remarks  []string // on the file as a whole: a guessed encoding, no named system
+	Mapped   []string // 列 → 字段, where nobody named the fields
+	Unmapped []string // columns no field takes; they are kept in attrs
 }
 
 func newReport() Report {

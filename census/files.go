@@ -275,7 +275,13 @@ func (r *run) file(ctx context.Context, e *Entry, t *table, layer *layerInfo, ad
 	if r.area != nil {
 		mp.area = &r.area.bound
 	}
-	if len(t.remarks) > 0 && !emit(item{file: t.file, issues: t.remarks}) {
+	notes := FileNotes{File: t.file}
+	for _, i := range t.remarks {
+		if i.Row == 0 {
+			notes.Remarks = append(notes.Remarks, i.Message)
+		}
+	}
+	if !emit(item{file: t.file, issues: t.remarks, notes: &notes}) {
 		return false, nil
 	}
 	for rec, err := range t.records {

@@ -88,6 +88,7 @@ type item struct {
 	read   int64
 	issues []Issue
 	file   string
+	notes  *FileNotes
 }
 
 // Load brings features in that come as Go values. Layers may follow one another in
@@ -262,6 +263,7 @@ func (r *run) stageAll(ctx context.Context, conn session, produce func(*run, fun
 		rows   []*staged
 		issues []Issue
 		read   map[string]int64
+		notes  []FileNotes
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -283,6 +285,9 @@ func (r *run) stageAll(ctx context.Context, conn session, produce func(*run, fun
 		err := produce(r, func(it item) bool {
 			b.read[it.file] += it.read
 			b.issues = append(b.issues, it.issues...)
+			if it.notes != nil {
+				b.notes = append(b.notes, *it.notes)
+			}
 			if it.row != nil {
 				b.rows = append(b.rows, it.row)
 				vertices += geo.VertexCount(it.row.geom)
@@ -314,6 +319,7 @@ func (r *run) stageAll(ctx context.Context, conn session, produce func(*run, fun
 			r.report.Counts.Read += n
 			total += n
 		}
+		r.report.Notes = append(r.report.Notes, b.notes...)
 		if err := r.issues(ctx, conn, b.issues); err != nil {
 			return err
 		}

@@ -89,7 +89,11 @@ func (m *mapper) feature(t *table, r record) (Feature, *Issue) {
 		return f, &Issue{File: f.File, Row: f.Row, Key: f.Key, Rule: rule, Kind: kind, Path: path, Message: message, Original: m.original(r)}
 	}
 	if r.rule != "" {
-		return stop(Rejected, r.rule, "", r.message)
+		kind := r.kind
+		if kind == "" {
+			kind = Rejected
+		}
+		return stop(kind, r.rule, "", r.message)
 	}
 	remark := func(rule, path, message string) {
 		f.remarks = append(f.remarks, Issue{File: f.File, Row: f.Row, Rule: rule, Kind: Warning, Path: path, Message: message})

@@ -31,6 +31,7 @@ type record struct {
 	fault    *geo.Fault // there is a shape, and it is not readable
 	rule     string     // set: the record is no data, and message says why
 	message  string
+	kind     Kind // of the rule; empty: rejected
 }
 
 // table is an opened file.

@@ -38,6 +38,7 @@ const (
 	RuleRestricted    = "restricted" // an identity or telephone number was put away
 	RuleExercise      = "exercise"
 	RuleEncoding      = "encoding_guessed"
+	RuleBadText       = "encoding"  // bytes that are no text in the file's encoding
 	RuleTitleRow      = "title_row" // text above the header
 	RuleCRSUnknown    = "crs_unknown"
 	RuleProjected     = "projected_numbers" // metres where degrees belong

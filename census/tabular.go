@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // headerSearch is how many rows at the top may be titles.
@@ -60,6 +61,7 @@ func findHeader(rows [][]string, wanted []string) int {
 
 // headerText is a column's name without the line breaks and marks of forms.
 func headerText(s string) string {
+	s = strings.ToValidUTF8(s, "\ufffd")
 	s = strings.Join(strings.Fields(strings.ReplaceAll(s, "\u3000", " ")), " ")
 	return strings.TrimSpace(strings.Trim(s, "*＊\ufeff\u200b"))
 }
@@ -103,6 +105,10 @@ func tableRow(line int64, names, cells []string) (record, bool) {
 	r := record{row: line, values: make(map[string]any, len(names))}
 	first := ""
 	for i, c := range cells {
+		if !utf8.ValidString(c) { // a damaged name must not pass for a name
+			r.rule, r.kind, r.message = RuleBadText, Quarantined, fmt.Sprintf("第 %d 列有不合编码的字节 (bytes that are no text): %s", i+1, clip(strings.ToValidUTF8(c, "\ufffd"), 40))
+			c = strings.ToValidUTF8(c, "\ufffd")
+		}
 		c = plainText(c)
 		if first == "" {
 			first = c
@@ -117,7 +123,7 @@ func tableRow(line int64, names, cells []string) (record, bool) {
 		r.values[n] = ""
 	}
 	if isTotalRow(first) {
-		r.rule, r.message = RuleTotalRow, fmt.Sprintf("合计行,不是数据 (a total, not data): %s", clip(first, 30))
+		r.rule, r.kind, r.message = RuleTotalRow, Rejected, fmt.Sprintf("合计行,不是数据 (a total, not data): %s", clip(first, 30))
 	}
 	return r, true
 }
@@ -125,7 +131,7 @@ func tableRow(line int64, names, cells []string) (record, bool) {
 // titleRemarks reports what stood above the header.
 func titleRemarks(t *table, rows [][]string, lines []int64) {
 	for i, row := range rows {
-		if text := strings.TrimSpace(strings.Join(row, " ")); text != "" {
+		if text := strings.TrimSpace(strings.ToValidUTF8(strings.Join(row, " "), "\ufffd")); text != "" {
 			t.remark(lines[i], RuleTitleRow, "标题行,已跳过 (title row, skipped): "+clip(text, 60))
 		}
 	}

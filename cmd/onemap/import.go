@@ -127,6 +127,9 @@ func printReport(out io.Writer, r census.Report) {
 	}
 	_ = w.Flush()
 	fmt.Fprintf(out, "  新增 inserted %d · 更新 updated %d · 未变 unchanged %d · 删除 deleted %d\n", c.Inserted, c.Updated, c.Unchanged, c.Deleted)
+	for _, n := range r.Notes {
+		printNotes(out, n)
+	}
 	for _, rc := range r.RuleCounts() {
 		fmt.Fprintf(out, "  %-11s %-22s %d\n", rc.Kind, rc.Rule, rc.Count)
 	}
@@ -142,6 +145,13 @@ func printReport(out io.Writer, r census.Report) {
 		fmt.Fprintf(out, "    %s 第 %d 行 row: %s: %s\n", i.File, i.Row, i.Rule, i.Message)
 	}
 	fmt.Fprintf(out, "  撤回 · to take it back: onemap import --revert %s\n", r.ID())
+}
+
+// printNotes says how a file was understood.
+func printNotes(out io.Writer, n census.FileNotes) {
+	for _, m := range n.Remarks {
+		fmt.Fprintf(out, "  %s: %s\n", n.File, m)
+	}
 }
 
 func printTotal(out io.Writer, reports []census.Report) {
