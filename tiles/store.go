@@ -177,6 +177,9 @@ func (q *question) columns(l part) (columns, props string) {
 	if l.layer.LevelField != "" && mayBeArea(l.layer) {
 		worst = "coalesce(t." + ident(l.layer.LevelField) + " <= 2, false)"
 	}
+	if mayBeArea(l.layer) && standsForAPoint(l.layer.Symbol) {
+		worst = "true"
+	}
 	small, tiny := "false", "false"
 	if q.sizes(l.layer) {
 		area := ""
@@ -255,6 +258,17 @@ func property(f registry.Field) string {
 // pixel is a few metres, and looking costs more than drawing.
 func (q *question) sizes(l *registry.Layer) bool {
 	return mayBeArea(l) && isLonLat(l.SRID) && q.req.Z <= 12
+}
+
+// standsForAPoint says whether a layer is drawn as symbols: a shelter's site is under
+// half a pixel in the view of the county, and the shelter must still be there.
+// The others are drawn as fills and lines, where nothing is lost with a speck.
+func standsForAPoint(symbol string) bool {
+	switch symbol {
+	case "fill", "contour", "density", "building", "water", "boundary", "grid", "sketch", "line", "road", "lifeline", "block":
+		return false
+	}
+	return true
 }
 
 func mayBeArea(l *registry.Layer) bool {

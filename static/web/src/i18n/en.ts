@@ -150,6 +150,7 @@ export const en = {
   export_png_done: 'Picture saved: {name}',
   export_png_failed: 'The picture was not made: {why}',
   print: 'Print',
+  print_hint: 'To print the map, use More → Print, or press Ctrl+P on the map page.',
   print_busy: 'Preparing to print…',
   as_of: 'as of {time}',
   legend: 'Legend',

@@ -149,6 +149,7 @@ export const zh = {
   export_png_done: '图片已保存:{name}',
   export_png_failed: '图片没有生成:{why}',
   print: '打印',
+  print_hint: '打印地图请用“更多 → 打印”,或在地图页按 Ctrl+P。',
   print_busy: '正在准备打印…',
   as_of: '截至 {time}',
   legend: '图例',

@@ -5,8 +5,17 @@ export function number(value: number, lang: Lang, digits = 3): string {
   return new Intl.NumberFormat(lang, { maximumFractionDigits: digits }).format(value)
 }
 
+const raised: Record<string, string> = { '-': '⁻', 0: '⁰', 1: '¹', 2: '²', 3: '³', 4: '⁴', 5: '⁵', 6: '⁶', 7: '⁷', 8: '⁸', 9: '⁹' }
+
+/** tiny writes what rounding would turn into nothing, as the standards print it: 3×10⁻⁵. */
+function tiny(value: number): string {
+  const [digits, power = '0'] = value.toExponential(2).split('e')
+  return `${Number(digits)}×10${[...power.replace('+', '')].map((c) => raised[c]).join('')}`
+}
+
 export function measure(value: number, unit: string | null, lang: Lang): string {
   const size = Math.abs(value)
+  if (size > 0 && size < 0.001) return unit ? `${tiny(value)} ${unit}` : tiny(value)
   const digits = size >= 100 ? 1 : size >= 10 ? 2 : 3
   const text = number(value, lang, Number.isInteger(value) ? 0 : digits)
   return unit ? `${text} ${unit}` : text
@@ -95,12 +104,23 @@ export function show(field: Field, value: unknown, lists: Record<string, CodeLis
         if (value.length === 0) return null
         if (value.every((v) => typeof v !== 'object' || v === null)) return bare(value.join(lang === 'en' ? ', ' : '、'))
       } else if (typeof value === 'object' && Object.keys(value as object).length === 0) return null
+      if (Array.isArray(value)) return bare(value.map((v) => entry(v, lang)).join(lang === 'en' ? '; ' : ';'))
       return bare(typeof value === 'string' ? value : JSON.stringify(value), true)
     default: {
+      if (field.name === 'hazards_served' && typeof value === 'string') {
+        return bare(value.split(',').map((v) => codeTitle(lists.hazard, v.trim()) ?? v).join(lang === 'en' ? ', ' : '、'))
+      }
       const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
       return bare(text, field.name === 'code' || field.name.endsWith('_code') || field.name.endsWith('_no'))
     }
   }
+}
+
+/** entry is one line of a list inside a record, such as a substance with its quantities. */
+function entry(value: unknown, lang: Lang): string {
+  if (typeof value !== 'object' || value === null) return String(value)
+  return Object.entries(value as Record<string, unknown>).filter(([, v]) => v !== null && v !== '')
+    .map(([k, v]) => (k === 'substance' || k === 'name' ? String(v) : `${k} ${typeof v === 'number' ? measure(v, null, lang) : String(v)}`)).join(' ')
 }
 
 /** ago says how old something is, in one unit. */

@@ -1,6 +1,6 @@
 import { tick } from 'svelte'
 import { app } from './app.svelte.ts'
-import { exportPNG } from './export.ts'
+import { exportPNG, print } from './export.ts'
 
 const editable = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && (target as HTMLInputElement).type !== 'checkbox')
@@ -24,6 +24,8 @@ export async function focusPanel(tab: 'layers' | 'list'): Promise<void> {
 /** onKey serves the single-letter keys; the map's own arrow and zoom keys are MapLibre's. */
 export function onKey(e: KeyboardEvent): void {
   if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === 'k') { e.preventDefault(); focusSearch(); return }
+  // The browser's own print would put a blank canvas on paper.
+  if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === 'p') { e.preventDefault(); void print(); return }
   if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing || editable(e.target)) return
   if (app.helpOpen) return
   switch (e.key) {

@@ -51,6 +51,14 @@ describe('fields of the catalogue', () => {
     expect(text(field({ name: 'built_year', type: 'integer' }), 2017)).toBe('2017')
     expect(text(field({ name: 'persons', type: 'integer' }), 2017)).toBe('2,017')
   })
+  it('never rounds a small number to nothing', () => {
+    expect(text(field({ type: 'number', unit: '次/年' }), 0.00003)).toBe('3×10⁻⁵ 次/年')
+    expect(text(field({ type: 'number' }), 0)).toBe('0')
+    expect(text(field({ type: 'number' }), 0.25)).toBe('0.25')
+  })
+  it('writes lists inside a record as words', () => {
+    expect(text(field({ type: 'json' }), [{ substance: '氢', q_t: 0.98 }, { substance: '氨', q_t: 25 }])).toBe('氢 q_t 0.98;氨 q_t 25')
+  })
   it('marks codes and identifiers for copying', () => {
     expect(show(field({ name: 'admin_code' }), '990100', lists, 'en', 'y', 'n')?.code).toBe(true)
     expect(show(field({ name: 'address' }), '990100', lists, 'en', 'y', 'n')?.code).toBe(false)
