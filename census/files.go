@@ -34,7 +34,8 @@ func IsManifest(path string) bool {
 	return false
 }
 
-// ImportFile brings one file into one layer. Fields are matched by name and title.
+// ImportFile brings one file into one layer. Fields are matched by name,
+// title and the usual synonyms; a file in which nothing is recognised is refused.
 func (im *Importer) ImportFile(ctx context.Context, path string, opt FileOptions) (Report, error) {
 	base := filepath.Base(path)
 	name := strings.TrimSuffix(base, filepath.Ext(base))
@@ -100,34 +101,19 @@ func (im *Importer) guess(ctx context.Context, path string, e *Entry, cat *catal
 		return nil, err
 	}
 	defer t.close()
-	for _, f := range t.fields {
-		if col, ok := cat.layers[e.Layer].match(f); ok && col == "code" {
+	layer := cat.layers[e.Layer]
+	if !t.shapes {
+		e.Geometry = coordinateColumns(t.fields)
+	}
+	for f, col := range layer.assign(t.fields, true) {
+		if col == "code" {
 			e.Key = KeyFields{f}
-			break
 		}
 	}
-	if t.shapes {
-		return []Entry{*e}, nil
+	if err := layer.recognised(t, e); err != nil {
+		return nil, err
 	}
-	lower := func(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
-	for _, f := range t.fields {
-		switch lower(f) {
-		case "lon", "lng", "long", "longitude", "经度", "經度", "东经", "東經", "x", "坐标x", "x坐标":
-			e.Geometry.Lon = f
-		case "lat", "latitude", "纬度", "緯度", "北纬", "北緯", "y", "坐标y", "y坐标":
-			e.Geometry.Lat = f
-		case "坐标", "座標", "经纬度", "經緯度", "位置坐标", "coordinates", "lonlat":
-			e.Geometry.Pair = f
-		}
-	}
-	switch {
-	case e.Geometry.Lon != "" && e.Geometry.Lat != "":
-		e.Geometry.Pair = ""
-	case e.Geometry.Pair != "":
-		e.Geometry.Lon, e.Geometry.Lat = "", ""
-	default:
-		e.Geometry = GeometryRule{None: true}
-	}
+	e.loose = true
 	return []Entry{*e}, nil
 }
 
@@ -275,12 +261,7 @@ func (r *run) file(ctx context.Context, e *Entry, t *table, layer *layerInfo, ad
 	if r.area != nil {
 		mp.area = &r.area.bound
 	}
-	notes := FileNotes{File: t.file}
-	for _, i := range t.remarks {
-		if i.Row == 0 {
-			notes.Remarks = append(notes.Remarks, i.Message)
-		}
-	}
+	notes := mp.notes(t)
 	if !emit(item{file: t.file, issues: t.remarks, notes: &notes}) {
 		return false, nil
 	}

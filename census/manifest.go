@@ -59,6 +59,8 @@ type Entry struct {
 	Exercise   *Match              `yaml:"exercise"`
 	Admin      *AdminRule          `yaml:"admin"`
 	Area       *string             `yaml:"area"` // overrides the manifest's; "" switches the test off
+
+	loose bool // nobody wrote this entry: synonyms count too
 }
 
 // KeyFields are the source fields that name a row, or `content`.

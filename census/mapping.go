@@ -26,12 +26,12 @@ type mapper struct {
 	crs   geo.CRS
 	area  *orb.Bound // of the area the data lies in, to tell swapped ordinates
 
-	auto map[string]string // source field -> column, where the entry maps nothing
-	used map[string]bool   // source fields a column takes as they are
+	auto  map[string]string // source field -> column, where the entry maps nothing
+	units map[string]string // source field -> unit its name gives, where it is not the column's
 }
 
 func newMapper(e *Entry, t *table, layer *layerInfo, cat *catalogue, admin *adminIndex, loc *time.Location) (*mapper, error) {
-	m := &mapper{entry: e, layer: layer, cat: cat, admin: admin, loc: loc, auto: map[string]string{}, used: map[string]bool{}}
+	m := &mapper{entry: e, layer: layer, cat: cat, admin: admin, loc: loc, units: map[string]string{}}
 	crs, _, err := geo.ParseCRS(e.CRS)
 	if err != nil {
 		return nil, err
@@ -53,10 +53,12 @@ func newMapper(e *Entry, t *table, layer *layerInfo, cat *catalogue, admin *admi
 		}
 	}
 	if len(e.Fields) == 0 {
-		taken := map[string]bool{}
-		for _, f := range t.fields {
-			if col, ok := layer.match(f); ok && !taken[col] {
-				m.auto[f], taken[col] = col, true
+		m.auto = layer.assign(t.fields, e.loose)
+		for f, name := range m.auto {
+			if f == e.Geometry.Lon || f == e.Geometry.Lat || f == e.Geometry.Pair {
+				delete(m.auto, f)
+			} else if unit := headerUnit(f, layer.columns[name]); unit != "" {
+				m.units[f] = unit
 			}
 		}
 	}
@@ -138,7 +140,13 @@ func (m *mapper) feature(t *table, r record) (Feature, *Issue) {
 		}
 	}
 	for from, name := range m.auto {
-		if i := set(name, r.values[from], from, plainText(r.values[from])); i != nil {
+		value, text := r.values[from], plainText(r.values[from])
+		if unit := m.units[from]; unit != "" {
+			if _, err := strconv.ParseFloat(strings.ReplaceAll(text, ",", ""), 64); err == nil {
+				value = text + unit
+			}
+		}
+		if i := set(name, value, from, text); i != nil {
 			return f, i
 		}
 	}

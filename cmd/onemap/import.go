@@ -152,6 +152,12 @@ func printNotes(out io.Writer, n census.FileNotes) {
 	for _, m := range n.Remarks {
 		fmt.Fprintf(out, "  %s: %s\n", n.File, m)
 	}
+	if len(n.Mapped) > 0 {
+		fmt.Fprintf(out, "  %s: 对应的列 · mapped: %s\n", n.File, strings.Join(n.Mapped, ", "))
+	}
+	if len(n.Unmapped) > 0 {
+		fmt.Fprintf(out, "  %s: 未对应的列 · not mapped: %s (原样保存在 attrs · kept in attrs)\n", n.File, strings.Join(n.Unmapped, ", "))
+	}
 }
 
 func printTotal(out io.Writer, reports []census.Report) {
