@@ -65,6 +65,7 @@ type LoadOptions struct {
 	Progress func(Progress)
 
 	scopes *scopeIndex // nil: read it
+	area   *region     // instead of Area
 }
 
 // Progress is called now and then from one goroutine.

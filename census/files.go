@@ -55,7 +55,13 @@ func (im *Importer) ImportFile(ctx context.Context, path string, opt FileOptions
 	if m.Files, err = im.guess(ctx, path, e, cat); err != nil {
 		return Report{}, err
 	}
-	return im.entry(ctx, m, &m.Files[0], []string{path}, opt, &surroundings{cat: cat})
+	around := &surroundings{cat: cat}
+	if layer != "admin" { // new units may lie anywhere
+		if around.area, err = im.store.homeRegion(ctx); err != nil {
+			return Report{}, err
+		}
+	}
+	return im.entry(ctx, m, &m.Files[0], []string{path}, opt, around)
 }
 
 // open opens a file, and refuses one whose coordinate system PostGIS cannot convert.
@@ -81,6 +87,7 @@ type surroundings struct {
 	cat    *catalogue
 	admin  *adminIndex // nil: not read yet, or no longer true
 	scopes *scopeIndex
+	area   *region // of a file nobody described
 }
 
 func (s *surroundings) read(ctx context.Context, store *store) (err error) {
@@ -210,7 +217,7 @@ func (im *Importer) entry(ctx context.Context, m *Manifest, e *Entry, files []st
 	if e.Layer == "admin" {
 		defer func() { around.admin = nil }()
 	}
-	load := LoadOptions{scopes: around.scopes, Mode: e.Mode, Accept: opt.Accept, Actor: opt.Actor, RulesSHA256: e.digest(), Area: m.area(e)}
+	load := LoadOptions{scopes: around.scopes, area: around.area, Mode: e.Mode, Accept: opt.Accept, Actor: opt.Actor, RulesSHA256: e.digest(), Area: m.area(e)}
 	var names []string
 	sum := sha256.New()
 	for _, f := range files {

@@ -196,7 +196,7 @@ func (im *Importer) load(ctx context.Context, ds Dataset, cat *catalogue, opt Lo
 		}
 	}
 	r.stager = newStager(cat, scopes)
-	if opt.Area != "" {
+	if r.area = opt.area; r.area == nil && opt.Area != "" {
 		if r.area, err = im.store.region(ctx, opt.Area); err != nil {
 			return r.report, err
 		}

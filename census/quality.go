@@ -90,6 +90,9 @@ func judge(f *Feature, layer *layerInfo, area *region, lim limits) *Issue {
 	if g == nil {
 		return nil
 	}
+	if p, ok := g.(orb.Point); ok && p == (orb.Point{}) {
+		return stop(RuleNullIsland, "", "坐标为 0, 0,多为未填 (coordinates 0, 0: most likely never filled in)", nil)
+	}
 	if n := geo.VertexCount(g); n > lim.vertices {
 		return stop(geo.CodeVertices, "", fmt.Sprintf("节点 %d 个,超过上限 (too many vertices)", n), nil)
 	}

@@ -23,6 +23,7 @@ const (
 	RuleAdminUnknown  = "admin_unknown"   // no such unit
 	RuleAdminMismatch = "admin_mismatch"  // lies elsewhere than it says
 	RuleOutside       = "outside_area"
+	RuleNullIsland    = "null_island" // 0, 0: a form's empty coordinates
 	RuleSwapped       = "lonlat_swapped"
 	RuleUnplaced      = "unplaced"      // by the manifest: only an address
 	RuleNullGeometry  = "null_geometry" // the file has a shape for others

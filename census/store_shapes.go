@@ -16,8 +16,26 @@ func (s *store) region(ctx context.Context, code string) (*region, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.regionIn(ctx, scope)
+}
+
+// homeRegion gives the shapes of the area this house is for: the unit chosen as
+// home, else the largest units it knows. nil where it knows none.
+func (s *store) homeRegion(ctx context.Context) (*region, error) {
+	var code string
+	err := s.pool.QueryRow(ctx, s.fixed.Get("home_code")).Scan(&code)
+	if err != nil {
+		return nil, fmt.Errorf("census: home_code: %w", err)
+	}
+	if code == "" {
+		return s.regionIn(ctx, geo.Everywhere())
+	}
+	return s.region(ctx, code)
+}
+
+func (s *store) regionIn(ctx context.Context, scope geo.Scope) (*region, error) {
 	var shapes []orb.Geometry
-	err = s.rows(ctx, "area_shapes", []any{scope}, func(r pgx.Rows) error {
+	err := s.rows(ctx, "area_shapes", []any{scope}, func(r pgx.Rows) error {
 		var g geo.Shape
 		if err := r.Scan(&g); err != nil {
 			return err

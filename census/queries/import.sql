@@ -144,6 +144,9 @@ select feature, op::text from import_change where import = $1 and layer = $2 and
 -- name: restricted_forget
 delete from restricted.attribute where layer = $1 and feature = any ($2::uuid[])
 
+-- name: home_code
+select coalesce((select value ->> 'code' from setting where key = 'home'), '')
+
 -- name: home_same
 select exists (select from setting where key = 'home' and value = $1::jsonb)
 
