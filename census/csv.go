@@ -136,7 +136,7 @@ func csvTop(r *csv.Reader) (rows [][]string, lines []int64, err error) {
 		rows, lines = append(rows, cells), append(lines, int64(line))
 	}
 	if len(rows) == 0 {
-		return nil, nil, errors.New("文件为空 (the file is empty)")
+		return nil, nil, errEmptyFile
 	}
 	return rows, lines, nil
 }

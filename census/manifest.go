@@ -348,12 +348,14 @@ func (m *Manifest) ResolveRoot(manifestPath, override string) string {
 }
 
 // files lists the paths of an entry under root, sorted. A path that leads out of
-// root is refused: a manifest may come from somebody else.
+// root is refused, by its own words or by a link on the way: a manifest may come
+// from somebody else.
 func (e *Entry) files(root string) ([]string, error) {
 	rel := filepath.FromSlash(e.Path)
 	if !filepath.IsLocal(rel) {
-		return nil, fmt.Errorf("%w: %s: path %q leads out of the root", ErrManifest, e.Name, e.Path)
+		return nil, e.outside(e.Path)
 	}
+	paths := []string{filepath.Join(root, rel)}
 	if strings.ContainsAny(filepath.Base(rel), "*?[") {
 		matches, err := fs.Glob(os.DirFS(root), filepath.ToSlash(rel))
 		if err != nil {
@@ -366,7 +368,27 @@ func (e *Entry) files(root string) ([]string, error) {
 		for i := range matches {
 			matches[i] = filepath.Join(root, filepath.FromSlash(matches[i]))
 		}
-		return matches, nil
+		paths = matches
 	}
-	return []string{filepath.Join(root, rel)}, nil
+	real, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrManifest, err)
+	}
+	for _, p := range paths {
+		to, err := filepath.EvalSymlinks(p)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // said when it is opened
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrManifest, e.Name, err)
+		}
+		if in, err := filepath.Rel(real, to); err != nil || !filepath.IsLocal(in) {
+			return nil, e.outside(filepath.Base(p))
+		}
+	}
+	return paths, nil
+}
+
+func (e *Entry) outside(path string) error {
+	return fmt.Errorf("%w: %s: 路径 %q 通向数据目录之外 (the path leads out of the root)", ErrManifest, e.Name, path)
 }

@@ -23,6 +23,9 @@ import (
 // ErrFile means a file cannot be read as what it is or claims to be.
 var ErrFile = errors.New("census: file")
 
+// errEmptyFile is what people see of a file without content.
+var errEmptyFile = errors.New("文件是空的 · the file is empty")
+
 // record is one row as it was read.
 type record struct {
 	row      int64
@@ -86,6 +89,9 @@ func (o *opener) open(ctx context.Context, s source) (*table, error) {
 	info, err := os.Stat(s.path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	if info.Mode().IsRegular() && info.Size() == 0 {
+		return nil, fmt.Errorf("%w: %s: %w", ErrFile, s.name, errEmptyFile)
 	}
 	var t *table
 	switch ext := strings.ToLower(filepath.Ext(s.path)); {

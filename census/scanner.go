@@ -111,7 +111,7 @@ func (s *scanner) features(yield func(raw []byte, tooLarge bool) bool) error {
 		c, err := s.skipSpace()
 		if errors.Is(err, io.EOF) {
 			if !found {
-				return errors.New("文件为空 (the file is empty)")
+				return errEmptyFile
 			}
 			return nil
 		}

@@ -25,12 +25,14 @@ func openXLSX(s source) (*table, error) {
 	if s.sublayer != "" {
 		sheets = []string{s.sublayer}
 	}
+	empty := true
 	for _, sheet := range sheets {
 		top, lines, err := xlsxTop(f, sheet)
 		if err != nil {
 			t.close()
 			return nil, fmt.Errorf("%w: %s: %w", ErrFile, s.name, err)
 		}
+		empty = empty && len(top) == 0
 		h := findHeader(top, s.wanted)
 		if h < 0 {
 			continue
@@ -41,6 +43,9 @@ func openXLSX(s source) (*table, error) {
 		return t, nil
 	}
 	t.close()
+	if empty {
+		return nil, fmt.Errorf("%w: %s: %w", ErrFile, s.name, errEmptyFile)
+	}
 	return nil, fmt.Errorf("%w: %s: 找不到表头 (no header row found) in %s", ErrFile, s.name, clip(strings.Join(sheets, ", "), 100))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -13,6 +14,7 @@ import (
 
 	"onemap/census"
 	"onemap/internal/gdal"
+	"onemap/internal/geo"
 )
 
 // importFlags are what onemap import takes.
@@ -39,6 +41,17 @@ func importCommand(ctx context.Context, env environment, args []string) error {
 	}
 	if (len(words) == 1) == (f.revert != "") || len(words) > 1 {
 		return usagef("应给出一个文件或清单,或 --revert ID · name one FILE or MANIFEST.yaml, or --revert ID")
+	}
+	if f.revert == "" { // what the arguments alone tell is said before a database is started
+		if !census.IsManifest(words[0]) && f.layer == "" {
+			return usagef("单个文件须用 --layer 指定图层,如 --layer hazards · a single file needs --layer, such as --layer hazards")
+		}
+		if _, err := os.Stat(words[0]); err != nil {
+			return fmt.Errorf("打不开文件 · cannot open the file: %w", err)
+		}
+		if _, _, err := geo.ParseCRS(f.crs); err != nil {
+			return usageError{err}
+		}
 	}
 	log, err := f.logger()
 	if err != nil {

@@ -25,6 +25,11 @@ func TestImportCommand(t *testing.T) {
 	if _, err := os.Stat(issues); err != nil {
 		t.Error(err)
 	}
+	for _, words := range []string{"可容纳人数 → capacity", "编码 → code"} {
+		if !strings.Contains(out, words) {
+			t.Errorf("no %q in\n%s", words, out)
+		}
+	}
 	id := regexp.MustCompile(`--revert ([0-9a-f-]{36})`).FindStringSubmatch(out)
 	if id == nil {
 		t.Fatalf("no import id in\n%s", out)
@@ -40,9 +45,61 @@ func TestImportCommand(t *testing.T) {
 			t.Errorf("%v: code %d", args, code)
 		}
 	}
-	for _, args := range [][]string{{"import", filepath.Join(dir, "absent.csv"), "--layer", "shelters"}, {"import", csv}, {"import", "--revert", "x"}} {
+	for _, args := range [][]string{{"import", filepath.Join(dir, "absent.csv"), "--layer", "shelters"}, {"import", "--revert", "x"}} {
 		if code, _, errs := runOnemap(t, append(args, "--data", data)...); code != exitFailed || errs == "" {
 			t.Errorf("%v: code %d\n%s", args, code, errs)
 		}
+	}
+}
+
+// What the arguments alone tell is told before a database comes to life.
+func TestImportChecksItsArgumentsFirst(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	file := filepath.Join(dir, "f.geojson")
+	if err := os.WriteFile(file, []byte(`{"type":"FeatureCollection","features":[]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		code int
+		args []string
+	}{
+		{exitUsage, []string{"import", file}},
+		{exitUsage, []string{"import", file, "--layer", "hazards", "--crs", "EPSG:banana"}},
+		{exitFailed, []string{"import", filepath.Join(dir, "absent.csv"), "--layer", "hazards"}},
+		{exitFailed, []string{"import", filepath.Join(dir, "absent.yaml")}},
+	} {
+		code, _, errs := runOnemap(t, append(c.args, "--data", data)...)
+		if code != c.code || errs == "" {
+			t.Errorf("%v: code %d\n%s", c.args, code, errs)
+		}
+		if _, err := os.Stat(data); !os.IsNotExist(err) {
+			t.Fatalf("%v: a database was made: %v", c.args, err)
+		}
+	}
+}
+
+// A text in which nothing is recognised is refused with the fields it could fill.
+func TestImportRefusesWhatItDoesNotUnderstand(t *testing.T) {
+	data := dataDir(t)
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		p := filepath.Join(dir, name)
+		if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for path, want := range map[string]string{
+		file("other.csv", "甲,乙,丙\n一,二,三\n"): "甲, 乙, 丙",
+		file("empty.csv", ""):               "文件是空的 · the file is empty",
+	} {
+		if code, _, errs := runOnemap(t, "import", path, "--layer", "hazards", "--data", data); code != exitFailed || !strings.Contains(errs, want) {
+			t.Errorf("%s: code %d\n%s", path, code, errs)
+		}
+	}
+	code, out, _ := runOnemap(t, "import", file("part.csv", "隐患名称,经度,纬度,甲\n大湾村滑坡,119.25,34.15,一\n"), "--layer", "hazards", "--data", data)
+	if code != exitDone || !strings.Contains(out, "隐患名称 → name") || !strings.Contains(out, "未对应的列 · not mapped: 甲 (原样保存在 attrs") {
+		t.Errorf("code %d\n%s", code, out)
 	}
 }
