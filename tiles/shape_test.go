@@ -225,6 +225,20 @@ func TestSmallAreas(t *testing.T) {
 	}
 }
 
+// TestSitesStay: what is drawn as a symbol is there at every zoom, however small its
+// site; a shelter that vanishes in the view of the county would be taken for missing.
+func TestSitesStay(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`insert into shelters (name, geom) values ('site', ST_MakeEnvelope(110.5, 30.5, 110.5005, 30.5005, 4490))`)
+	low := w.tile(at(110.5, 30.5, 8, "shelters"))
+	if low.Empty || low.Dropped != "" {
+		t.Fatalf("the site is not there: dropped %q", low.Dropped)
+	}
+	if f := decodeTile(t, low)[0].features; len(f) != 1 || ringArea(f[0].parts[0]) == 0 {
+		t.Errorf("drawn as %+v", f)
+	}
+}
+
 func TestTimeChangesThePicture(t *testing.T) {
 	start := time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
 	now := start

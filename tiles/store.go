@@ -323,7 +323,7 @@ func (q *question) geometry(l part) string {
 		return q.fill("tile_geometry", "g", g, "bounds", bounds, "buffer", strconv.Itoa(buffer))
 	}
 	s := tile(g)
-	if l.layer.LevelField != "" && q.sizes(l.layer) {
+	if (l.layer.LevelField != "" || standsForAPoint(l.layer.Symbol)) && q.sizes(l.layer) {
 		box := ""
 		if flat {
 			box = q.fill("worst_box_flat", "half_box_degrees", q.share("box_degrees", "float8", 4*unitDegrees(z)))

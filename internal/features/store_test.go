@@ -206,7 +206,7 @@ func TestARowNamesItsOwnSource(t *testing.T) {
 	exec(t, conn, `insert into dataset (name, title, source_dept, source_date) values ('a', '甲表', '民政局', '2026-05-01'), ('b', '乙表', null, null)`)
 	exec(t, conn, `insert into shelters (name, dataset, source_key) select d.name, d.id, '1' from dataset d`)
 	layer, _ := snap.Layer("shelters")
-	for _, at := range []features.Times{features.At(time.Now()), {AsOf: ptr(time.Now())}} {
+	for _, at := range []features.Times{features.At(time.Now()), {AsOf: new(time.Now())}} {
 		page, err := store.Items(t.Context(), everybody(), features.ItemsQuery{Layer: layer, Limit: 10, Times: at})
 		if err != nil {
 			t.Fatal(err)
@@ -230,5 +230,3 @@ func TestARowNamesItsOwnSource(t *testing.T) {
 		}
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
