@@ -36,6 +36,14 @@ func TestSingleFileLiesInTheHomeArea(t *testing.T) {
 	r = h.file(t, write(t, "d.csv", "编号,名称,经度,纬度\n1,在内,119.25,34.15\n4,在外,100,30\n5,也写反,34.2,119.2\n"), opt)
 	wantCounts(t, r, Counts{Read: 3, Accepted: 1, Quarantined: 2, Inserted: 1})
 	hasRule(t, r, Quarantined, RuleOutside, 1)
+	// The demo county is nobody's area.
+	if _, err := h.conn.Exec(ctx, `update dataset set demo = true where id in (select dataset from admin)`); err != nil {
+		t.Fatal(err)
+	}
+	wantCounts(t, h.file(t, write(t, "demo.csv", "编号,名称,经度,纬度\n1,在外,100,30\n"), opt), Counts{Read: 1, Accepted: 1, Inserted: 1})
+	if _, err := h.conn.Exec(ctx, `update dataset set demo = false`); err != nil {
+		t.Fatal(err)
+	}
 	// Both numbers could be latitudes, but only turned round do they lie at home.
 	if _, err := h.conn.Exec(ctx, `delete from admin`); err != nil {
 		t.Fatal(err)

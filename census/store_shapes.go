@@ -16,11 +16,13 @@ func (s *store) region(ctx context.Context, code string) (*region, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.regionIn(ctx, scope)
+	return s.regionIn(ctx, scope, true)
 }
 
 // homeRegion gives the shapes of the area this house is for: the unit chosen as
-// home, else the largest units it knows. nil where it knows none.
+// home, else the largest units it knows. nil where it knows none. The demo county
+// is nobody's area: a bureau's first own file must not be refused for lying outside
+// a place that does not exist.
 func (s *store) homeRegion(ctx context.Context) (*region, error) {
 	var code string
 	err := s.pool.QueryRow(ctx, s.fixed.Get("home_code")).Scan(&code)
@@ -28,14 +30,18 @@ func (s *store) homeRegion(ctx context.Context) (*region, error) {
 		return nil, fmt.Errorf("census: home_code: %w", err)
 	}
 	if code == "" {
-		return s.regionIn(ctx, geo.Everywhere())
+		return s.regionIn(ctx, geo.Everywhere(), false)
 	}
-	return s.region(ctx, code)
+	scope, err := geo.ParseScope(code)
+	if err != nil {
+		return nil, err
+	}
+	return s.regionIn(ctx, scope, false)
 }
 
-func (s *store) regionIn(ctx context.Context, scope geo.Scope) (*region, error) {
+func (s *store) regionIn(ctx context.Context, scope geo.Scope, demo bool) (*region, error) {
 	var shapes []orb.Geometry
-	err := s.rows(ctx, "area_shapes", []any{scope}, func(r pgx.Rows) error {
+	err := s.rows(ctx, "area_shapes", []any{scope, demo}, func(r pgx.Rows) error {
 		var g geo.Shape
 		if err := r.Scan(&g); err != nil {
 			return err

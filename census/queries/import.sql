@@ -31,7 +31,9 @@ select coalesce(sum(st_npoints(geom)), 0) from admin where valid_to is null and 
 select scope, geom from admin where valid_to is null and geom is not null order by rank desc, fid
 
 -- name: area_shapes
-with inside as (select rank, geom from admin where valid_to is null and geom is not null and scope <@ $1::int8range)
+with inside as (select rank, geom from admin
+  where valid_to is null and geom is not null and scope <@ $1::int8range
+    and ($2::boolean or not exists (select from dataset d where d.id = admin.dataset and d.demo)))
 select geom from inside where rank = (select min(rank) from inside)
 
 -- name: srid_known
