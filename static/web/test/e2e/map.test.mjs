@@ -296,8 +296,10 @@ describe('live', () => {
     await a.page.locator('[data-banner="lost"]').waitFor()
     assert.match(await a.page.locator('[data-banner="lost"]').innerText(), /中断.*可以继续查看/s)
     assert.equal(await a.page.evaluate(() => window.__app.scene.total), total)
+    // Asked while the line is still cut: once it is mended the page comes back by
+    // itself, and the button may be gone before anybody reaches it.
+    await a.page.getByRole('button', { name: '立即重试' }).evaluate((b) => b.click())
     line.mend()
-    await a.page.getByRole('button', { name: '立即重试' }).click()
     await until(a.page, () => document.documentElement.dataset.live === 'live')
     await a.page.locator('[data-banner="lost"]').waitFor({ state: 'detached' })
     await a.close()
