@@ -23,7 +23,7 @@ func BenchmarkStatement(b *testing.B) {
 		b.Fatal(err)
 	}
 	layers := []part{{layer: benchLayer()}, {layer: benchLayer()}, {layer: benchLayer()}, {layer: benchLayer()}}
-	req := Request{Layers: []string{"a", "b", "c", "d"}, Z: 12, X: 3300, Y: 1670, Scope: everywhere}
+	req := Request{Layers: []string{"a", "b", "c", "d"}, Z: 12, X: 3300, Y: 1670, Reach: everywhere}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, _, err := p.statement(req, time.Now(), 20000, layers); err != nil {
@@ -34,7 +34,7 @@ func BenchmarkStatement(b *testing.B) {
 
 func BenchmarkKeyAndHit(b *testing.B) {
 	c := newCache(1 << 20)
-	req := Request{Layers: []string{"hazards", "zones"}, Z: 12, X: 3300, Y: 1670, Scope: everywhere, RoleClass: "viewer"}
+	req := Request{Layers: []string{"hazards", "zones"}, Z: 12, X: 3300, Y: 1670, Reach: everywhere}
 	k := makeKey(&req)
 	c.store(&entry{key: k, tile: &Tile{Body: []byte("x")}, layers: req.Layers, room: []int64{1, 1}})
 	now := time.Now()
@@ -62,7 +62,7 @@ func BenchmarkHitParallel(b *testing.B) {
 	c := newCache(64 << 20)
 	var keys []key
 	for x := range 1000 {
-		req := Request{Layers: []string{"hazards", "zones"}, Z: 12, X: x, Y: 1670, Scope: everywhere, RoleClass: "viewer"}
+		req := Request{Layers: []string{"hazards", "zones"}, Z: 12, X: x, Y: 1670, Reach: everywhere}
 		k := makeKey(&req)
 		c.store(&entry{key: k, tile: &Tile{Body: []byte("x")}, layers: req.Layers, room: []int64{1, 1}})
 		keys = append(keys, k)

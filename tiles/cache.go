@@ -27,18 +27,9 @@ func makeKey(r *Request) key {
 	k.layers = join(r.Layers)
 	var buf [256]byte
 	b := buf[:0]
-	for _, s := range r.Scope.Normal() {
-		b = strconv.AppendInt(b, s.Lo, 36)
-		b = append(b, '-')
-		b = strconv.AppendInt(b, s.Hi, 36)
-		b = append(b, ' ')
-	}
 	// Every part is delimited by NUL, which no parameter may contain, so that no
 	// two different requests can read alike.
-	b = append(b, 0)
-	b = append(b, r.RoleClass...)
-	b = append(b, 0)
-	b = strconv.AppendUint(b, r.Epoch, 36)
+	b = append(b, r.Reach.Key()...)
 	b = append(b, 0)
 	if r.Drafts {
 		b = append(b, 'd')

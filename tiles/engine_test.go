@@ -475,12 +475,12 @@ func TestScopeDecidesWhatIsSeen(t *testing.T) {
 		scope geo.Scopes
 		want  string
 	}{
-		{everywhere, "1 2 3"}, {scope("990101"), "1 3"}, {scope("990102"), "2 3"}, {scope("9901"), "1 2 3"},
+		{geo.Scopes{geo.Everywhere()}, "1 2 3"}, {scope("990101"), "1 3"}, {scope("990102"), "2 3"}, {scope("9901"), "1 2 3"},
 		{scope("990101001"), "1 3"}, {scope("88"), "3"}, {scope("990101", "990102"), "1 2 3"}, {geo.Scopes{}, ""},
 	} {
 		for range 2 { // fresh, then from the cache
 			req := at(110.5, 30.5, 12, "hazards")
-			req.Scope = c.scope
+			req.Reach = db.NewReach(db.Areas{Internal: c.scope})
 			var got []string
 			for _, l := range decodeTile(t, w.tile(req)) {
 				for _, f := range l.features {

@@ -33,7 +33,7 @@ func TestNoStaleTile(t *testing.T) {
 	random := func() Request {
 		lon, lat := at()
 		tile := tileAt(lon, lat, 5+r.IntN(10))
-		req := Request{Layers: sets[r.IntN(len(sets))], Z: int(tile.Z), X: int(tile.X), Y: int(tile.Y), Scope: everywhere, RoleClass: "viewer"}
+		req := Request{Layers: sets[r.IntN(len(sets))], Z: int(tile.Z), X: int(tile.X), Y: int(tile.Y), Reach: everywhere}
 		if r.IntN(6) == 0 && len(req.Layers) == 1 && req.Layers[0] == "hazards" {
 			req.Filter = `"level" <= 2`
 		}
@@ -155,7 +155,7 @@ func TestNoStaleTileUnderLoad(t *testing.T) {
 	}
 	w.engine.cache.mu.Unlock()
 	for _, e := range left {
-		req := Request{Layers: e.layers, Z: int(e.key.tile.Z), X: int(e.key.tile.X), Y: int(e.key.tile.Y), Scope: everywhere, RoleClass: "viewer"}
+		req := Request{Layers: e.layers, Z: int(e.key.tile.Z), X: int(e.key.tile.X), Y: int(e.key.tile.Y), Reach: everywhere}
 		fresh, _, err := w.engine.render(context.Background(), e.key, req, w.reg.Now())
 		if err != nil {
 			t.Fatal(err)

@@ -12,11 +12,10 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"onemap/internal/db"
-	"onemap/internal/geo"
 	"onemap/internal/registry"
 )
 
-// LayerInfo is a layer with its figures, for one scope.
+// LayerInfo is a layer with its figures, for one reach.
 type LayerInfo struct {
 	Layer      *registry.Layer
 	Count      int64      // rows shown now
@@ -37,7 +36,7 @@ type known struct {
 	calls singleflight.Group
 }
 
-type figureKey struct{ layer, scope string }
+type figureKey struct{ layer, reach string }
 
 type figure struct {
 	gen    uint64
@@ -84,10 +83,10 @@ func (e *Engine) factsOf(ctx context.Context, snap *registry.Snapshot, layer str
 	return all[layer], nil
 }
 
-// Layers gives every layer with its figures as the scope sees them. Figures are
+// Layers gives every layer with its figures as the reach sees them. Figures are
 // kept until the layer changes; a layer that changes without pause is counted
 // again only after twenty times what counting costs.
-func (e *Engine) Layers(ctx context.Context, scope geo.Scopes) ([]LayerInfo, error) {
+func (e *Engine) Layers(ctx context.Context, reach db.Reach) ([]LayerInfo, error) {
 	snap := e.opts.Registry.Now()
 	var lag time.Duration
 	if e.opts.Feed != nil {
@@ -107,7 +106,7 @@ func (e *Engine) Layers(ctx context.Context, scope geo.Scopes) ([]LayerInfo, err
 				}
 				info.HasFeed = f.feed
 			}
-			fig, err := e.figures(ctx, l, scope, info.HasFeed, false)
+			fig, err := e.figures(ctx, l, reach, info.HasFeed, false)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -127,8 +126,8 @@ func (e *Engine) Layers(ctx context.Context, scope geo.Scopes) ([]LayerInfo, err
 
 // figures gives a layer's figures; exact ones are never older than the layer's last
 // reported change.
-func (e *Engine) figures(ctx context.Context, l *registry.Layer, scope geo.Scopes, feed, exact bool) (figure, error) {
-	k := figureKey{l.ID, scope.String()}
+func (e *Engine) figures(ctx context.Context, l *registry.Layer, reach db.Reach, feed, exact bool) (figure, error) {
+	k := figureKey{l.ID, reach.Key()}
 	e.known.mu.Lock()
 	f, ok := e.known.kept[k]
 	gen := e.known.gen[l.ID]
@@ -139,10 +138,10 @@ func (e *Engine) figures(ctx context.Context, l *registry.Layer, scope geo.Scope
 			return f, nil
 		}
 	}
-	v, err, _ := e.known.calls.Do(k.layer+"\x00"+k.scope+"\x00"+strconv.FormatUint(gen, 36), func() (any, error) {
+	v, err, _ := e.known.calls.Do(k.layer+"\x00"+k.reach+"\x00"+strconv.FormatUint(gen, 36), func() (any, error) {
 		start := time.Now()
 		// Others may wait for this count: who asked first must not take it away.
-		fig, err := e.parts.count(context.WithoutCancel(ctx), e.opts.DB.Query, l, scope, e.opts.Now().UTC())
+		fig, err := e.parts.count(context.WithoutCancel(ctx), e.opts.DB.Query, l, reach, e.opts.Now().UTC())
 		if err != nil {
 			return figure{}, fmt.Errorf("tiles: figures of %s: %w", l.ID, err)
 		}
@@ -164,7 +163,7 @@ func (e *Engine) figures(ctx context.Context, l *registry.Layer, scope geo.Scope
 // dataBound is where a foreign layer's data is, with a margin: outside it a
 // projection need not be defined. nil bounds mean an empty table.
 func (e *Engine) dataBound(ctx context.Context, l *registry.Layer, feed bool) (*bound, error) {
-	f, err := e.figures(ctx, l, db.System("tiles").Read, feed, true)
+	f, err := e.figures(ctx, l, db.Everything(), feed, true)
 	if err != nil {
 		return nil, err
 	}
@@ -200,8 +199,8 @@ type VectorLayer struct {
 
 // TileJSON describes the tiles of these layers. base is put before the path, e.g.
 // https://host.
-func (e *Engine) TileJSON(ctx context.Context, layers []string, base string, lang registry.Lang, scope geo.Scopes) (*TileJSON, error) {
-	req := Request{Layers: layers, Scope: scope}
+func (e *Engine) TileJSON(ctx context.Context, layers []string, base string, lang registry.Lang, reach db.Reach) (*TileJSON, error) {
+	req := Request{Layers: layers, Reach: reach}
 	snap := e.opts.Registry.Now()
 	if err := e.check(snap, &req); err != nil {
 		return nil, err
@@ -228,7 +227,7 @@ func (e *Engine) TileJSON(ctx context.Context, layers []string, base string, lan
 			}
 			feed = f.feed
 		}
-		fig, err := e.figures(ctx, l, scope, feed, false)
+		fig, err := e.figures(ctx, l, reach, feed, false)
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/paulmach/orb"
 
+	"onemap/internal/db"
 	"onemap/internal/feed"
 	"onemap/internal/geo"
 	"onemap/internal/registry"
@@ -25,9 +26,9 @@ func TestLayers(t *testing.T) {
 		('gone', null, null, '990101', '2020-01-01', 'SRID=4490;POINT(120 40)'), ('nowhere', null, null, '990101', null, null)`)
 	w.exec(`insert into zones (name, level, published, geom) values ('draft', 1, false, ST_MakeEnvelope(1, 1, 2, 2, 4490))`)
 	w.settle()
-	find := func(id string, scope geo.Scopes) LayerInfo {
+	find := func(id string, reach db.Reach) LayerInfo {
 		t.Helper()
-		all, err := w.engine.Layers(context.Background(), scope)
+		all, err := w.engine.Layers(context.Background(), reach)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +58,7 @@ func TestLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h := find("hazards", one); h.Count != 2 {
+	if h := find("hazards", db.NewReach(db.Areas{Internal: one})); h.Count != 2 {
 		t.Errorf("in one county %d", h.Count)
 	}
 	w.exec(`insert into hazards (name, geom) values ('c', 'SRID=4490;POINT(110.6 30.5)')`)

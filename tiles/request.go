@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"onemap/internal/geo"
+	"onemap/internal/db"
 )
 
 // Limits of a request.
@@ -49,7 +49,7 @@ func refuse(kind error, code, param, format string, args ...any) error {
 }
 
 // Request asks for one tile. Layers are sorted and unique; Filter is canonical
-// (as [ParsePath] leaves it). The last four say for whom.
+// (as [ParsePath] leaves it). The last two say for whom.
 type Request struct {
 	Layers     []string
 	Z, X, Y    int
@@ -59,10 +59,8 @@ type Request struct {
 	Properties []string   // nil: all tile fields
 	Plan       string     // plan id or series:<id>
 
-	Scope     geo.Scopes
-	RoleClass string
-	Epoch     uint64
-	Drafts    bool // may see rows that are not shown yet, with Plan only
+	Reach  db.Reach
+	Drafts bool // may see rows that are not shown yet, with Plan only
 }
 
 // ParsePath reads the parts of /tiles/{layers}/{z}/{x}/{y}.mvt (y without the

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"onemap/internal/db"
+	"onemap/internal/geo"
 )
 
 func params(pairs ...string) iter.Seq2[string, string] {
@@ -197,14 +200,15 @@ func FuzzFilter(f *testing.F) {
 func TestKeysDiffer(t *testing.T) {
 	now := time.Now()
 	later := now.Add(time.Microsecond)
-	narrow := everywhere[:1:1]
-	narrow = append(narrow[:0:0], narrow[0])
-	narrow[0].Hi--
-	base := Request{Layers: []string{"a", "b"}, Z: 3, X: 1, Y: 2, Scope: everywhere, RoleClass: "viewer"}
+	all := geo.Scopes{geo.Everywhere()}
+	narrow := geo.Scopes{{Lo: all[0].Lo, Hi: all[0].Hi - 1}}
+	base := Request{Layers: []string{"a", "b"}, Z: 3, X: 1, Y: 2, Reach: everywhere}
 	change := []func(*Request){
 		func(r *Request) {}, func(r *Request) { r.Layers = []string{"a"} }, func(r *Request) { r.Z = 4 }, func(r *Request) { r.X = 2 }, func(r *Request) { r.Y = 3 },
-		func(r *Request) { r.Scope = nil }, func(r *Request) { r.Scope = narrow }, func(r *Request) { r.RoleClass = "" }, func(r *Request) { r.RoleClass = "vieweR" },
-		func(r *Request) { r.Epoch = 1 }, func(r *Request) { r.Drafts = true }, func(r *Request) { r.Filter = `"a" = 1` }, func(r *Request) { r.Plan = `"a" = 1` },
+		func(r *Request) { r.Reach = db.Reach{} }, func(r *Request) { r.Reach = db.NewReach(db.Areas{Internal: narrow}) },
+		func(r *Request) { r.Reach = db.NewReach(db.Areas{Internal: all}) }, func(r *Request) { r.Reach = db.NewReach(db.Areas{Public: all}) }, func(r *Request) { r.Reach = db.NewReach(db.Areas{Sensitive: all}) },
+		func(r *Request) { r.Reach = db.NewReach(db.Areas{Internal: all, Demo: true}) }, func(r *Request) { r.Reach = db.NewReach(db.Areas{Internal: all, Class: "viewer"}) },
+		func(r *Request) { r.Reach = db.NewReach(db.Areas{Internal: all, Epoch: 1}) }, func(r *Request) { r.Drafts = true }, func(r *Request) { r.Filter = `"a" = 1` }, func(r *Request) { r.Plan = `"a" = 1` },
 		func(r *Request) { r.DateTime = &now }, func(r *Request) { r.DateTime = &later }, func(r *Request) { r.AsOf = &now },
 		func(r *Request) { r.Properties = []string{} }, func(r *Request) { r.Properties = []string{"a"} }, func(r *Request) { r.Properties = []string{"a", "b"} },
 	}

@@ -11,7 +11,6 @@ import (
 
 	"onemap/internal/db"
 	"onemap/internal/feed"
-	"onemap/internal/geo"
 	"onemap/internal/pgtest"
 	"onemap/internal/registry"
 )
@@ -27,7 +26,7 @@ type world struct {
 	engine *Engine
 }
 
-var everywhere = geo.Scopes{geo.Everywhere()}
+var everywhere = db.Everything()
 
 func newWorld(t testing.TB, change ...func(*Options, *db.Options)) *world {
 	t.Helper()
@@ -119,5 +118,5 @@ func (w *world) text(req Request) string {
 // at asks for the tile of a place, for somebody who may see everything.
 func at(lon, lat float64, z int, layers ...string) Request {
 	t := tileAt(lon, lat, z)
-	return Request{Layers: layers, Z: z, X: int(t.X), Y: int(t.Y), Scope: everywhere, RoleClass: "viewer"}
+	return Request{Layers: layers, Z: z, X: int(t.X), Y: int(t.Y), Reach: everywhere}
 }

@@ -451,7 +451,7 @@ func TestExtremePlaces(t *testing.T) {
 		last := 1<<z - 1
 		for _, xy := range [][2]int{{0, 0}, {last, 0}, {0, last}, {last, last}, {last / 2, last / 2}, {last, last / 2}} {
 			for _, layer := range []string{"alerts", "incidents"} {
-				tile := w.tile(Request{Layers: []string{layer}, Z: z, X: xy[0], Y: xy[1], Scope: everywhere})
+				tile := w.tile(Request{Layers: []string{layer}, Z: z, X: xy[0], Y: xy[1], Reach: everywhere})
 				if got := decodeTile(t, tile); layer == "alerts" && z >= 5 && len(got) == 0 {
 					t.Errorf("%d/%d/%d does not show what covers the world", z, xy[0], xy[1])
 				}

@@ -13,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"onemap/internal/db"
-	"onemap/internal/geo"
 	"onemap/internal/registry"
 )
 
@@ -425,8 +424,8 @@ func (q *question) shown(l *registry.Layer) []string {
 func (q *question) visible(l *registry.Layer) []string {
 	var w []string
 	if l.ScopeColumn != "" {
-		w = append(w, "t."+ident(l.ScopeColumn)+" && "+q.share("areas", "int8multirange", q.req.Scope.String()))
-	} else if len(q.req.Scope.Normal()) == 0 {
+		w = append(w, "t."+ident(l.ScopeColumn)+" && "+q.share("areas_"+l.Visibility, "int8multirange", q.req.Reach.Of(l.Visibility).String()))
+	} else if !q.req.Reach.Sees(l.Visibility) {
 		w = append(w, "false")
 	}
 	if l.ShownField != "" && !(q.req.Drafts && q.req.Plan != "") {
@@ -495,7 +494,7 @@ func ask(ctx context.Context, pool *db.Pool, req Request, sql string, args []any
 }
 
 func claims(req Request) db.Claims {
-	return db.Claims{Actor: "tiles", Role: req.RoleClass, Read: req.Scope, Write: geo.Scopes{}}
+	return db.Claims{Actor: "tiles", Role: req.Reach.Class(), Reach: req.Reach}
 }
 
 // badValue turns PostgreSQL's refusal of a value (a number too large for the

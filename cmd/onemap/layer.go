@@ -56,7 +56,7 @@ func layerList(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	infos, err := engine.Layers(ctx, db.System("layer list").Read)
+	infos, err := engine.Layers(ctx, db.Everything())
 	if err != nil {
 		return err
 	}

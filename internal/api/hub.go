@@ -213,7 +213,7 @@ type positionEvent struct {
 // the whole. A client cut off in between may see a dirty box twice, which does no
 // harm, and misses nothing.
 func (h *hub) encode(ctx context.Context, g groupOf, changes []feed.Change, before, upTo feed.Position) ([]byte, error) {
-	changes = visible(changes, g.scope)
+	changes = visible(changes, h.server.opts.Catalogue.Now(), g.asker.Reach)
 	if len(changes) == 0 {
 		return nil, nil
 	}

@@ -116,7 +116,7 @@ type layersAnswer struct {
 }
 
 func (s *Server) layerInfos(ctx context.Context, req *Request) (map[string]tiles.LayerInfo, error) {
-	list, err := s.opts.Tiles.Layers(ctx, req.Scope)
+	list, err := s.opts.Tiles.Layers(ctx, req.Reach)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func sourceDate(i tiles.LayerInfo) string {
 type sourceCache struct {
 	mu    sync.Mutex
 	at    time.Time
-	scope string
+	reach string
 	snap  *registry.Snapshot
 	found map[string]features.Source
 	home  *homeAnswer
@@ -208,8 +208,8 @@ const sourceAge = 10 * time.Second
 
 // fresh empties the cache when it is too old or made for somebody else. mu is held.
 func (c *sourceCache) fresh(req *Request, snap *registry.Snapshot) {
-	if scope := req.Scope.String(); c.snap != snap || c.scope != scope || time.Since(c.at) > sourceAge {
-		c.snap, c.scope, c.at, c.found, c.home = snap, scope, time.Now(), nil, nil
+	if reach := req.Reach.Key(); c.snap != snap || c.reach != reach || time.Since(c.at) > sourceAge {
+		c.snap, c.reach, c.at, c.found, c.home = snap, reach, time.Now(), nil, nil
 	}
 }
 

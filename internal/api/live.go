@@ -9,8 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"onemap/internal/db"
 	"onemap/internal/feed"
 	"onemap/internal/geo"
+	"onemap/internal/registry"
 )
 
 // topicTiles tells which tiles are dirty; every other topic is a layer of ours.
@@ -45,7 +47,7 @@ func (s *Server) getLive(_ context.Context, req *Request) (*Response, error) {
 			reset = true // what this server never sent as an id
 		}
 	}
-	st := newStream(s.hub, topics, req.Scope, s.asker(req))
+	st := newStream(s.hub, topics, s.asker(req))
 	st.since, st.resumed, st.reset = since, resumed && !reset, reset
 	st.known = since
 	if req.Method == "GET" && !s.hub.reserve() {
@@ -218,14 +220,22 @@ func (st *stream) replay(ctx context.Context) error {
 
 var errSlow = errors.New("api: the stream's reader is too slow")
 
-// visible keeps the changes a scope may know of. A row that left the scope reaches
+// visible keeps the changes a reach may know of. A row that left its areas reaches
 // it as a deletion.
-func visible(changes []feed.Change, scope geo.Scopes) []feed.Change {
+func visible(changes []feed.Change, snap *registry.Snapshot, reach db.Reach) []feed.Change {
 	out := make([]feed.Change, 0, len(changes))
 	for _, c := range changes {
+		if c.Layer == feed.CatalogueChanged || c.Layer == feed.RegistryChanged {
+			out = append(out, c)
+			continue
+		}
+		l, known := snap.Layer(c.Layer)
+		if !known || !reach.Sees(l.Visibility) {
+			continue
+		}
+		scope := reach.Of(l.Visibility)
 		before, after := overlaps(c.OldScope, scope), overlaps(c.NewScope, scope)
 		switch {
-		case c.Layer == feed.CatalogueChanged || c.Layer == feed.RegistryChanged:
 		case before && !after && c.Op == feed.Update:
 			c.Op, c.NewBBox, c.NewScope = feed.Delete, nil, nil
 		case after && !before && c.Op == feed.Update:

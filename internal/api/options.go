@@ -14,7 +14,6 @@ import (
 	"onemap/internal/db"
 	"onemap/internal/features"
 	"onemap/internal/feed"
-	"onemap/internal/geo"
 	"onemap/internal/registry"
 	"onemap/static"
 	"onemap/tiles"
@@ -35,8 +34,8 @@ type Feed interface {
 // Tiles renders tiles and knows the figures of the layers.
 type Tiles interface {
 	Tile(ctx context.Context, r tiles.Request) (*tiles.Tile, error)
-	TileJSON(ctx context.Context, layers []string, base string, lang registry.Lang, scope geo.Scopes) (*tiles.TileJSON, error)
-	Layers(ctx context.Context, scope geo.Scopes) ([]tiles.LayerInfo, error)
+	TileJSON(ctx context.Context, layers []string, base string, lang registry.Lang, reach db.Reach) (*tiles.TileJSON, error)
+	Layers(ctx context.Context, reach db.Reach) ([]tiles.LayerInfo, error)
 	Stats() tiles.Stats
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 func (s *Server) asker(req *Request) features.Asker {
-	return features.Asker{Name: req.Actor, Role: req.RoleClass, Scope: req.Scope}
+	return features.Asker{Name: req.Actor, Role: req.Reach.Class(), Reach: req.Reach}
 }
 
 const (

@@ -10,7 +10,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"onemap/internal/geo"
+	"onemap/internal/db"
 	"onemap/internal/registry"
 )
 
@@ -35,11 +35,9 @@ type Request struct {
 	Lang     registry.Lang
 	Received time.Time
 
-	// Scope is what the asker may read. Accounts come later; until then loopback
-	// callers read everything.
-	Scope     geo.Scopes
-	RoleClass string
-	Actor     string
+	// Reach is what the asker may read.
+	Reach db.Reach
+	Actor string
 
 	AcceptEncoding string
 	Accept         string
@@ -94,8 +92,7 @@ func decode(ctx *fasthttp.RequestCtx) (*Request, *Error) {
 		LastEventID:    string(h.Peek("Last-Event-Id")),
 		After:          string(h.Peek("Onemap-After")),
 		Origin:         string(h.Peek(fasthttp.HeaderOrigin)),
-		Scope:          geo.Scopes{geo.Everywhere()},
-		RoleClass:      "local",
+		Reach:          db.Everything(),
 		Actor:          "anonymous",
 	}
 	r.peer, r.local = peerOf(ctx.RemoteAddr())

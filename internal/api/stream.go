@@ -9,7 +9,6 @@ import (
 
 	"onemap/internal/features"
 	"onemap/internal/feed"
-	"onemap/internal/geo"
 )
 
 // stream is one client of /api/live. Frames wait in a bounded queue; whoever is too
@@ -17,7 +16,6 @@ import (
 type stream struct {
 	hub    *hub
 	topics []string
-	scope  geo.Scopes
 	asker  features.Asker
 
 	since          feed.Position
@@ -39,21 +37,20 @@ type stream struct {
 	over      bool
 }
 
-func newStream(h *hub, topics []string, scope geo.Scopes, asker features.Asker) *stream {
-	return &stream{hub: h, topics: topics, scope: scope, asker: asker, holding: true, ended: make(chan struct{}), room: make(chan struct{}, 1)}
+func newStream(h *hub, topics []string, asker features.Asker) *stream {
+	return &stream{hub: h, topics: topics, asker: asker, holding: true, ended: make(chan struct{}), room: make(chan struct{}, 1)}
 }
 
 // group names everybody who gets the same bytes.
 func (st *stream) group() groupOf {
-	return groupOf{key: groupKey{strings.Join(st.topics, ","), st.scope.String()}, topics: st.topics, scope: st.scope, asker: st.asker}
+	return groupOf{key: groupKey{strings.Join(st.topics, ","), st.asker.Reach.Key()}, topics: st.topics, asker: st.asker}
 }
 
-type groupKey struct{ topics, scope string }
+type groupKey struct{ topics, reach string }
 
 type groupOf struct {
 	key    groupKey
 	topics []string
-	scope  geo.Scopes
 	asker  features.Asker
 }
 

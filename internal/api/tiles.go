@@ -22,7 +22,7 @@ func (s *Server) getTile(ctx context.Context, req *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Scope, r.RoleClass = req.Scope, req.RoleClass
+	r.Reach = req.Reach
 	t, err := s.opts.Tiles.Tile(ctx, r)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (s *Server) getTileJSON(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
-	tj, err := s.opts.Tiles.TileJSON(ctx, layers, s.self(req), req.Lang, req.Scope)
+	tj, err := s.opts.Tiles.TileJSON(ctx, layers, s.self(req), req.Lang, req.Reach)
 	if err != nil {
 		return nil, err
 	}

@@ -9,28 +9,33 @@ import (
 	"onemap/internal/geo"
 )
 
-// Claims say on whose behalf a transaction runs. They become the settings
-// app.actor, app.role, app.read and app.write, local to the transaction, which
-// triggers record and row-level security reads. Read and Write are sets of codes.
+// Claims say on whose behalf a transaction runs. They become settings local to the
+// transaction, which triggers record and row-level security reads: app.actor,
+// app.role, app.public, app.read, app.sensitive, app.write (int8multirange each) and
+// app.demo. Unset claims fail closed.
 type Claims struct {
 	Actor string
 	Role  string
-	Read  geo.Scopes
+	Reach Reach
 	Write geo.Scopes
 }
 
 // System are the claims of the program itself: the command line and the jobs.
 func System(actor string) Claims {
-	all := geo.Scopes{geo.Everywhere()}
-	return Claims{Actor: actor, Role: "system", Read: all, Write: all}
+	return Claims{Actor: actor, Role: "system", Reach: Everything(), Write: geo.Scopes{geo.Everywhere()}}
 }
 
 // setClaims is one statement so that it can share a round trip with the query.
 const setClaims = `select set_config('app.actor', $1, true), set_config('app.role', $2, true),
-	set_config('app.read', $3, true), set_config('app.write', $4, true)`
+	set_config('app.public', $3, true), set_config('app.read', $4, true), set_config('app.sensitive', $5, true),
+	set_config('app.write', $6, true), set_config('app.demo', $7, true)`
 
 func (c Claims) args() []any {
-	return []any{c.Actor, c.Role, c.Read.String(), c.Write.String()}
+	demo := "off"
+	if c.Reach.Demo() {
+		demo = "on"
+	}
+	return []any{c.Actor, c.Role, c.Reach.Of(Public).String(), c.Reach.Of(Internal).String(), c.Reach.Of(Sensitive).String(), c.Write.String(), demo}
 }
 
 // Queue puts the claims at the head of a batch. A batch without explicit BEGIN is

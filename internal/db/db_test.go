@@ -32,7 +32,7 @@ func TestClaimsLiveForOneTransaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	claims := db.Claims{Actor: "王一", Role: "viewer", Read: read}
+	claims := db.Claims{Actor: "王一", Role: "viewer", Reach: db.NewReach(db.Areas{Internal: read})}
 	var actor, areas string
 	ask := func(c db.Claims) error {
 		return d.Query.Ask(t.Context(), c, `select current_setting('app.actor'), current_setting('app.read')`, nil, func(rows pgx.Rows) error {

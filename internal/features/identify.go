@@ -53,7 +53,7 @@ func (s *Store) Identify(ctx context.Context, who Asker, q IdentifyQuery) ([]Hit
 		if err != nil {
 			return nil, err
 		}
-		where := append(st.base(t, who.Scope, q.Times), st.touches(t, boxes))
+		where := append(st.base(t, who.Reach, q.Times), st.touches(t, boxes))
 		parts = append(parts, fill(s.queries.Get("identify_layer"), map[string]string{
 			"index": strconv.Itoa(i), "fid": t.fid, "id": t.id, "title": t.title, "level": t.level,
 			"fields": t.fields, "shape": t.shape, "source": t.source, "where": conjunction(where),

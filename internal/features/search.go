@@ -173,7 +173,7 @@ func (s *Store) searchBy(ctx context.Context, who Asker, q SearchQuery, layers [
 		}
 		parts = append(parts, fill(s.queries.Get("search_layer"), map[string]string{
 			"index": strconv.Itoa(i), "fid": t.fid, "id": t.id, "shape": t.shape, "source": t.source,
-			"unit": unit, "scope": scope, "where": conjunction(st.base(t, who.Scope, q.Times)), "match": m, "cap": limit,
+			"unit": unit, "scope": scope, "where": conjunction(st.base(t, who.Reach, q.Times)), "match": m, "cap": limit,
 		}))
 	}
 	admin, byAlias := slices.IndexFunc(layers, func(l *registry.Layer) bool { return l.ID == adminLayer }), "false"

@@ -31,7 +31,7 @@ func (s *Store) Sources(ctx context.Context, who Asker, layers []*registry.Layer
 			return nil, err
 		}
 		parts = append(parts, fill(s.queries.Get("layer_sources"), map[string]string{
-			"index": strconv.Itoa(len(asked)), "source": t.source, "geom": t.geom, "where": conjunction(st.base(t, who.Scope, at)),
+			"index": strconv.Itoa(len(asked)), "source": t.source, "geom": t.geom, "where": conjunction(st.base(t, who.Reach, at)),
 		}))
 		asked = append(asked, l)
 	}
@@ -64,7 +64,7 @@ func (s *Store) Unit(ctx context.Context, who Asker, admin *registry.Layer, code
 		return "", nil, false, err
 	}
 	sql := fill(s.queries.Get("unit"), map[string]string{
-		"source": t.source, "code": st.arg(code, "text"), "where": conjunction(st.base(t, who.Scope, at)),
+		"source": t.source, "code": st.arg(code, "text"), "where": conjunction(st.base(t, who.Reach, at)),
 	})
 	err = s.each(ctx, who, sql, st.args, func(scan func(...any) error) error {
 		var x0, y0, x1, y1 *float64

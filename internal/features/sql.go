@@ -7,6 +7,7 @@ import (
 
 	"github.com/paulmach/orb"
 
+	"onemap/internal/db"
 	"onemap/internal/geo"
 	"onemap/internal/registry"
 )
@@ -150,8 +151,9 @@ func (s *statement) historyColumns(l *registry.Layer) string {
 
 // base are the conditions of every question: what the asker may see, what is shown,
 // what is valid at the time asked for.
-func (s *statement) base(t table, scope geo.Scopes, at Times) []string {
+func (s *statement) base(t table, reach db.Reach, at Times) []string {
 	l := t.layer
+	scope := reach.Of(l.Visibility)
 	var w []string
 	switch {
 	case l.ScopeColumn != "" && scope.Contains(geo.Everywhere()):

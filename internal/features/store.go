@@ -13,7 +13,6 @@ import (
 	"github.com/paulmach/orb"
 
 	"onemap/internal/db"
-	"onemap/internal/geo"
 	"onemap/internal/registry"
 )
 
@@ -46,10 +45,10 @@ func Open(d *db.DB) (*Store, error) {
 type Asker struct {
 	Name  string
 	Role  string
-	Scope geo.Scopes
+	Reach db.Reach
 }
 
-func (a Asker) claims() db.Claims { return db.Claims{Actor: a.Name, Role: a.Role, Read: a.Scope} }
+func (a Asker) claims() db.Claims { return db.Claims{Actor: a.Name, Role: a.Role, Reach: a.Reach} }
 
 // Times are valid time and record time of a question. An instant has From == To.
 type Times struct {
@@ -110,7 +109,7 @@ func (s *Store) Items(ctx context.Context, who Asker, q ItemsQuery) (Page, error
 	if err != nil {
 		return Page{}, err
 	}
-	where := st.base(t, who.Scope, q.Times)
+	where := st.base(t, who.Reach, q.Times)
 	where = append(where, st.box(t, q.Boxes))
 	for _, c := range q.Equal {
 		cond, err := st.equal(c)
@@ -233,7 +232,7 @@ func (s *Store) Item(ctx context.Context, who Asker, l *registry.Layer, id strin
 	if err != nil {
 		return f, false, err
 	}
-	where := st.base(t, who.Scope, at)
+	where := st.base(t, who.Reach, at)
 	byID := ""
 	switch {
 	case l.FIDColumn != "" && cursorFits(id, "bigint"):
@@ -292,7 +291,7 @@ func (s *Store) ByIDs(ctx context.Context, who Asker, l *registry.Layer, ids [][
 	if err != nil {
 		return nil, err
 	}
-	where := append(st.base(t, who.Scope, Times{}), column(l.IDColumn)+" = any("+st.arg(ids, "uuid[]")+")")
+	where := append(st.base(t, who.Reach, Times{}), column(l.IDColumn)+" = any("+st.arg(ids, "uuid[]")+")")
 	sql := fill(s.queries.Get("by_ids"), map[string]string{
 		"source": t.source, "key": t.key, "fid": t.fid, "id": t.id, "title": t.title, "level": t.level,
 		"fields": t.fields, "shape": t.shape, "where": conjunction(where),

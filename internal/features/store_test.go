@@ -16,7 +16,7 @@ import (
 )
 
 func everybody() features.Asker {
-	return features.Asker{Name: "test", Role: "local", Scope: geo.Scopes{geo.Everywhere()}}
+	return features.Asker{Name: "test", Role: "local", Reach: db.Everything()}
 }
 
 func open(tb testing.TB, dsn pgtest.DSNs) (*features.Store, *registry.Snapshot) {
@@ -98,7 +98,7 @@ func TestOnlyTheAskersRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		who := features.Asker{Name: "a", Role: "viewer", Scope: scopes}
+		who := features.Asker{Name: "a", Role: "viewer", Reach: db.NewReach(db.Areas{Internal: scopes})}
 		page, err := store.Items(t.Context(), who, features.ItemsQuery{Layer: l, Limit: 10, Times: features.At(time.Now())})
 		if err != nil || len(page.Features) != 1 || page.Matched != 1 || page.Features[0].Title != "隐患点"+code {
 			t.Errorf("%s sees %+v (%v)", code, page, err)
