@@ -1,0 +1,98 @@
+package auth
+
+import (
+	"slices"
+
+	"onemap/internal/db"
+	"onemap/internal/registry"
+)
+
+// Role is what a grant lets a person be.
+type Role string
+
+// The roles. The last three are the 三员 of 等保三级 (GB/T 22239-2019, 8.1.5): nobody
+// holds two of them, and none of them writes domain data.
+const (
+	Viewer        Role = "viewer"
+	GridWorker    Role = "grid_worker"
+	Unit          Role = "unit"
+	DutyOfficer   Role = "duty_officer"
+	Planner       Role = "planner"
+	Approver      Role = "approver"
+	Commander     Role = "commander"
+	DataEngineer  Role = "data_engineer"
+	Admin         Role = "admin"
+	SecurityAdmin Role = "security_admin"
+	Auditor       Role = "auditor"
+)
+
+// Permission is what a route or an action asks for. Reading the map needs none: it
+// follows from the reach.
+type Permission string
+
+// The permissions.
+const (
+	ManageAccounts Permission = "manage_accounts" // people, their sessions, second factors
+	ManageGrants   Permission = "manage_grants"   // who may do what, where
+	ManageTokens   Permission = "manage_tokens"   // tokens of programs and walls
+	EnrolDevices   Permission = "enrol_devices"   // sign a field phone in by QR code
+	ManageSystem   Permission = "manage_system"   // layers' titles, settings, syslog
+	ClassifyLayers Permission = "classify_layers" // visibility of layers
+	ReadAudit      Permission = "read_audit"
+	EditRules      Permission = "edit_rules"   // new versions of rule sets
+	VerifyRules    Permission = "verify_rules" // confirm one against its standard
+	Reveal         Permission = "reveal"       // masked fields, with a reason
+	SendOrders     Permission = "send_orders"  // call-outs and 立即转移 to our own people
+	Countersign    Permission = "countersign"  // what was sent without a second person
+	WriteFeatures  Permission = "write_features"
+)
+
+// RoleInfo is a line of the rights table (docs/rights.md is made from it).
+type RoleInfo struct {
+	Role  Role
+	Title registry.Title
+	// Reads is the highest visibility of a layer the role reads in its area.
+	Reads string
+	// Township widens reading to the township the area lies in; writing stays.
+	Township bool
+	Writes   bool // rows in its area
+	Office   bool // a second factor is required where the setting says so
+	May      []Permission
+}
+
+// Roles is the table of what each role may do.
+func Roles() []RoleInfo {
+	title := func(zh, en string) registry.Title { return registry.Title{ZH: zh, EN: en} }
+	return []RoleInfo{
+		{Viewer, title("查看人员", "Viewer"), db.Internal, false, false, false, nil},
+		{GridWorker, title("网格员", "Grid worker"), db.Internal, true, true, false, []Permission{WriteFeatures, Reveal}},
+		{Unit, title("责任单位", "Responsible unit"), db.Public, false, false, false, nil},
+		{DutyOfficer, title("值班员", "Duty officer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, EnrolDevices}},
+		{Planner, title("规划人员", "Planner"), db.Sensitive, false, true, true, []Permission{WriteFeatures}},
+		{Approver, title("审批人", "Approver"), db.Sensitive, false, false, true, []Permission{VerifyRules, Countersign}},
+		{Commander, title("指挥员", "Commander"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, Countersign}},
+		{DataEngineer, title("数据工程师", "Data engineer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, EditRules}},
+		{Admin, title("系统管理员", "System administrator"), db.Internal, false, false, true, []Permission{ManageAccounts, EnrolDevices, ManageSystem}},
+		{SecurityAdmin, title("安全管理员", "Security administrator"), db.Internal, false, false, true, []Permission{ManageGrants, ManageTokens, ClassifyLayers}},
+		{Auditor, title("审计员", "Auditor"), db.Internal, false, false, true, []Permission{ReadAudit}},
+	}
+}
+
+// Info is the table's line of a role.
+func (r Role) Info() (RoleInfo, bool) {
+	all := Roles()
+	i := slices.IndexFunc(all, func(i RoleInfo) bool { return i.Role == r })
+	if i < 0 {
+		return RoleInfo{}, false
+	}
+	return all[i], true
+}
+
+// May says whether the role carries a permission.
+func (r Role) May(p Permission) bool {
+	i, ok := r.Info()
+	return ok && slices.Contains(i.May, p)
+}
+
+// Separated says whether the role is one of the 三员, of which a person holds one.
+func (r Role) Separated() bool { return r == Admin || r == SecurityAdmin || r == Auditor }
