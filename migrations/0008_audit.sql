@@ -1,1 +1,221 @@
-select 1;
+-- Who did what: the audit, which nobody can change, and the seals that would show it
+-- if somebody did.
+
+create schema audit;
+comment on schema audit is '审计:只增不改,分批封印';
+
+-- Entries -------------------------------------------------------------------------------
+
+-- One row per request or command, written in the transaction of the change. What the
+-- change did to features is in their history; first_seq to last_seq name the rows of
+-- the change feed (with xid they are positions). before and after are for what has no
+-- history.
+create sequence audit.entry_seq;
+create table audit.entry (
+  seq       bigint primary key,
+  at        timestamptz not null,
+  xid       xid8 not null,
+  request   text not null check (length(request) <= 100),
+  account   uuid,                          -- the person; null for programs and the command line
+  actor     text not null check (length(actor) between 1 and 200),
+  name      text,
+  role      text not null check (length(role) <= 50),
+  grant_id  text not null check (length(grant_id) <= 100),
+  kind      text not null check (length(kind) <= 50),      -- session, device, token, wall, cli ..
+  session   text not null check (length(session) <= 100),
+  peer      text not null check (length(peer) <= 100),
+  action    text not null check (action ~ '^[a-z][a-z0-9_.]{1,79}$'),
+  object    text not null check (length(object) <= 300),
+  area      text not null,                 -- administrative code, '' for everywhere
+  scope     int8range not null,
+  reason    text not null check (length(reason) <= 2000),
+  outcome   text not null check (outcome in ('done', 'refused', 'failed')),
+  before    jsonb check (octet_length(before::text) <= 65536),
+  after     jsonb check (octet_length(after::text) <= 65536),
+  first_seq bigint,
+  last_seq  bigint,
+  hash      bytea not null check (octet_length(hash) = 32)
+);
+create index entry_at on audit.entry (at, seq);
+create index entry_actor on audit.entry (actor, seq);
+create index entry_action on audit.entry (action text_pattern_ops, seq);
+create index entry_object on audit.entry (object text_pattern_ops, seq);
+
+comment on table audit.entry is '审计记录:与所记操作同一事务;应用角色与所有者都不能改、删、清空';
+
+-- field makes a text part of a longer one without doubt where it ends.
+create function audit.field(v text) returns text
+language sql immutable parallel safe as
+$$ select case when v is null then '-;' else octet_length(convert_to(v, 'UTF8')) || ':' || v || ';' end $$;
+
+-- entry_hash is over everything the row says and nothing of its neighbours: a chain
+-- from row to row would make every writer wait for the one before. The same text is
+-- built in Go by whoever verifies, so that a changed function here hides nothing.
+create function audit.entry_hash(e audit.entry) returns bytea
+language sql immutable parallel safe as $$
+  select sha256(convert_to('onemap-audit-1;' ||
+    audit.field(e.seq::text) || audit.field((extract(epoch from e.at) * 1000000)::bigint::text) || audit.field(e.xid::text) ||
+    audit.field(e.request) || audit.field(e.account::text) || audit.field(e.actor) || audit.field(e.name) || audit.field(e.role) ||
+    audit.field(e.grant_id) || audit.field(e.kind) || audit.field(e.session) || audit.field(e.peer) || audit.field(e.action) ||
+    audit.field(e.object) || audit.field(e.area) || audit.field(e.scope::text) || audit.field(e.reason) || audit.field(e.outcome) ||
+    audit.field(e.before::text) || audit.field(e.after::text) || audit.field(e.first_seq::text) || audit.field(e.last_seq::text), 'UTF8'))
+$$;
+
+-- holds_secret says whether a value names something that must not be written down.
+create function audit.holds_secret(v jsonb) returns boolean
+language sql immutable parallel safe as $$
+  select v is not null and jsonb_path_exists(v,
+    'strict $.** ? (@.type() == "object").keyvalue() ? (@.key like_regex "^(password|passwd|token|secret|code_hash|cookie|totp_secret|recovery_codes?)$" flag "i")')
+$$;
+
+-- record adds one entry and is the only way to. The transaction has its xid before it
+-- takes its number: the sealer counts on it (see seal_next).
+create function audit.record(
+  p_request text, p_account text, p_actor text, p_role text, p_grant text, p_kind text, p_session text, p_peer text,
+  p_action text, p_object text, p_area text, p_reason text, p_outcome text, p_before jsonb, p_after jsonb) returns bigint
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  e       audit.entry;
+  v_since timestamptz := now() - interval '1 hour';   -- a constant to the planner: it looks at today's part of the feed only
+begin
+  if audit.holds_secret(p_before) or audit.holds_secret(p_after) then
+    raise exception using errcode = '22023', message = 'an audit entry holds no password, token, secret or code';
+  end if;
+  e.xid := pg_current_xact_id();
+  e.seq := nextval('audit.entry_seq');
+  e.at := clock_timestamp();
+  e.request := coalesce(p_request, '');
+  e.account := nullif(p_account, '')::uuid;
+  e.actor := coalesce(nullif(p_actor, ''), feed_actor());
+  e.role := coalesce(p_role, '');
+  e.grant_id := coalesce(p_grant, '');
+  e.kind := coalesce(p_kind, '');
+  e.session := coalesce(p_session, '');
+  e.peer := coalesce(p_peer, '');
+  e.action := p_action;
+  e.object := coalesce(p_object, '');
+  e.area := coalesce(p_area, '');
+  e.scope := case when e.area = '' then every_scope() else code_scope(e.area) end;
+  e.reason := coalesce(p_reason, '');
+  e.outcome := p_outcome;
+  e.before := p_before;
+  e.after := p_after;
+  if e.account is not null and to_regclass('auth.account') is not null then
+    select a.name into e.name from auth.account a where a.id = e.account;
+  end if;
+  select min(c.seq), max(c.seq) into e.first_seq, e.last_seq from change_log c where c.xid = e.xid and c.at >= v_since;
+  e.hash := audit.entry_hash(e);
+  insert into audit.entry values (e.*);
+  return e.seq;
+end
+$$;
+
+-- Seals ------------------------------------------------------------------------------------
+
+-- A seal joins a batch of entries to the seal before it. seqs are their numbers,
+-- digest is over their hashes in this order, hash over the whole line. settled: every
+-- number up to it stands in this seal or an earlier one, or will never exist.
+create table audit.seal (
+  no       bigint primary key check (no > 0),
+  at       timestamptz not null,
+  prev     bytea not null,
+  seqs     int8multirange not null,
+  count    bigint not null check (count > 0),
+  digest   bytea not null,
+  upto     bigint not null,        -- the greatest number given out when the seal was made
+  next_xid xid8 not null,          -- no transaction that was under way then has this number or a greater one
+  settled  bigint not null,
+  hash     bytea not null
+);
+create index seal_upto on audit.seal (upto);
+
+-- The head is kept a second time: who cuts seals off at the end must know of it too.
+-- It leaves the house by syslog and on the terminal of "onemap check audit".
+create table audit.head (
+  only_row boolean primary key default true check (only_row),
+  no       bigint not null default 0,
+  hash     bytea not null default '\x'
+);
+insert into audit.head default values;
+
+create function audit.seal_hash(s audit.seal) returns bytea
+language sql immutable parallel safe as $$
+  select sha256(convert_to('onemap-seal-1;' ||
+    audit.field(s.no::text) || audit.field((extract(epoch from s.at) * 1000000)::bigint::text) || audit.field(encode(s.prev, 'hex')) ||
+    audit.field(s.seqs::text) || audit.field(s.count::text) || audit.field(encode(s.digest, 'hex')) || audit.field(s.upto::text) ||
+    audit.field(s.next_xid::text) || audit.field(s.settled::text), 'UTF8'))
+$$;
+
+-- seal_next seals what is there, at most p_limit entries, and returns how many; null
+-- when another node is at it.
+--
+-- Numbers are taken before commit, so an entry may appear below others that are sealed
+-- already: it goes into a later seal. A number is given up when every transaction that
+-- ran when it was given out has ended: those have a number below that seal's next_xid,
+-- because record takes the xid first.
+create function audit.seal_next(p_limit integer default 10000) returns bigint
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  s      audit.seal;
+  before audit.seal;
+  v_taken int8multirange;
+begin
+  if not pg_try_advisory_xact_lock(7815265491820145) then
+    return null;
+  end if;
+  select * into before from audit.seal order by no desc limit 1;
+  -- The order matters: numbers first, then the snapshot that says who is still at work.
+  select case when is_called then last_value else 0 end into s.upto from audit.entry_seq;
+  s.next_xid := pg_snapshot_xmax(pg_current_snapshot());
+  s.settled := greatest(coalesce(before.settled, 0),
+    coalesce((select max(x.upto) from audit.seal x where x.upto > coalesce(before.settled, 0) and x.next_xid <= pg_snapshot_xmin(pg_current_snapshot())), 0));
+  select coalesce(range_agg(r.one), '{}') into v_taken
+  from audit.seal x, unnest(x.seqs) r(one) where x.upto > coalesce(before.settled, 0);
+  select range_agg(int8range(e.seq, e.seq, '[]')), count(*), sha256(string_agg(e.hash, ''::bytea order by e.seq))
+    into s.seqs, s.count, s.digest
+  from (select e.seq, e.hash from audit.entry e
+        where e.seq > coalesce(before.settled, 0) and not v_taken @> e.seq
+        order by e.seq limit p_limit) e;
+  if s.count = 0 then
+    return 0;
+  end if;
+  -- What this seal leaves open it must not call settled.
+  if s.count = p_limit then
+    s.settled := least(s.settled, greatest(coalesce(before.settled, 0), upper(s.seqs) - 1));
+    s.upto := least(s.upto, upper(s.seqs) - 1);
+  end if;
+  s.no := coalesce(before.no, 0) + 1;
+  s.at := clock_timestamp();
+  s.prev := coalesce(before.hash, '\x');
+  s.hash := audit.seal_hash(s);
+  insert into audit.seal values (s.*);
+  update audit.head set no = s.no, hash = s.hash;
+  return s.count;
+end
+$$;
+
+-- Nobody changes what is written, not even the owner by mistake. ALWAYS: a session
+-- that plays replica is held too.
+create function audit.refuse() returns trigger
+language plpgsql as $$
+begin
+  raise exception using errcode = '55000', message = format('%s of audit.%I is refused: the audit is only added to', tg_op, tg_table_name);
+end
+$$;
+create trigger only_added before update or delete or truncate on audit.entry for each statement execute function audit.refuse();
+create trigger only_added before update or delete or truncate on audit.seal  for each statement execute function audit.refuse();
+create trigger kept before delete or truncate on audit.head for each statement execute function audit.refuse();
+alter table audit.entry enable always trigger only_added;
+alter table audit.seal  enable always trigger only_added;
+alter table audit.head  enable always trigger kept;
+
+-- An auditor reads what happened in his area; without claims nothing is read.
+alter table audit.entry enable row level security;
+create policy area on audit.entry for select to onemap_app
+  using (current_setting('app.role') in ('auditor', 'system') and scope <@ current_setting('app.read')::int8multirange);
+
+grant usage on schema audit to onemap_app;
+grant select on audit.entry, audit.seal, audit.head to onemap_app;
+revoke all on all functions in schema audit from public;
+grant execute on function audit.record(text, text, text, text, text, text, text, text, text, text, text, text, text, jsonb, jsonb),
+  audit.seal_next(integer) to onemap_app;
