@@ -155,7 +155,7 @@ func TestTwoNodesStartTogetherAndOneMigrates(t *testing.T) {
 }
 
 func TestScopeOfACode(t *testing.T) {
-	conn := pgtest.Connect(t, pgtest.Database(t).App)
+	conn := pgtest.Writer(t, pgtest.Database(t).App)
 	for _, c := range []struct{ code, want string }{
 		{"99", "[1990000000000000,2000000000000000)"},
 		{"990100", "[1990100000000000,1990101000000000)"},
@@ -182,7 +182,7 @@ func TestScopeOfACode(t *testing.T) {
 // layer table is true of all.
 func TestEveryLayerTableKeepsItsPromises(t *testing.T) {
 	dsn := pgtest.Database(t)
-	conn, app := pgtest.Connect(t, dsn.Admin), pgtest.Connect(t, dsn.App)
+	conn, app := pgtest.Connect(t, dsn.Admin), pgtest.Writer(t, dsn.App)
 	rows, err := conn.Query(t.Context(), `select layer, geometry from layer order by layer`)
 	if err != nil {
 		t.Fatal(err)
@@ -260,7 +260,7 @@ func TestEveryLayerTableKeepsItsPromises(t *testing.T) {
 
 // TestScopeFollowsThePlace derives scope where no code is given.
 func TestScopeFollowsThePlace(t *testing.T) {
-	app := pgtest.Connect(t, pgtest.Database(t).App)
+	app := pgtest.Writer(t, pgtest.Database(t).App)
 	for _, sql := range []string{
 		`insert into admin (code, admin_code, name, rank, geom) values
 		 ('990100', '990100', '县', 3, st_setsrid(st_makeenvelope(110, 30, 111, 31), 4490)),
@@ -296,7 +296,7 @@ func TestScopeFollowsThePlace(t *testing.T) {
 
 // TestHistoryAnswersAsOf rebuilds the picture of every moment between edits.
 func TestHistoryAnswersAsOf(t *testing.T) {
-	app := pgtest.Connect(t, pgtest.Database(t).App)
+	app := pgtest.Writer(t, pgtest.Database(t).App)
 	const asOf = `
 		select coalesce(string_agg(name, ',' order by name), '') from (
 		  select name from hazards where recorded_at <= $1
@@ -337,7 +337,7 @@ func TestHistoryAnswersAsOf(t *testing.T) {
 
 // TestAppRoleCannotEscape holds what row-level security will stand on.
 func TestAppRoleCannotEscape(t *testing.T) {
-	app := pgtest.Connect(t, pgtest.Database(t).App)
+	app := pgtest.Writer(t, pgtest.Database(t).App)
 	for _, sql := range []string{
 		`set role postgres`, `select * from pg_authid`, `copy (select 1) to program 'true'`, `create table public.mine (i int)`,
 		`drop table hazards`, `alter table hazards disable trigger all`, `delete from change_log`, `update feed_state set feed_id = uuid_v7()`,

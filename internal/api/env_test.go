@@ -138,7 +138,7 @@ func startDB(t testing.TB, pools db.Options, change ...func(*api.Options)) *env 
 		cancel()
 		wg.Wait()
 	})
-	e.conn = pgtest.Connect(t, e.dsn.App)
+	e.conn = pgtest.Writer(t, e.dsn.App)
 	return e
 }
 

@@ -202,7 +202,7 @@ func TestCoordinate(t *testing.T) {
 func TestARowNamesItsOwnSource(t *testing.T) {
 	dsn := pgtest.Database(t)
 	store, snap := open(t, dsn)
-	conn := pgtest.Connect(t, dsn.App)
+	conn := pgtest.Writer(t, dsn.App)
 	exec(t, conn, `insert into dataset (name, title, source_dept, source_date) values ('a', '甲表', '民政局', '2026-05-01'), ('b', '乙表', null, null)`)
 	exec(t, conn, `insert into shelters (name, dataset, source_key) select d.name, d.id, '1' from dataset d`)
 	layer, _ := snap.Layer("shelters")

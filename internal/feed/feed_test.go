@@ -73,7 +73,7 @@ func TestEveryStatementFitsTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Prepare(t.Context(), pgtest.Connect(t, dsn.App)); err != nil {
+	if err := q.Prepare(t.Context(), pgtest.Writer(t, dsn.App)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -197,7 +197,7 @@ var errAbort = errors.New("the model aborts this one")
 func TestSequenceOrderWouldSkip(t *testing.T) {
 	dsn, d := open(t)
 	r, got := run(t, d)
-	early, late := pgtest.Connect(t, dsn.App), pgtest.Connect(t, dsn.App)
+	early, late := pgtest.Writer(t, dsn.App), pgtest.Writer(t, dsn.App)
 
 	tx, err := early.Begin(t.Context())
 	if err != nil {
@@ -232,7 +232,7 @@ func TestSequenceOrderWouldSkip(t *testing.T) {
 func TestBulkStatementIsOneRow(t *testing.T) {
 	dsn, d := open(t)
 	_, got := run(t, d)
-	conn := pgtest.Connect(t, dsn.App)
+	conn := pgtest.Writer(t, dsn.App)
 	for _, sql := range []string{
 		`begin`, `set local app.bulk = 'on'`,
 		`insert into hazards (name, geom) select 'b' || i, st_setsrid(st_makepoint(110 + i / 100.0, 30), 4490) from generate_series(1, 50) i`,
@@ -261,7 +261,7 @@ func TestBulkStatementIsOneRow(t *testing.T) {
 func TestReplayContinuesWithoutGapOrDouble(t *testing.T) {
 	dsn, d := open(t)
 	r, got := run(t, d)
-	conn := pgtest.Connect(t, dsn.App)
+	conn := pgtest.Writer(t, dsn.App)
 	for i := range 20 {
 		insert(t, conn, fmt.Sprint("r", i))
 	}
@@ -335,7 +335,7 @@ func TestForeignProcessesWake(t *testing.T) {
 	defer cancel()
 	go func() { _ = r.Run(ctx) }()
 	waitListening(t, dsn)
-	conn := pgtest.Connect(t, dsn.App)
+	conn := pgtest.Writer(t, dsn.App)
 	insert(t, conn, "from another process")
 	if err := feed.Notify(t.Context(), d.Bulk); err != nil {
 		t.Fatal(err)
@@ -347,7 +347,7 @@ func TestForeignProcessesWake(t *testing.T) {
 func TestReaderSurvivesItsConnection(t *testing.T) {
 	dsn, d := open(t)
 	_, got := run(t, d)
-	conn, admin := pgtest.Connect(t, dsn.App), pgtest.Connect(t, dsn.Admin)
+	conn, admin := pgtest.Writer(t, dsn.App), pgtest.Connect(t, dsn.Admin)
 	insert(t, conn, "before")
 	waitChanges(t, got, 1)
 	if _, err := admin.Exec(t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'onemap feed%' and datname = current_database()`); err != nil {

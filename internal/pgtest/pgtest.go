@@ -93,6 +93,19 @@ func Connect(t testing.TB, dsn string) *pgx.Conn {
 	return conn
 }
 
+// Writer connects as the app role and claims everything for the whole session: a
+// stand-in for the program itself, under the same row security as everybody.
+func Writer(t testing.TB, dsn string) *pgx.Conn {
+	t.Helper()
+	conn := Connect(t, dsn)
+	_, err := conn.Exec(context.Background(), `select set_config('app.' || c, '{[1000000000000000,3000000000000000)}', false)
+		from unnest(array['public', 'read', 'sensitive', 'write']) c union all select set_config('app.demo', 'off', false)`)
+	if err != nil {
+		t.Fatalf("pgtest: claims: %v", err)
+	}
+	return conn
+}
+
 func (in *Instance) create(t testing.TB, template string) DSNs {
 	t.Helper()
 	name := in.databaseName(in.nextDatabase.Add(1))
