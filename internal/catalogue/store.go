@@ -162,7 +162,9 @@ func (s *Store) AddVersion(ctx context.Context, by auth.By, n NewVersion) (RuleS
 
 func (n *NewVersion) check() error {
 	var faults []auth.Fault
-	add := func(path, code, zh, en string) { faults = append(faults, auth.Fault{Path: path, Code: code, ZH: zh, EN: en}) }
+	add := func(path, code, zh, en string) {
+		faults = append(faults, auth.Fault{Path: path, Code: code, ZH: zh, EN: en})
+	}
 	n.Reason, n.Standard = strings.TrimSpace(n.Reason), strings.TrimSpace(n.Standard)
 	if utf8.RuneCountInString(n.Reason) < 4 || utf8.RuneCountInString(n.Reason) > 500 {
 		add("reason", "length", "请写明修改原因(4 至 500 字)", "say why, in 4 to 500 characters")
@@ -336,7 +338,9 @@ func (l LayerRow) record() map[string]any {
 
 func (p *LayerPatch) check() error {
 	var faults []auth.Fault
-	add := func(path, code, zh, en string) { faults = append(faults, auth.Fault{Path: path, Code: code, ZH: zh, EN: en}) }
+	add := func(path, code, zh, en string) {
+		faults = append(faults, auth.Fault{Path: path, Code: code, ZH: zh, EN: en})
+	}
 	title := func(path string, t *string) {
 		if t == nil {
 			return
