@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -10,11 +11,14 @@ import (
 )
 
 func TestRouterPrefersTheExactPattern(t *testing.T) {
-	route := func(method, pattern string) *Route { return &Route{Method: method, Pattern: pattern, Name: pattern} }
+	none := func(context.Context, *Request) (*Response, error) { return nil, nil }
+	route := func(method, pattern string) *Route {
+		return &Route{Method: method, Pattern: pattern, Name: pattern, Handler: none, Access: AccessOpen}
+	}
 	r, err := newRouter([]*Route{
 		route("GET", "/tiles/{layers}.json"), route("GET", "/tiles/style.json"), route("GET", "/tiles/{id}"),
 		route("GET", "/tiles/{layers}/{z}/{x}/{y}.mvt"), route("GET", "/"), route("PATCH", "/tiles/{id}"), route("GET", "/a/{x}/c"), route("GET", "/a/b/{y}"),
-		{Method: "GET", Pattern: "/*", Name: "files", Known: func(p string) bool { return p == "/app.js" || p == "/tiles/x/y" }},
+		{Method: "GET", Pattern: "/*", Name: "files", Handler: none, Access: AccessOpen, Known: func(p string) bool { return p == "/app.js" || p == "/tiles/x/y" }},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 
 	"onemap/internal/api"
 	"onemap/internal/api/health"
+	"onemap/internal/auth"
 	"onemap/internal/db"
 	"onemap/internal/features"
 	"onemap/internal/feed"
@@ -34,6 +35,7 @@ type env struct {
 	db     *db.DB
 	reg    *registry.Registry
 	feed   *feed.Reader
+	auth   *auth.Service
 	server *api.Server
 	opts   api.Options
 	mem    *fasthttputil.InmemoryListener
@@ -97,8 +99,10 @@ func startDB(t testing.TB, pools db.Options, change ...func(*api.Options)) *env 
 	must(err)
 	ground, err := basemap.Open()
 	must(err)
+	e.auth, err = auth.Open(t.Context(), auth.Options{DB: e.db, Catalogue: e.reg, Logger: logger})
+	must(err)
 	e.opts = api.Options{
-		DB: e.db, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Health: checker,
+		DB: e.db, Auth: e.auth, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Health: checker,
 		Version: "test", Logger: logger,
 	}
 	for _, c := range change {
@@ -114,6 +118,7 @@ func startDB(t testing.TB, pools db.Options, change ...func(*api.Options)) *env 
 			}
 		}
 	})
+	e.feed.OnBatch("auth", e.auth.Changed)
 	e.feed.OnBatch("tiles", engine.Invalidate)
 	e.feed.OnBatch("live", e.server.Deliver)
 

@@ -5,20 +5,225 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"syscall"
+	"time"
 
+	"onemap/internal/auth"
 	"onemap/internal/db"
 	"onemap/internal/feed"
+	"onemap/internal/registry"
 	"onemap/tiles"
 )
 
-// admitted says whether a request may be answered before accounts exist: it comes
-// from this machine, it names this machine (a page of another site whose name was
-// rebound to 127.0.0.1 does not), and no proxy speaks for somebody else.
-func (s *Server) admitted(req *Request) bool {
-	return req.local && !req.forwarded && localHost(req.Host)
+// The session cookie. Over TLS its name binds it to this host, this path and a secure
+// connection (RFC 6265bis §4.1.3.2), so no neighbouring host can plant one. Browsers
+// of the Chromium 90 line refuse that name on http://127.0.0.1, where it protects
+// nothing; there it goes without the prefix.
+const (
+	cookieTLS   = "__Host-onemap"
+	cookiePlain = "onemap"
+)
+
+func cookieName(req *Request) string {
+	if req.TLS {
+		return cookieTLS
+	}
+	return cookiePlain
+}
+
+// setCookie makes the header of a session that was opened, or is no more.
+func setCookie(req *Request, value string, expires time.Time) string {
+	c := cookieName(req) + "=" + value + "; Path=/; HttpOnly; Secure; SameSite=Lax"
+	if value == "" {
+		return c + "; Max-Age=0"
+	}
+	return c + "; Expires=" + expires.UTC().Format(http.TimeFormat)
+}
+
+// cookie finds the session among the cookies. Given twice it is nobody's: one of the
+// two was planted.
+func (r *Request) cookie() (value string, twice bool) {
+	name := cookieName(r)
+	for part := range strings.SplitSeq(r.cookies, ";") {
+		n, v, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if !ok || n != name {
+			continue
+		}
+		if value != "" {
+			return "", true
+		}
+		value = v
+	}
+	return value, false
+}
+
+// bearer reads Authorization. Any other scheme is a credential we do not know, which
+// is not the same as none.
+func (r *Request) bearer() (token string, given bool) {
+	if r.authorization == "" {
+		return "", false
+	}
+	scheme, rest, _ := strings.Cut(r.authorization, " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return "", true
+	}
+	return strings.TrimSpace(rest), true
+}
+
+// admit finds out who asks and whether he may call the route. It is the one door:
+// no handler runs without it.
+func (s *Server) admit(ctx context.Context, req *Request, rt *Route) error {
+	if !s.opts.Auth.Done() {
+		return s.admitBeforeSetup(req, rt)
+	}
+	if rt != nil && rt.Access == AccessOpen && !Unsafe(rt.Method) && !rt.Identified {
+		s.become(req, s.opts.Auth.Anonymous())
+		return nil
+	}
+	if rt != nil && Unsafe(rt.Method) {
+		if _, token := req.bearer(); (!token || rt.Access == AccessOpen || rt.Access == AccessSetup) && !s.sameSite(req) {
+			return problem(CodeCrossSite)
+		}
+	}
+	if err := s.identify(ctx, req, rt); err != nil {
+		return err
+	}
+	if rt == nil {
+		return nil
+	}
+	if err := s.allowed(req, rt); err != nil {
+		return err
+	}
+	return nil
+}
+
+// admitBeforeSetup: this machine sees the demonstration, everybody reaches set-up
+// and health, nobody anything else.
+func (s *Server) admitBeforeSetup(req *Request, rt *Route) error {
+	s.become(req, s.opts.Auth.Anonymous())
+	if rt != nil && Unsafe(rt.Method) && !s.sameSite(req) {
+		return problem(CodeCrossSite)
+	}
+	switch {
+	case req.thisMachine():
+		s.become(req, s.opts.Auth.DemoIdentity())
+		if rt == nil {
+			return nil
+		}
+		if err := s.allowed(req, rt); err != nil {
+			return err
+		}
+		return nil
+	case rt != nil && (rt.Anywhere || rt.Access == AccessSetup || rt.Known != nil && beforeSetup(req.Path)):
+		return nil
+	}
+	return problem(CodeSetupRequired)
+}
+
+// beforeSetup names the files of the page that asks for the set-up link.
+func beforeSetup(path string) bool {
+	return path == "/setup" || strings.HasPrefix(path, "/assets/") || path == "/favicon.svg" || path == "/favicon.ico"
+}
+
+// become makes the request somebody's.
+func (s *Server) become(req *Request, id *auth.Identity) {
+	if id == nil {
+		id = &auth.Identity{Kind: auth.Anonymous}
+	}
+	req.Who, req.Reach, req.Actor = id, id.Reach, id.Actor()
+}
+
+// identify asks who stands behind the credential. One that is not valid is never
+// taken for none, except where signing in is what is asked.
+func (s *Server) identify(ctx context.Context, req *Request, rt *Route) error {
+	s.become(req, s.opts.Auth.Anonymous())
+	cred := auth.Credential{Device: req.device, Peer: req.client}
+	token, given := req.bearer()
+	session, twice := req.cookie()
+	opening := rt != nil && (rt.Access == AccessOpen || rt.Access == AccessSetup)
+	switch {
+	case given && token == "", twice && !given:
+		return refusedCredential(req, opening)
+	case given:
+		// Both at once: what a program says of itself counts, and must be right.
+		cred.Bearer = token
+	case session != "":
+		cred.Cookie = session
+	default:
+		return nil
+	}
+	id, err := s.opts.Auth.Identify(ctx, cred)
+	switch {
+	case errors.Is(err, auth.ErrCredential):
+		return refusedCredential(req, opening)
+	case err != nil && opening && rt.Access == AccessOpen && !rt.Identified:
+		return nil // signing in does not depend on who one was
+	case err != nil:
+		return err
+	}
+	if id.Kind == auth.Device && rt != nil && Unsafe(rt.Method) && req.device == "" {
+		return refusedCredential(req, opening)
+	}
+	s.become(req, id)
+	return nil
+}
+
+// refusedCredential tells the browser to forget a session that is no more.
+func refusedCredential(req *Request, opening bool) error {
+	req.spent = true
+	if opening {
+		return nil
+	}
+	e := problem(CodeNotSignedIn)
+	if req.cookies != "" {
+		e.Forget = setCookie(req, "", time.Time{})
+	}
+	return e
+}
+
+// sameSite says whether a changing request comes from a page of ours, or from no
+// page at all. Cookies are sent with requests other sites' pages make; SameSite=Lax
+// keeps most of them away, this the rest.
+func (s *Server) sameSite(req *Request) bool {
+	switch req.fetchSite {
+	case "same-origin", "none":
+		return true
+	case "":
+		return req.Origin != "" && req.Origin == s.self(req)
+	}
+	return false
+}
+
+// hidden is the answer to whoever asks for a layer that is absent or not his to see:
+// the same body for both, and anonymous callers are told to sign in.
+func hidden(req *Request) *Error {
+	if req.Who.Kind == auth.Anonymous {
+		return problem(CodeNotSignedIn)
+	}
+	return problem(CodeNotFound)
+}
+
+// layer finds a layer the asker may see. Absent and invisible take the same path.
+func (s *Server) layer(req *Request, snap *registry.Snapshot, id string) (*registry.Layer, error) {
+	l, ok := snap.Layer(id)
+	if !ok || !req.Reach.Sees(l.Visibility) {
+		return nil, hidden(req)
+	}
+	return l, nil
+}
+
+// layers are the layers the asker may see.
+func visibleLayers(req *Request, snap *registry.Snapshot) []*registry.Layer {
+	out := make([]*registry.Layer, 0, len(snap.Layers))
+	for _, l := range snap.Layers {
+		if req.Reach.Sees(l.Visibility) {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 func localHost(host string) bool {
@@ -42,7 +247,7 @@ func localHost(host string) bool {
 }
 
 // translate gives an error of the packages below the problem a client may see.
-func (s *Server) translate(err error) *Error {
+func (s *Server) translate(req *Request, err error) *Error {
 	var own *Error
 	var state interface{ SQLState() string }
 	var netErr *net.OpError
@@ -50,6 +255,8 @@ func (s *Server) translate(err error) *Error {
 	switch {
 	case errors.As(err, &own):
 		return own
+	case errors.Is(err, auth.ErrStale):
+		return wrap(CodeRightsStale, err)
 	case errors.Is(err, db.ErrBusy):
 		return wrap(CodeOverloaded, err)
 	case errors.Is(err, db.ErrUnavailable):
@@ -57,9 +264,14 @@ func (s *Server) translate(err error) *Error {
 	case errors.Is(err, feed.ErrReset):
 		return wrap(CodeNotCaughtUp, err)
 	case errors.Is(err, tiles.ErrUnknownLayer):
-		return wrap(CodeNotFound, err)
+		return hidden(req)
 	case errors.As(err, &refused):
 		return refusedTile(refused)
+	}
+	if p := peopleProblem(req.Lang, err); p != nil {
+		return p
+	}
+	switch {
 	case errors.As(err, &state):
 		return sqlProblem(state.SQLState(), err)
 	case errors.Is(err, context.DeadlineExceeded):

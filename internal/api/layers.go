@@ -134,6 +134,7 @@ func (s *Server) getLayers(ctx context.Context, req *Request) (*Response, error)
 	if err != nil {
 		return nil, err
 	}
+	layers := visibleLayers(req, snap)
 	sources, err := s.sources(ctx, req, snap)
 	if err != nil {
 		return nil, err
@@ -150,7 +151,7 @@ func (s *Server) getLayers(ctx context.Context, req *Request) (*Response, error)
 			a.Ladders[id] = ladder(c, req.Lang)
 		}
 	}
-	for _, l := range snap.Layers {
+	for _, l := range layers {
 		a.Layers = append(a.Layers, describeLayer(l, infos[l.ID], sources[l.ID], req.Lang))
 	}
 	snap.Setting("watermark", &a.Watermark)
@@ -194,42 +195,52 @@ func sourceDate(i tiles.LayerInfo) string {
 	return i.SourceDate.Format(time.DateOnly)
 }
 
-// sourceCache keeps what changes with imports only.
+// sourceCache keeps what changes with imports only, for each reach.
 type sourceCache struct {
-	mu    sync.Mutex
+	mu      sync.Mutex
+	snap    *registry.Snapshot
+	byReach map[string]*sourced
+}
+
+type sourced struct {
 	at    time.Time
-	reach string
-	snap  *registry.Snapshot
 	found map[string]features.Source
 	home  *homeAnswer
 }
 
-const sourceAge = 10 * time.Second
+const (
+	sourceAge  = 10 * time.Second
+	maxSourced = 256
+)
 
-// fresh empties the cache when it is too old or made for somebody else. mu is held.
-func (c *sourceCache) fresh(req *Request, snap *registry.Snapshot) {
-	if reach := req.Reach.Key(); c.snap != snap || c.reach != reach || time.Since(c.at) > sourceAge {
-		c.snap, c.reach, c.at, c.found, c.home = snap, reach, time.Now(), nil, nil
+// of finds what is known for the asker, fresh. mu is held.
+func (c *sourceCache) of(req *Request, snap *registry.Snapshot) *sourced {
+	if c.snap != snap || len(c.byReach) > maxSourced {
+		c.snap, c.byReach = snap, map[string]*sourced{}
 	}
+	e := c.byReach[req.Reach.Key()]
+	if e == nil || time.Since(e.at) > sourceAge {
+		e = &sourced{at: time.Now()}
+		c.byReach[req.Reach.Key()] = e
+	}
+	return e
 }
 
 func (s *Server) sources(ctx context.Context, req *Request, snap *registry.Snapshot) (map[string]features.Source, error) {
 	c := &s.sourced
 	c.mu.Lock()
-	c.fresh(req, snap)
-	found := c.found
+	found := c.of(req, snap).found
 	c.mu.Unlock()
 	if found != nil {
 		return found, nil
 	}
-	found, err := s.opts.Features.Sources(ctx, s.asker(req), snap.Layers, features.At(req.Received))
+	found, err := s.opts.Features.Sources(ctx, s.asker(req), visibleLayers(req, snap), features.At(req.Received))
 	if err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.fresh(req, snap)
-	c.found = found
+	c.of(req, snap).found = found
 	return found, nil
 }
 
@@ -255,8 +266,7 @@ func everything(infos map[string]tiles.LayerInfo) *orb.Bound {
 func (s *Server) home(ctx context.Context, req *Request, snap *registry.Snapshot) (homeAnswer, error) {
 	c := &s.sourced
 	c.mu.Lock()
-	c.fresh(req, snap)
-	known := c.home
+	known := c.of(req, snap).home
 	c.mu.Unlock()
 	if known != nil {
 		return *known, nil
@@ -264,6 +274,7 @@ func (s *Server) home(ctx context.Context, req *Request, snap *registry.Snapshot
 	set := snap.Home()
 	h := homeAnswer{Code: set.Code, Title: set.Title}
 	admin, has := snap.Layer("admin")
+	has = has && req.Reach.Sees(admin.Visibility)
 	if set.Code != "" && has {
 		title, b, found, err := s.opts.Features.Unit(ctx, s.asker(req), admin, set.Code, features.At(req.Received))
 		if err != nil {
@@ -288,8 +299,7 @@ func (s *Server) home(ctx context.Context, req *Request, snap *registry.Snapshot
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.fresh(req, snap)
-	c.home = &h
+	c.of(req, snap).home = &h
 	return h, nil
 }
 

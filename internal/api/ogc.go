@@ -118,7 +118,7 @@ func (s *Server) getCollections(ctx context.Context, req *Request) (*Response, e
 		return nil, err
 	}
 	list := []collectionAnswer{}
-	for _, l := range s.opts.Catalogue.Now().Layers {
+	for _, l := range visibleLayers(req, s.opts.Catalogue.Now()) {
 		list = append(list, s.collection(req, l, infos[l.ID]))
 	}
 	return answer(typeJSON, map[string]any{
@@ -128,9 +128,9 @@ func (s *Server) getCollections(ctx context.Context, req *Request) (*Response, e
 }
 
 func (s *Server) getCollection(ctx context.Context, req *Request) (*Response, error) {
-	l, ok := s.opts.Catalogue.Now().Layer(req.Param(0))
-	if !ok {
-		return nil, problem(CodeNotFound)
+	l, err := s.layer(req, s.opts.Catalogue.Now(), req.Param(0))
+	if err != nil {
+		return nil, err
 	}
 	infos, err := s.layerInfos(ctx, req)
 	if err != nil {
@@ -158,12 +158,11 @@ func asGeoFeature(f features.Feature) geoFeature {
 }
 
 func (s *Server) getItems(ctx context.Context, req *Request) (*Response, error) {
-	l, ok := s.opts.Catalogue.Now().Layer(req.Param(0))
-	if !ok {
-		return nil, problem(CodeNotFound)
+	l, err := s.layer(req, s.opts.Catalogue.Now(), req.Param(0))
+	if err != nil {
+		return nil, err
 	}
 	q := features.ItemsQuery{Layer: l, Limit: defaultLimit}
-	var err error
 	if q.Times, err = readTimes(req); err != nil {
 		return nil, err
 	}
@@ -260,9 +259,9 @@ func (s *Server) itemsPage(req *Request, l *registry.Layer, q features.ItemsQuer
 }
 
 func (s *Server) getItem(ctx context.Context, req *Request) (*Response, error) {
-	l, ok := s.opts.Catalogue.Now().Layer(req.Param(0))
-	if !ok {
-		return nil, problem(CodeNotFound)
+	l, err := s.layer(req, s.opts.Catalogue.Now(), req.Param(0))
+	if err != nil {
+		return nil, err
 	}
 	times, err := readTimes(req)
 	if err != nil {

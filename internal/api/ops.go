@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"time"
 
+	"onemap/internal/auth"
 	"onemap/internal/feed"
 )
 
@@ -29,7 +30,12 @@ type check struct {
 }
 
 type readyAnswer struct {
-	Status       string  `json:"status"`
+	Status string `json:"status"`
+	*readyDetails
+}
+
+// readyDetails are for this machine and for who manages the system.
+type readyDetails struct {
 	Checks       []check `json:"checks"`
 	HorizonAgeMs int64   `json:"horizon_age_ms"`
 	HorizonPID   int     `json:"horizon_pid"`
@@ -43,13 +49,13 @@ const maxHorizonAge = 30 * time.Second
 
 // getReadyz says whether a load balancer should send anybody here. Which check
 // failed is told by name; why stands in the log.
-func (s *Server) getReadyz(ctx context.Context, _ *Request) (*Response, error) {
+func (s *Server) getReadyz(ctx context.Context, req *Request) (*Response, error) {
 	r := s.opts.Health.Check(ctx)
 	st := s.opts.Feed.State()
-	ans := readyAnswer{
+	ans := readyAnswer{readyDetails: &readyDetails{
 		HorizonAgeMs: st.HorizonAge.Milliseconds(), HorizonPID: st.HolderPID,
 		FeedLagMs: st.Lag.Milliseconds(), Position: st.Position.String(),
-	}
+	}}
 	add := func(name string, ok bool, value any) {
 		ans.Checks = append(ans.Checks, check{Name: name, OK: ok, Value: value})
 	}
@@ -70,6 +76,9 @@ func (s *Server) getReadyz(ctx context.Context, _ *Request) (*Response, error) {
 		if err != nil {
 			s.opts.Logger.Warn("api: not ready", "err", err)
 		}
+	}
+	if !req.thisMachine() && !req.Who.May(auth.ManageSystem, req.Received) {
+		ans.readyDetails = nil
 	}
 	resp, err := answer(typeJSON, ans)
 	if err != nil {
@@ -96,8 +105,13 @@ type layerDate struct {
 }
 
 type aboutAnswer struct {
-	Name      string       `json:"name"`
-	Version   string       `json:"version"`
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	*aboutDetails
+}
+
+// aboutDetails are figures, which callers without a name are not shown.
+type aboutDetails struct {
 	Go        string       `json:"go"`
 	Schema    int          `json:"schema"`
 	RuleSets  []ruleAnswer `json:"rule_sets"`
@@ -109,10 +123,14 @@ type aboutAnswer struct {
 }
 
 func (s *Server) getAbout(ctx context.Context, req *Request) (*Response, error) {
+	a := aboutAnswer{Name: "onemap", Version: s.opts.Version}
+	if req.Who.Kind == auth.Anonymous {
+		return answer(typeJSON, a)
+	}
 	snap := s.opts.Catalogue.Now()
 	st := s.opts.Feed.State()
-	a := aboutAnswer{
-		Name: "onemap", Version: s.opts.Version, Go: runtime.Version(), RuleSets: []ruleAnswer{}, DataDates: []layerDate{},
+	a.aboutDetails = &aboutDetails{
+		Go: runtime.Version(), RuleSets: []ruleAnswer{}, DataDates: []layerDate{},
 		Schema: s.opts.Health.Check(ctx).Version, FeedID: st.FeedID, Position: st.Position.String(), Timezone: snap.Location().String(),
 	}
 	snap.Setting("map_approval", &a.Approval)
@@ -124,7 +142,7 @@ func (s *Server) getAbout(ctx context.Context, req *Request) (*Response, error) 
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range snap.Layers {
+	for _, l := range visibleLayers(req, snap) {
 		if d := sourceDate(infos[l.ID]); d != "" {
 			a.DataDates = append(a.DataDates, layerDate{l.ID, d})
 		}

@@ -5,12 +5,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/paulmach/orb"
 
 	"onemap/internal/api/health"
+	"onemap/internal/audit"
+	"onemap/internal/auth"
+	"onemap/internal/catalogue"
 	"onemap/internal/db"
 	"onemap/internal/features"
 	"onemap/internal/feed"
@@ -81,6 +85,13 @@ type Options struct {
 	Basemap   Basemap
 	Health    Health
 
+	Auth   *auth.Service    // who asks and what he may do
+	Audit  *audit.Log       // searched and exported here; written by the services
+	Editor *catalogue.Store // rule sets and layers as administrators change them
+
+	// TrustedProxy are the peers whose X-Forwarded-For, -Proto and -Host are believed.
+	TrustedProxy []netip.Prefix
+
 	Version   string
 	PublicURL string // of links in documents; the request's own host by default
 
@@ -102,7 +113,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() (Options, error) {
-	if o.Catalogue == nil || o.Feed == nil || o.Tiles == nil || o.Features == nil || o.Site == nil || o.Basemap == nil || o.Health == nil {
+	if o.Catalogue == nil || o.Feed == nil || o.Tiles == nil || o.Features == nil || o.Site == nil || o.Basemap == nil || o.Health == nil || o.Auth == nil {
 		return o, errors.New("api: an option without default is missing")
 	}
 	if o.Logger == nil {

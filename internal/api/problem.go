@@ -38,6 +38,24 @@ const (
 	CodeQueryTimeout      Code = "query_timeout"
 	CodeClientGone        Code = "client_gone"
 	CodeDiskFull          Code = "disk_full"
+
+	CodeNotSignedIn          Code = "not_signed_in"
+	CodeSignInFailed         Code = "sign_in_failed"
+	CodeSecondFactorRequired Code = "second_factor_required"
+	CodeSessionLimited       Code = "session_limited"
+	CodeCrossSite            Code = "cross_site"
+	CodeFourEyes             Code = "four_eyes"
+	CodeUnsupportedType      Code = "unsupported_type"
+	CodeInvalidBody          Code = "invalid_body"
+	CodeInvalid              Code = "invalid"
+	CodeConflict             Code = "conflict"
+	CodeStale                Code = "stale"
+	CodePreconditionRequired Code = "precondition_required"
+	CodeThrottled            Code = "throttled"
+	CodeSetupDone            Code = "setup_done"
+	CodeSetupLink            Code = "setup_link"
+	CodeRightsStale          Code = "rights_stale"
+	CodeNotAvailable         Code = "not_available"
 )
 
 // Text is a phrase in both languages.
@@ -109,6 +127,40 @@ func (c Code) words() word {
 		return word{499, text("客户端已离开", "Client left"), text("客户端已断开。", "The client left.")}
 	case CodeDiskFull:
 		return word{507, text("磁盘已满", "Disk full"), text("服务器磁盘已满。", "The server's disk is full.")}
+	case CodeNotSignedIn:
+		return word{401, text("未登录", "Not signed in"), text("请先登录,或您看不到此处的内容。", "Sign in first; there is nothing here for everybody.")}
+	case CodeSignInFailed:
+		return word{401, text("登录失败", "Sign-in failed"), text("用户名、密码或验证码不正确,或账户不可用。", "The name, the password or the code is wrong, or the account cannot be used.")}
+	case CodeSecondFactorRequired:
+		return word{401, text("需要第二因素", "Second factor required"), text("请输入验证码或恢复码。", "Give the code of the second factor, or a recovery code.")}
+	case CodeSessionLimited:
+		return word{403, text("登录尚未完成", "Sign-in is not complete"), text("%v。", "%v.")}
+	case CodeCrossSite:
+		return word{403, text("来自其他网站", "From another site"), text("此操作只能从本站页面发起。", "This can only be asked for by a page of this site.")}
+	case CodeFourEyes:
+		return word{403, text("须由另一人执行", "Another person must do this"), text("提出人不能自己确认。", "Whoever proposed it cannot confirm it.")}
+	case CodeUnsupportedType:
+		return word{415, text("内容类型不支持", "Unsupported type"), text("此处只接受 %v。", "This takes %v only.")}
+	case CodeInvalidBody:
+		return word{400, text("请求体无效", "Invalid body"), text("请求体:%v。", "The body: %v.")}
+	case CodeInvalid:
+		return word{422, text("内容不符合要求", "Invalid content"), text("内容格式正确但不符合要求,详见各项。", "The content is well formed but not valid; see the errors.")}
+	case CodeConflict:
+		return word{409, text("与现状冲突", "Conflict"), text("%v", "%v")}
+	case CodeStale:
+		return word{412, text("内容已被修改", "Changed meanwhile"), text("您看到的不是最新版本,请重新读取。", "What you changed is not the newest version; read it again.")}
+	case CodePreconditionRequired:
+		return word{428, text("缺少 If-Match", "If-Match is required"), text("修改须带上所依据的版本(If-Match)。", "A change names the version it was made from (If-Match).")}
+	case CodeThrottled:
+		return word{429, text("尝试过多", "Too many attempts"), text("请稍后再试。", "Try again later.")}
+	case CodeSetupDone:
+		return word{409, text("设置已完成", "Set-up is done"), text("已有管理员,设置链接不再有效。", "An administrator exists; the set-up link is void.")}
+	case CodeSetupLink:
+		return word{403, text("设置链接无效", "The set-up link is not valid"), text("设置链接有误或已过期,请使用服务器刚刚显示的链接。", "The set-up link is wrong or has expired; use the one the server printed last.")}
+	case CodeRightsStale:
+		return word{503, text("权限暂不可知", "Rights are not known"), text("暂时读不到最新的权限,为安全起见不作答。", "The present rights could not be read; for safety nothing is answered.")}
+	case CodeNotAvailable:
+		return word{422, text("此操作尚不可用", "Not available"), text("系统还不能执行此操作。", "This action cannot be carried out yet.")}
 	default:
 		return word{500, text("内部错误", "Internal error"), text("服务器出错,已记录。", "Something went wrong here; it has been logged.")}
 	}
@@ -119,8 +171,10 @@ type Error struct {
 	Code       Code
 	Args       []any
 	Items      []Item
+	As         Code          // a finer code than the words', of 409
 	Allow      string        // of 405
-	RetryAfter time.Duration // of 503
+	RetryAfter time.Duration // of 503 and 429
+	Forget     string        // cookie of a session that is no more
 	Err        error         // the cause, for the log only
 }
 
@@ -151,7 +205,7 @@ func problem(c Code, args ...any) *Error {
 	switch c {
 	case CodeOverloaded, CodeNotCaughtUp:
 		e.RetryAfter = time.Second
-	case CodeUnavailable, CodeQueryTimeout:
+	case CodeUnavailable, CodeQueryTimeout, CodeRightsStale:
 		e.RetryAfter = 3 * time.Second
 	case CodeSetupRequired:
 		e.RetryAfter = time.Minute
@@ -192,8 +246,12 @@ func (e *Error) response(lang registry.Lang, id string) *Response {
 	if len(args) > 0 {
 		detail = fmt.Sprintf(detail, args...)
 	}
+	code := e.Code
+	if e.As != "" {
+		code = e.As
+	}
 	body, err := json.Marshal(document{
-		Type: "about:blank", Title: w.title.In(lang), Status: w.status, Code: e.Code,
+		Type: "about:blank", Title: w.title.In(lang), Status: w.status, Code: code,
 		Detail: detail, Instance: "urn:onemap:request:" + id, Errors: e.Items,
 	})
 	if err != nil { // a geometry in Items that is no JSON
@@ -205,6 +263,12 @@ func (e *Error) response(lang registry.Lang, id string) *Response {
 	}
 	if e.RetryAfter > 0 {
 		resp.Set("Retry-After", fmt.Sprint(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
+	if e.Code == CodeNotSignedIn {
+		resp.Set("WWW-Authenticate", "Bearer")
+	}
+	if e.Forget != "" {
+		resp.Set("Set-Cookie", e.Forget)
 	}
 	resp.Set("Content-Language", string(lang))
 	return resp

@@ -59,9 +59,9 @@ func (s *Server) getIdentify(ctx context.Context, req *Request) (*Response, erro
 			return nil, err
 		}
 	}
-	layers := snap.Layers
+	layers := visibleLayers(req, snap)
 	if v, given := req.Query.Get("layers"); given {
-		if layers, err = layerList(snap, v); err != nil {
+		if layers, err = s.layerList(req, snap, v); err != nil {
 			return nil, err
 		}
 	}
@@ -129,7 +129,7 @@ func decimal(s string) (float64, bool) {
 	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
 }
 
-func layerList(snap *registry.Snapshot, v string) ([]*registry.Layer, error) {
+func (s *Server) layerList(req *Request, snap *registry.Snapshot, v string) ([]*registry.Layer, error) {
 	ids := strings.Split(v, ",")
 	if len(ids) > 64 {
 		return nil, invalid("layers", "图层过多", "too many layers")
@@ -137,9 +137,9 @@ func layerList(snap *registry.Snapshot, v string) ([]*registry.Layer, error) {
 	var out []*registry.Layer
 	seen := map[string]bool{}
 	for _, id := range ids {
-		l, ok := snap.Layer(id)
-		if !ok {
-			return nil, problem(CodeNotFound)
+		l, err := s.layer(req, snap, id)
+		if err != nil {
+			return nil, err
 		}
 		if !seen[id] {
 			seen[id] = true
@@ -256,10 +256,10 @@ func (s *Server) getSearch(ctx context.Context, req *Request) (*Response, error)
 		limit = n
 	}
 	snap := s.opts.Catalogue.Now()
-	layers := snap.Layers
+	layers := visibleLayers(req, snap)
 	if v, given := req.Query.Get("layers"); given {
 		var err error
-		if layers, err = layerList(snap, v); err != nil {
+		if layers, err = s.layerList(req, snap, v); err != nil {
 			return nil, err
 		}
 	}

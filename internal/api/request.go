@@ -10,6 +10,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"onemap/internal/auth"
 	"onemap/internal/db"
 	"onemap/internal/registry"
 )
@@ -35,7 +36,8 @@ type Request struct {
 	Lang     registry.Lang
 	Received time.Time
 
-	// Reach is what the asker may read.
+	// Who asks; never nil. Reach is what he may read.
+	Who   *auth.Identity
 	Reach db.Reach
 	Actor string
 
@@ -46,9 +48,22 @@ type Request struct {
 	After          string // Onemap-After
 	Origin         string
 
+	body            []byte // of a route that takes one; owned
+	contentType     string
+	contentEncoding string
+	ifMatch         string
+	fetchSite       string // Sec-Fetch-Site
+	authorization   string
+	cookies         string
+	device          string // Onemap-Device
+	agent           string
+
 	peer      netip.Addr
-	local     bool // the peer is this machine
-	forwarded bool // a proxy says it speaks for somebody
+	client    netip.Addr // who asks: the peer, or whom a trusted proxy names
+	local     bool       // the peer is this machine
+	forwarded bool       // a proxy says it speaks for somebody
+	proxied   bool       // the peer is a trusted proxy
+	spent     bool       // it carried a credential that is not valid (any more)
 	hasBody   bool
 	headers   int
 	route     *Route
@@ -78,7 +93,7 @@ func (q Query) Value(name string) string { v, _ := q.Get(name); return v }
 
 // decode copies a fasthttp request into an owned one. The error is always a
 // problem; the request is usable for answering it.
-func decode(ctx *fasthttp.RequestCtx) (*Request, *Error) {
+func decode(ctx *fasthttp.RequestCtx, trusted []netip.Prefix) (*Request, *Error) {
 	h := &ctx.Request.Header
 	r := &Request{
 		Method:         string(h.Method()),
@@ -92,12 +107,26 @@ func decode(ctx *fasthttp.RequestCtx) (*Request, *Error) {
 		LastEventID:    string(h.Peek("Last-Event-Id")),
 		After:          string(h.Peek("Onemap-After")),
 		Origin:         string(h.Peek(fasthttp.HeaderOrigin)),
-		Reach:          db.Everything(),
 		Actor:          "anonymous",
+		Who:            &auth.Identity{Kind: auth.Anonymous},
+
+		authorization: string(h.Peek(fasthttp.HeaderAuthorization)),
+		cookies:       string(h.Peek(fasthttp.HeaderCookie)),
+		device:        string(h.Peek("Onemap-Device")),
 	}
 	r.peer, r.local = peerOf(ctx.RemoteAddr())
-	te, cl := r.scan(h.RawHeaders())
+	raw := h.RawHeaders()
+	te, cl := r.scan(raw)
+	r.speaksFor(trusted, raw)
 	r.hasBody = te || h.ContentLength() > 0 || len(ctx.Request.Body()) > 0
+	if Unsafe(r.Method) {
+		r.body = bytes.Clone(ctx.Request.Body())
+		r.contentType = string(h.ContentType())
+		r.contentEncoding = string(h.Peek(fasthttp.HeaderContentEncoding))
+		r.ifMatch = string(h.Peek(fasthttp.HeaderIfMatch))
+		r.fetchSite = string(h.Peek("Sec-Fetch-Site"))
+		r.agent = string(h.UserAgent())
+	}
 
 	target := string(h.RequestURI())
 	if len(target) > maxTarget {

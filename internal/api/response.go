@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"io"
 	"net"
+	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -41,6 +42,8 @@ const (
 	typeGeoJSON = "application/geo+json"
 	noStore     = "no-store"
 	revalidate  = "private, no-cache"
+	// privateNoStore is for what belongs to one person.
+	privateNoStore = "private, no-store"
 )
 
 // answer encodes a value as a response that is revalidated by its content.
@@ -95,6 +98,24 @@ func gunzipped(body []byte) ([]byte, error) {
 // answers may run or load anything.
 const apiPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
+// permissionsPolicy leaves pages of ours the position of the device and its camera
+// (an enrolment's QR code), and nothing else.
+const permissionsPolicy = "geolocation=(self), camera=(self), clipboard-write=(self), fullscreen=(self), accelerometer=(), display-capture=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), serial=(), usb=()"
+
+// seal marks an answer that depends on who asked: no cache may hand it to another.
+func (s *Server) seal(req *Request, resp *Response) {
+	rt := req.route
+	if rt == nil || rt.Access == AccessOpen && !rt.Identified {
+		return
+	}
+	if resp.Cache == "" {
+		resp.Cache = privateNoStore
+	}
+	if !strings.HasPrefix(resp.Cache, "public") {
+		resp.Set("Vary", "Cookie, Authorization")
+	}
+}
+
 // write puts a response into fasthttp's context. It decides the encoding and turns
 // a matching If-None-Match into 304 before the body is touched.
 func write(ctx *fasthttp.RequestCtx, req *Request, resp *Response) error {
@@ -106,10 +127,14 @@ func write(ctx *fasthttp.RequestCtx, req *Request, resp *Response) error {
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if req.TLS {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	if !resp.lean {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Permissions-Policy", permissionsPolicy)
 		policy := resp.Policy
 		if policy == "" {
 			policy = apiPolicy

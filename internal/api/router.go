@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"onemap/internal/auth"
 )
 
 // HandlerFunc answers one request.
@@ -21,7 +23,16 @@ type Route struct {
 	// the check to the handler (layer fields as filters).
 	Query     []string
 	OpenQuery bool
-	// Anywhere lets callers from other machines in while the rest is loopback only.
+	// Access says who may call; Needs are the permissions of which AccessMay and
+	// AccessMachine want one.
+	Access Access
+	Needs  []auth.Permission
+	// Body is what an unsafe method carries, BodyLimit how much of it (by kind when 0).
+	Body      BodyKind
+	BodyLimit int
+	// Identified routes are open and still want to know who asks.
+	Identified bool
+	// Anywhere routes answer callers from other machines before accounts exist.
 	Anywhere bool
 	// Exempt routes are not counted against the limit of requests at once.
 	Exempt bool
@@ -81,6 +92,9 @@ func newRouter(routes []*Route) (*router, error) {
 			return nil, fmt.Errorf("api: route %s is in the table twice", key)
 		}
 		seen[key] = true
+		if err := rt.check(); err != nil {
+			return nil, err
+		}
 		if rt.Known != nil {
 			r.files = append(r.files, rt)
 			continue

@@ -1,19 +1,23 @@
 package api
 
+import "onemap/internal/auth"
+
 // routes is the table everything reads: the router, the metrics, the documents'
 // test, the probes.
 func (s *Server) routes() []*Route {
 	get := func(pattern, name, document string, h HandlerFunc, query ...string) *Route {
-		return &Route{Method: "GET", Pattern: pattern, Name: name, Document: document, Handler: h, Query: query}
+		return &Route{Method: "GET", Pattern: pattern, Name: name, Document: document, Handler: h, Query: query, Access: AccessPublic}
 	}
 	openQuery := func(r *Route) *Route { r.OpenQuery = true; return r }
 	exempt := func(r *Route) *Route { r.Exempt = true; return r }
-	anywhere := func(r *Route) *Route { r.Anywhere, r.Exempt = true, true; return r }
+	open := func(r *Route) *Route { r.Access = AccessOpen; return r }
+	anywhere := func(r *Route) *Route { r.Anywhere = true; return r }
+	asked := func(r *Route) *Route { r.Identified = true; return r }
 
 	routes := []*Route{
-		anywhere(get("/healthz", "health", "api", s.getHealthz)),
-		exempt(get("/readyz", "ready", "api", s.getReadyz)),
-		exempt(get("/metrics", "metrics", "api", s.getMetrics)),
+		open(anywhere(exempt(get("/healthz", "health", "api", s.getHealthz)))),
+		open(anywhere(exempt(asked(get("/readyz", "ready", "api", s.getReadyz))))),
+		{Method: "GET", Pattern: "/metrics", Name: "metrics", Document: "api", Handler: s.getMetrics, Exempt: true, Access: AccessMachine, Needs: []auth.Permission{auth.ManageSystem}},
 
 		openQuery(get("/tiles/{layers}/{z}/{x}/{y}.mvt", "tile", "api", s.getTile)),
 		get("/tiles/{layers}.json", "tilejson", "api", s.getTileJSON),
@@ -37,13 +41,62 @@ func (s *Server) routes() []*Route {
 		openQuery(get("/ogc/collections/{collectionId}/items", "ogc_items", "ogc", s.getItems)),
 		get("/ogc/collections/{collectionId}/items/{featureId}", "ogc_item", "ogc", s.getItem, "datetime", "as_of"),
 
-		{Method: "GET", Pattern: "/", Name: "site", Handler: s.getSite, OpenQuery: true, Exempt: true, Known: s.siteHas},
+		{Method: "GET", Pattern: "/", Name: "site", Handler: s.getSite, OpenQuery: true, Exempt: true, Known: s.siteHas, Access: AccessOpen},
 	}
+	routes = append(routes, s.peopleRoutes()...)
 	if s.opts.Authority != nil {
 		routes = append(routes,
-			get("/ca", "ca_page", "", s.getCAPage),
-			get("/ca/onemap-ca.crt", "ca_certificate", "", s.getCACertificate),
+			open(get("/ca", "ca_page", "", s.getCAPage)),
+			open(get("/ca/onemap-ca.crt", "ca_certificate", "", s.getCACertificate)),
 		)
 	}
 	return routes
+}
+
+// peopleRoutes are who may do what: signing in, people, grants, tokens.
+func (s *Server) peopleRoutes() []*Route {
+	route := func(method, pattern, name string, h HandlerFunc, access Access, query ...string) *Route {
+		return &Route{Method: method, Pattern: pattern, Name: name, Document: "api", Handler: h, Access: access, Query: query}
+	}
+	json := func(r *Route) *Route { r.Body = BodyJSON; return r }
+	may := func(r *Route, p ...auth.Permission) *Route { r.Access, r.Needs = AccessMay, p; return r }
+
+	me := route("GET", "/api/me", "me", s.getMe, AccessOpen)
+	me.Identified, me.Anywhere, me.Exempt = true, true, true
+	required := route("GET", "/api/setup", "setup_state", s.getSetup, AccessOpen)
+	required.Anywhere = true
+	sheet := may(route("POST", "/api/users/import", "users_import", s.postUsersImport, "", "dry_run"), auth.ManageAccounts)
+	sheet.Body = BodyXLSX
+	return []*Route{
+		me,
+		required,
+		json(route("POST", "/api/setup", "setup", s.postSetup, AccessSetup)),
+		json(route("POST", "/api/session", "sign_in", s.postSession, AccessOpen)),
+		route("DELETE", "/api/session", "sign_out", s.deleteSession, AccessSelf),
+		route("GET", "/api/sessions", "sessions", s.getSessions, AccessPerson, "account"),
+		route("DELETE", "/api/sessions/{id}", "session_end", s.deleteSessionByID, AccessPerson),
+		json(route("POST", "/api/me/password", "password", s.postPassword, AccessSelf)),
+		route("POST", "/api/me/second-factor", "second_factor_begin", s.postSecondFactor, AccessSelf),
+		json(route("PUT", "/api/me/second-factor", "second_factor_confirm", s.putSecondFactor, AccessSelf)),
+		json(route("DELETE", "/api/me/second-factor", "second_factor_drop", s.deleteSecondFactor, AccessPerson)),
+
+		may(route("GET", "/api/users", "users", s.getUsers, "", "q", "state", "limit", "cursor"), auth.ManageAccounts, auth.ManageGrants, auth.EnrolDevices),
+		may(json(route("POST", "/api/users", "user_create", s.postUser, "")), auth.ManageAccounts),
+		may(route("GET", "/api/users/template.xlsx", "users_template", s.getUsersTemplate, ""), auth.ManageAccounts),
+		sheet,
+		may(route("GET", "/api/users/{id}", "user", s.getUser, ""), auth.ManageAccounts, auth.ManageGrants, auth.EnrolDevices),
+		may(json(route("PATCH", "/api/users/{id}", "user_update", s.patchUser, "")), auth.ManageAccounts),
+		may(route("POST", "/api/users/{id}/activation", "user_activation", s.postUserActivation, ""), auth.ManageAccounts),
+		may(route("DELETE", "/api/users/{id}/second-factor", "user_second_factor_reset", s.deleteUserSecondFactor, ""), auth.ManageAccounts),
+
+		may(route("GET", "/api/grants", "grants", s.getGrants, "", "account", "role", "state", "limit", "cursor"), auth.ManageGrants, auth.ManageAccounts),
+		may(json(route("POST", "/api/grants", "grant_create", s.postGrant, "")), auth.ManageGrants),
+		may(json(route("DELETE", "/api/grants/{id}", "grant_revoke", s.deleteGrant, "")), auth.ManageGrants),
+		route("GET", "/api/roles", "roles", s.getRoles, AccessSignedIn),
+
+		may(route("GET", "/api/tokens", "tokens", s.getTokens, ""), auth.ManageTokens),
+		may(json(route("POST", "/api/tokens", "token_create", s.postToken, "")), auth.ManageTokens),
+		may(route("DELETE", "/api/tokens/{id}", "token_revoke", s.deleteToken, ""), auth.ManageTokens),
+		may(json(route("POST", "/api/enrolments", "enrolment_create", s.postEnrolment, "")), auth.EnrolDevices),
+	}
 }

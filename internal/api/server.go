@@ -10,6 +10,7 @@ import (
 	"net"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,8 @@ type Server struct {
 	next    atomic.Uint64
 	styles  styleCache
 	sourced sourceCache
+	areas   areaCache
+	denied  refusals
 
 	base     context.Context // of all requests
 	stop     context.CancelFunc
@@ -66,7 +69,8 @@ func New(opts Options) (*Server, error) {
 		ReadTimeout:           opts.ReadTimeout,
 		IdleTimeout:           opts.IdleTimeout,
 		WriteTimeout:          opts.WriteTimeout,
-		MaxRequestBodySize:    64 << 10,
+		MaxRequestBodySize:    limitJSON,
+		HeaderReceived:        s.headerReceived,
 		CloseOnShutdown:       true,
 		NoDefaultServerHeader: true,
 		NoDefaultContentType:  true,
@@ -75,6 +79,38 @@ func New(opts Options) (*Server, error) {
 		DisablePreParseMultipartForm: true,
 	}
 	return s, nil
+}
+
+// headerReceived sets the limits of one request before its body is read. fasthttp
+// calls it outside of our handler: a panic here would end the process.
+func (s *Server) headerReceived(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.opts.Logger.Error("api: panic", "in", "header", "err", fmt.Sprint(v))
+			c = fasthttp.RequestConfig{MaxRequestBodySize: limitJSON}
+		}
+	}()
+	method := string(h.Method())
+	if !Unsafe(method) {
+		return c
+	}
+	target, _, _ := strings.Cut(string(h.RequestURI()), "?")
+	r := &Request{Method: method}
+	if len(target) > maxTarget || r.decodePath(target) != nil {
+		return c
+	}
+	rt, _, _ := s.router.find(method, r.Path, r.segments)
+	if rt == nil || rt.limit() <= limitJSON && rt.BodyLimit == 0 {
+		return c
+	}
+	if len(h.Peek(fasthttp.HeaderCookie)) == 0 && len(h.Peek(fasthttp.HeaderAuthorization)) == 0 {
+		return c // nobody in particular: he will be refused, and need not send much for it
+	}
+	c.MaxRequestBodySize = rt.limit()
+	if rt.Body == BodyXLSX {
+		c.ReadTimeout = max(s.opts.ReadTimeout, time.Minute) // an office's line is slow
+	}
+	return c
 }
 
 // Routes is the route table, for the command line and for tests.
@@ -133,7 +169,7 @@ func (s *Server) closeConns(which func(*conn) bool) {
 // not recover panics; without this one a single bad shape would end the process.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	started := time.Now()
-	req, bad := decode(ctx)
+	req, bad := decode(ctx, s.opts.TrustedProxy)
 	req.ID = s.prefix + strconv.FormatUint(s.next.Add(1), 36)
 	rc := &requestContext{base: s.base, conn: ctx.Conn()}
 	s.metrics.inFlight.Add(1)
@@ -146,7 +182,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		resp = problem(CodeInternal).response(req.Lang, req.ID)
 		_ = write(ctx, req, resp)
 	}
-	if req.hasBody || resp.Status == fasthttp.StatusBadRequest {
+	if req.hasBody && (req.route == nil || req.route.Body == BodyNone) || resp.Status == fasthttp.StatusBadRequest {
 		// What follows on a connection whose framing was in doubt is not trusted.
 		ctx.SetConnectionClose()
 	}
@@ -177,15 +213,19 @@ func (s *Server) respond(ctx *requestContext, req *Request, bad *Error) (resp *R
 	}()
 	resp, err := s.dispatch(ctx, req, bad)
 	if err == nil {
+		s.seal(req, resp)
 		return resp
 	}
 	if ctx.gone() {
 		// Nobody reads this; the status is for the metrics.
 		return problem(CodeClientGone).response(req.Lang, req.ID)
 	}
-	p := s.translate(err)
-	if p.Code == CodeInternal {
+	p := s.translate(req, err)
+	switch {
+	case p.Code == CodeInternal:
 		s.fail(req, err, nil)
+	case p.Code.words().status == fasthttp.StatusForbidden:
+		s.refused(ctx, req, p)
 	}
 	return p.response(req.Lang, req.ID)
 }
@@ -197,12 +237,16 @@ func (s *Server) dispatch(ctx context.Context, req *Request, bad *Error) (*Respo
 		rt, req.params, allow = s.router.find(req.Method, req.Path, req.segments)
 	}
 	req.route = rt
-	if !s.admitted(req) && (rt == nil || !rt.Anywhere) {
-		return nil, problem(CodeSetupRequired)
+	if bad != nil {
+		if !s.opts.Auth.Done() && !req.thisMachine() {
+			return nil, problem(CodeSetupRequired)
+		}
+		return nil, bad
+	}
+	if err := s.admit(ctx, req, rt); err != nil {
+		return nil, err
 	}
 	switch {
-	case bad != nil:
-		return nil, bad
 	case rt == nil && allow == "":
 		return nil, problem(CodeNotFound)
 	case rt == nil && req.Method == "OPTIONS":
@@ -213,8 +257,9 @@ func (s *Server) dispatch(ctx context.Context, req *Request, bad *Error) (*Respo
 		e := problem(CodeMethodNotAllowed, allow)
 		e.Allow = allow
 		return nil, e
-	case req.hasBody:
-		return nil, problem(CodeBodyNotAllowed)
+	}
+	if err := acceptBody(req, rt); err != nil {
+		return nil, err
 	}
 	if !rt.OpenQuery {
 		if err := allowOnly(req.Query, rt.Query...); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"onemap/internal/db"
 	"onemap/internal/registry"
 	"onemap/tiles"
 	"onemap/tiles/style"
@@ -82,6 +83,7 @@ type styleKey struct {
 	theme style.Theme
 	lang  registry.Lang
 	base  string
+	sees  [3]bool // public, internal, sensitive: layers the asker may not see are absent
 }
 
 // styleCache keeps the style documents of the present snapshot.
@@ -108,6 +110,9 @@ func (s *Server) getStyle(_ context.Context, req *Request) (*Response, error) {
 		return nil, invalid("lang", "应为 zh-CN 或 en", "it is zh-CN or en")
 	}
 	key.base = s.self(req)
+	for i, v := range []string{db.Public, db.Internal, db.Sensitive} {
+		key.sees[i] = req.Reach.Sees(v)
+	}
 	snap := s.opts.Catalogue.Now()
 	c := &s.styles
 	c.mu.Lock()
@@ -118,7 +123,7 @@ func (s *Server) getStyle(_ context.Context, req *Request) (*Response, error) {
 	body, ok := c.docs[key]
 	if !ok {
 		var err error
-		if body, err = style.Build(styleInput(snap, key.lang), style.Options{Theme: key.theme, Language: string(key.lang), BaseURL: key.base}); err != nil {
+		if body, err = style.Build(styleInput(snap, visibleLayers(req, snap), key.lang), style.Options{Theme: key.theme, Language: string(key.lang), BaseURL: key.base}); err != nil {
 			return nil, err
 		}
 		c.docs[key] = body
@@ -128,9 +133,9 @@ func (s *Server) getStyle(_ context.Context, req *Request) (*Response, error) {
 	return resp, nil
 }
 
-func styleInput(snap *registry.Snapshot, lang registry.Lang) style.Input {
+func styleInput(snap *registry.Snapshot, layers []*registry.Layer, lang registry.Lang) style.Input {
 	in := style.Input{Ladders: map[string]style.Ladder{}}
-	for _, l := range snap.Layers {
+	for _, l := range layers {
 		sl := style.Layer{
 			ID: l.ID, Title: l.Title.In(lang), Theme: l.Theme, Geometry: l.Geometry, Symbol: l.Symbol,
 			LevelField: l.LevelField, KindField: l.KindField, LabelField: l.LabelField, Ladder: l.Ladder,
