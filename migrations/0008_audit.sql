@@ -123,7 +123,7 @@ create table audit.seal (
   count    bigint not null check (count > 0),
   digest   bytea not null,
   upto     bigint not null,        -- the greatest number given out when the seal was made
-  next_xid xid8 not null,          -- no transaction that was under way then has this number or a greater one
+  xid      xid8 not null,          -- of the sealing itself: whoever had a number then has a smaller xid
   settled  bigint not null,
   hash     bytea not null
 );
@@ -143,7 +143,7 @@ language sql immutable parallel safe as $$
   select sha256(convert_to('onemap-seal-1;' ||
     audit.field(s.no::text) || audit.field((extract(epoch from s.at) * 1000000)::bigint::text) || audit.field(encode(s.prev, 'hex')) ||
     audit.field(s.seqs::text) || audit.field(s.count::text) || audit.field(encode(s.digest, 'hex')) || audit.field(s.upto::text) ||
-    audit.field(s.next_xid::text) || audit.field(s.settled::text), 'UTF8'))
+    audit.field(s.xid::text) || audit.field(s.settled::text), 'UTF8'))
 $$;
 
 -- seal_next seals what is there, at most p_limit entries, and returns how many; null
@@ -151,8 +151,10 @@ $$;
 --
 -- Numbers are taken before commit, so an entry may appear below others that are sealed
 -- already: it goes into a later seal. A number is given up when every transaction that
--- ran when it was given out has ended: those have a number below that seal's next_xid,
--- because record takes the xid first.
+-- ran when it was given out has ended: their xid is below that seal's own, because
+-- record takes the xid before the number and the seal takes its xid after it read the
+-- last number. (The xmax of a snapshot would not do: it follows the last transaction
+-- that ended, and older ones may still run above it.)
 create function audit.seal_next(p_limit integer default 10000) returns bigint
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -164,11 +166,9 @@ begin
     return null;
   end if;
   select * into before from audit.seal order by no desc limit 1;
-  -- The order matters: numbers first, then the snapshot that says who is still at work.
   select case when is_called then last_value else 0 end into s.upto from audit.entry_seq;
-  s.next_xid := pg_snapshot_xmax(pg_current_snapshot());
   s.settled := greatest(coalesce(before.settled, 0),
-    coalesce((select max(x.upto) from audit.seal x where x.upto > coalesce(before.settled, 0) and x.next_xid <= pg_snapshot_xmin(pg_current_snapshot())), 0));
+    coalesce((select max(x.upto) from audit.seal x where x.upto > coalesce(before.settled, 0) and x.xid <= pg_snapshot_xmin(pg_current_snapshot())), 0));
   select coalesce(range_agg(r.one), '{}') into v_taken
   from audit.seal x, unnest(x.seqs) r(one) where x.upto > coalesce(before.settled, 0);
   select range_agg(int8range(e.seq, e.seq, '[]')), count(*), sha256(string_agg(e.hash, ''::bytea order by e.seq))
@@ -179,6 +179,7 @@ begin
   if s.count = 0 then
     return 0;
   end if;
+  s.xid := pg_current_xact_id();
   -- What this seal leaves open it must not call settled.
   if s.count = p_limit then
     s.settled := least(s.settled, greatest(coalesce(before.settled, 0), upper(s.seqs) - 1));
@@ -194,6 +195,62 @@ begin
 end
 $$;
 
+-- forward is how far syslog has come: everything up to (no, seq) was taken by the
+-- receiver's machine; after a broken line sending starts again at (back_no, back_seq),
+-- because what that machine took its program may have lost.
+create table audit.forward (
+  only_row boolean primary key default true check (only_row),
+  no       bigint not null default 0,
+  seq      bigint not null default 0,
+  back_no  bigint not null default 0,
+  back_seq bigint not null default 0,
+  target   text not null default '',
+  at       timestamptz
+);
+insert into audit.forward default values;
+
+-- retired remembers the last seal of what left, so that the chain still has a first link.
+create table audit.retired (
+  no      bigint primary key,
+  hash    bytea not null,
+  entries bigint not null,
+  at      timestamptz not null default now(),
+  by      text not null default session_user
+);
+
+-- retire lets the owner take away what is older than the setting audit_keep_days, never
+-- less than 183 days, whole seals only. Export first: what it removes is gone. The app
+-- role may not call it.
+create function audit.retire(p_before timestamptz) returns bigint
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  v_keep integer := greatest(183, coalesce((select (value #>> '{}')::integer from setting where key = 'audit_keep_days' and jsonb_typeof(value) = 'number'), 183));
+  s      audit.seal;
+  v_n    bigint;
+begin
+  if p_before > now() - make_interval(days => v_keep) then
+    raise exception using errcode = '22023', message = format('the audit keeps %s days', v_keep);
+  end if;
+  perform pg_advisory_xact_lock(7815265491820145);
+  select * into s from audit.seal x where x.at < p_before and x.no < (select no from audit.head) order by x.no desc limit 1;
+  if s.no is null then
+    return 0;
+  end if;
+  alter table audit.entry disable trigger only_added;
+  alter table audit.seal disable trigger only_added;
+  delete from audit.entry e using audit.seal x, unnest(x.seqs) r(one)
+    where x.no <= s.no and e.seq >= lower(r.one) and e.seq < upper(r.one);
+  get diagnostics v_n = row_count;
+  delete from audit.seal where no <= s.no;
+  alter table audit.entry enable always trigger only_added;
+  alter table audit.seal enable always trigger only_added;
+  insert into audit.retired (no, hash, entries) values (s.no, s.hash, v_n);
+  perform audit.record('', '', session_user::text, 'owner', '', 'cli', '', '', 'audit.retire', 'audit.seal/' || s.no, '', '', 'done', null,
+    jsonb_build_object('entries', v_n, 'before', p_before));
+  return v_n;
+end
+$$;
+
 -- Nobody changes what is written, not even the owner by mistake. ALWAYS: a session
 -- that plays replica is held too.
 create function audit.refuse() returns trigger
@@ -205,6 +262,8 @@ $$;
 create trigger only_added before update or delete or truncate on audit.entry for each statement execute function audit.refuse();
 create trigger only_added before update or delete or truncate on audit.seal  for each statement execute function audit.refuse();
 create trigger kept before delete or truncate on audit.head for each statement execute function audit.refuse();
+create trigger only_added before update or delete or truncate on audit.retired for each statement execute function audit.refuse();
+alter table audit.retired enable always trigger only_added;
 alter table audit.entry enable always trigger only_added;
 alter table audit.seal  enable always trigger only_added;
 alter table audit.head  enable always trigger kept;
@@ -215,7 +274,8 @@ create policy area on audit.entry for select to onemap_app
   using (current_setting('app.role') in ('auditor', 'system') and scope <@ current_setting('app.read')::int8multirange);
 
 grant usage on schema audit to onemap_app;
-grant select on audit.entry, audit.seal, audit.head to onemap_app;
+grant select on audit.entry, audit.seal, audit.head, audit.forward, audit.retired to onemap_app;
+grant update (no, seq, back_no, back_seq, target, at) on audit.forward to onemap_app;
 revoke all on all functions in schema audit from public;
 grant execute on function audit.record(text, text, text, text, text, text, text, text, text, text, text, text, text, jsonb, jsonb),
   audit.seal_next(integer) to onemap_app;

@@ -45,3 +45,26 @@ func Record(ctx context.Context, tx pgx.Tx, e Entry) error {
 	}
 	return nil
 }
+
+func (l *Log) sealOnce(ctx context.Context, limit int) (int64, error) {
+	var n *int64
+	err := l.db.Bulk.Hold(ctx, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, l.queries.Get("seal"), limit).Scan(&n)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("audit: seal: %w", err)
+	}
+	if n == nil {
+		return 0, nil
+	}
+	return *n, nil
+}
+
+// Verify checks the whole chain on a connection of the bulk pool.
+func (l *Log) Verify(ctx context.Context) (r Result, err error) {
+	err = l.db.Bulk.Hold(ctx, func(conn *pgx.Conn) error {
+		r, err = Verify(ctx, conn)
+		return err
+	})
+	return r, err
+}

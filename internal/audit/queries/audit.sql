@@ -1,0 +1,39 @@
+Statements of the log. Writing goes through functions of the schema only.
+
+-- name: seal
+select audit.seal_next($1)
+
+-- name: claims
+select set_config('app.actor', 'audit', $1), set_config('app.role', 'system', $1), set_config('app.read', '{(,)}', $1)
+
+-- name: setting
+select value from setting where key = $1
+
+-- name: head
+select h.no, encode(h.hash, 'hex'), s.at, coalesce(s.count, 0) from audit.head h left join audit.seal s on s.no = h.no
+
+-- name: verify_seals
+select no, at, (extract(epoch from at) * 1000000)::bigint, encode(prev, 'hex'), seqs, count, encode(digest, 'hex'), upto, xid::text, settled, encode(hash, 'hex')
+from audit.seal where no > $1 order by no limit $2
+
+-- name: verify_entries
+select s.no, e.seq, encode(e.hash, 'hex'),
+  array[e.seq::text, (extract(epoch from e.at) * 1000000)::bigint::text, e.xid::text, e.request, e.account::text, e.actor, e.name, e.role,
+    e.grant_id, e.kind, e.session, e.peer, e.action, e.object, e.area, e.scope::text, e.reason, e.outcome,
+    e.before::text, e.after::text, e.first_seq::text, e.last_seq::text]
+from audit.seal s, unnest(s.seqs) r(one), audit.entry e
+where s.no > $1 and s.no <= $2 and e.seq >= lower(r.one) and e.seq < upper(r.one)
+order by s.no, e.seq
+
+-- name: verify_unsealed
+select e.seq, encode(e.hash, 'hex'),
+  array[e.seq::text, (extract(epoch from e.at) * 1000000)::bigint::text, e.xid::text, e.request, e.account::text, e.actor, e.name, e.role,
+    e.grant_id, e.kind, e.session, e.peer, e.action, e.object, e.area, e.scope::text, e.reason, e.outcome,
+    e.before::text, e.after::text, e.first_seq::text, e.last_seq::text]
+from unnest($1::bigint[], $2::bigint[]) gap(lo, hi), audit.entry e
+where e.seq >= gap.lo and e.seq < gap.hi
+order by e.seq
+
+-- name: verify_head
+select h.no, encode(h.hash, 'hex'), f.no, coalesce(r.no, 0), coalesce(encode(r.hash, 'hex'), '')
+from audit.head h, audit.forward f left join lateral (select no, hash from audit.retired order by no desc limit 1) r on true
