@@ -174,7 +174,7 @@ begin
   select range_agg(int8range(e.seq, e.seq, '[]')), count(*), sha256(string_agg(e.hash, ''::bytea order by e.seq))
     into s.seqs, s.count, s.digest
   from (select e.seq, e.hash from audit.entry e
-        where e.seq > coalesce(before.settled, 0) and not v_taken @> e.seq
+        where e.seq > coalesce(before.settled, 0) and e.seq <= s.upto and not v_taken @> e.seq
         order by e.seq limit p_limit) e;
   if s.count = 0 then
     return 0;
