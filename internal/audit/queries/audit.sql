@@ -37,3 +37,22 @@ order by e.seq
 -- name: verify_head
 select h.no, encode(h.hash, 'hex'), f.no, coalesce(r.no, 0), coalesce(encode(r.hash, 'hex'), '')
 from audit.head h, audit.forward f left join lateral (select no, hash from audit.retired order by no desc limit 1) r on true
+
+-- name: search
+select e.seq, e.at, e.xid::text, e.request, coalesce(e.account::text, ''), e.actor, coalesce(e.name, ''), e.role, e.grant_id, e.kind, e.session, e.peer,
+  e.action, e.object, e.area, e.reason, e.outcome, e.before, e.after, e.first_seq, e.last_seq, encode(e.hash, 'hex')
+from audit.entry e
+where e.scope <@ current_setting('app.read')::int8multirange
+  and ($1::bigint is null or e.seq < $1)
+  and ($2::timestamptz is null or e.at >= $2) and ($3::timestamptz is null or e.at < $3)
+  and ($4 = '' or e.actor = $4)
+  and ($5 = '' or e.action = $5 or starts_with(e.action, $5 || '.'))
+  and ($6 = '' or e.object = $6 or starts_with(e.object, $6 || '/'))
+  and ($7 = '' or e.outcome = $7)
+  and ($8 = '' or position(lower($8) in lower(concat_ws(' ', e.actor, e.name, e.action, e.object, e.area, e.reason, e.peer, e.before::text, e.after::text))) > 0)
+order by e.seq desc limit $9
+
+-- name: sealed_above
+select coalesce(max(s.settled), 0), coalesce((
+  select range_agg(r.one) from audit.seal x, unnest(x.seqs) r(one) where x.upto > (select max(y.settled) from audit.seal y)), '{}')
+from audit.seal s
