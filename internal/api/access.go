@@ -53,6 +53,8 @@ const (
 const (
 	limitJSON = 64 << 10
 	limitXLSX = 5 << 20
+	// limitRules leaves room for the 64 KB a rule set may have, and for what is around.
+	limitRules = 96 << 10
 )
 
 // limit is how large the body may be; it is enforced before the body is read.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"onemap/internal/auth"
+	"onemap/internal/catalogue"
 	"onemap/internal/registry"
 )
 
@@ -30,6 +31,12 @@ func peopleProblem(lang registry.Lang, err error) *Error {
 	case errors.As(err, &conflict):
 		e := wrap(CodeConflict, err, text(conflict.ZH, conflict.EN))
 		e.As = Code(conflict.Code)
+		return e
+	case errors.Is(err, catalogue.ErrFourEyes):
+		return wrap(CodeFourEyes, err)
+	case errors.Is(err, catalogue.ErrVerified):
+		e := wrap(CodeConflict, err, text("此版本已经核实。", "This version is verified already."))
+		e.As = "already_verified"
 		return e
 	case errors.Is(err, auth.ErrSecondFactor):
 		return wrap(CodeSecondFactorRequired, err)

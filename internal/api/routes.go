@@ -61,6 +61,7 @@ func (s *Server) peopleRoutes() []*Route {
 	json := func(r *Route) *Route { r.Body = BodyJSON; return r }
 	may := func(r *Route, p ...auth.Permission) *Route { r.Access, r.Needs = AccessMay, p; return r }
 
+	ruleBody := func(r *Route) *Route { r.BodyLimit = limitRules; return r }
 	me := route("GET", "/api/me", "me", s.getMe, AccessOpen)
 	me.Identified, me.Anywhere, me.Exempt = true, true, true
 	required := route("GET", "/api/setup", "setup_state", s.getSetup, AccessOpen)
@@ -98,5 +99,11 @@ func (s *Server) peopleRoutes() []*Route {
 		may(json(route("POST", "/api/tokens", "token_create", s.postToken, "")), auth.ManageTokens),
 		may(route("DELETE", "/api/tokens/{id}", "token_revoke", s.deleteToken, ""), auth.ManageTokens),
 		may(json(route("POST", "/api/enrolments", "enrolment_create", s.postEnrolment, "")), auth.EnrolDevices),
+
+		route("GET", "/api/rule-sets", "rule_sets", s.getRuleSets, AccessSignedIn),
+		ruleBody(may(json(route("POST", "/api/rule-sets/{rule}/versions", "rule_set_add", s.postRuleVersion, "")), auth.EditRules)),
+		may(json(route("POST", "/api/rule-sets/{rule}/versions/{version}/verify", "rule_set_verify", s.postRuleVerify, "")), auth.VerifyRules),
+		may(route("GET", "/api/catalogue", "catalogue", s.getCatalogue, ""), auth.ManageSystem, auth.ClassifyLayers),
+		may(route("GET", "/api/layers/{id}", "layer", s.getLayer, ""), auth.ManageSystem, auth.ClassifyLayers),
 	}
 }

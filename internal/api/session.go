@@ -88,7 +88,7 @@ func (s *Server) me(ctx context.Context, req *Request) (*Response, error) {
 		Kind: string(id.Kind), SignedIn: id.SignedIn(), SetupRequired: !s.opts.Auth.Done(), Demo: id.Kind == auth.Demo,
 		ID: optional(id.Account), Username: optional(id.Username), Name: optional(id.Name), Unit: optional(id.Unit),
 		Roles: []roleHeld{}, Permissions: []auth.Permission{}, Limited: id.Limited, Scopes: id.Scopes,
-		Security: securityAnswer{passwordRules{rules.PasswordMinLength, rules.PasswordClasses}},
+		Security: securityAnswer{passwordRules{rules.Password.MinLength, rules.Password.Classes}},
 	}
 	titles := s.areaTitles(ctx, req)
 	a.UnitTitle = titles.of(id.Unit)
