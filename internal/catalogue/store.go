@@ -259,6 +259,20 @@ func (s *Store) Layer(ctx context.Context, c db.Claims, id string) (LayerRow, er
 	return out, nil
 }
 
+// Layers reads all layers as administrators see them, by id.
+func (s *Store) Layers(ctx context.Context, c db.Claims) ([]LayerRow, error) {
+	var out []LayerRow
+	err := s.pool.Ask(ctx, c, s.queries.Get("layers"), nil, func(rows pgx.Rows) error {
+		var err error
+		out, err = pgx.CollectRows(rows, scanLayer)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("catalogue: layers: %w", err)
+	}
+	return out, nil
+}
+
 func scanLayer(row pgx.CollectableRow) (LayerRow, error) {
 	var l LayerRow
 	err := row.Scan(&l.Layer, &l.TitleZH, &l.TitleEN, &l.Theme, &l.Own, &l.Visibility, &l.DefaultVisible, &l.Version)

@@ -29,6 +29,9 @@ where rule = $1 and version = $2
 -- name: layer
 select layer, title_zh, title_en, theme, own, visibility, default_visible, version from layer where layer = $1
 
+-- name: layers
+select layer, title_zh, title_en, theme, own, visibility, default_visible, version from layer order by layer
+
 -- name: layer_for_update
 select layer, title_zh, title_en, theme, own, visibility, default_visible, version from layer where layer = $1 for update
 
