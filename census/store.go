@@ -103,18 +103,17 @@ func (s *store) tx(ctx context.Context, actor string, fn func(pgx.Tx) error) err
 	}
 }
 
+// rows reads as the program itself: the units a row is placed by are guarded too.
 func (s *store) rows(ctx context.Context, name string, args []any, each func(pgx.Rows) error) error {
-	rows, err := s.pool.Query(ctx, s.fixed.Get(name), args...)
-	if err != nil {
-		return fmt.Errorf("census: %s: %w", name, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := each(rows); err != nil {
-			return fmt.Errorf("census: %s: %w", name, err)
+	err := s.pool.Ask(ctx, db.System("census"), s.fixed.Get(name), args, func(rows pgx.Rows) error {
+		for rows.Next() {
+			if err := each(rows); err != nil {
+				return err
+			}
 		}
-	}
-	if err := rows.Err(); err != nil {
+		return rows.Err()
+	})
+	if err != nil {
 		return fmt.Errorf("census: %s: %w", name, err)
 	}
 	return nil

@@ -69,8 +69,8 @@ const maxIndexVertices = 4_000_000
 
 func (s *store) scopeIndex(ctx context.Context) (*scopeIndex, error) {
 	var size int64
-	if err := s.pool.QueryRow(ctx, s.fixed.Get("admin_size")).Scan(&size); err != nil {
-		return nil, fmt.Errorf("census: admin_size: %w", err)
+	if err := s.rows(ctx, "admin_size", nil, func(r pgx.Rows) error { return r.Scan(&size) }); err != nil {
+		return nil, err
 	}
 	x := &scopeIndex{}
 	if size > maxIndexVertices {

@@ -13,16 +13,17 @@
 -- row_guard (re)writes the policies of one table with columns scope and dataset.
 -- claim names the setting that holds the readable areas.
 --
--- "is true" keeps the planner from taking the scope index for the policy: it believes
--- && of ranges to hold for one row in a hundred and reads the wrong index for whoever
--- may see much. current_setting stands bare: wrapped in a sub-select it is estimated
--- worse still. The demo rule is an array made once and only where demo is on.
+-- coalesce keeps the planner from taking the scope index for the policy: it believes
+-- && of a range and a multirange to hold for one row in a hundred and reads the wrong
+-- index for whoever may see much ("is true" would do that too, but hands the estimate
+-- of one in a hundred on). current_setting stands bare: wrapped in a sub-select it is
+-- estimated worse still. The demo rule is an array made once, and only where demo is on.
 create function row_guard(tab regclass, claim text, history boolean) returns void
 language plpgsql set search_path = public, pg_temp as $fn$
 declare
-  reads text := format($p$(scope && current_setting(%L)::int8multirange) is true
+  reads text := format($p$coalesce(scope && current_setting(%L)::int8multirange, false)
     and (not current_setting('app.demo')::boolean or dataset = any (array(select d.id from public.dataset d where d.demo)))$p$, claim);
-  writes text := $p$(scope <@ current_setting('app.write')::int8multirange) is true$p$;
+  writes text := $p$coalesce(scope <@ current_setting('app.write')::int8multirange, false)$p$;
   p text;
 begin
   execute format('alter table %s enable row level security', tab);
@@ -277,29 +278,18 @@ revoke all on function row_guard(regclass, text, boolean), layer_guard(text) fro
 
 -- Visibility -----------------------------------------------------------------------------
 
--- layer_visibility keeps the policies and the epoch of the rights with the catalogue,
--- whoever changes it.
+-- layer_visibility keeps the policies with the catalogue, whoever changes it; the
+-- epoch of the rights rises by auth_epoch (0007).
 create function layer_visibility() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   if new.own and new.table_schema = 'public' and to_regclass(quote_ident(new.table_name || '_history')) is not null then
     perform layer_guard(new.table_name);
   end if;
-  perform layer_epoch();
   return null;
 end
 $$;
 revoke all on function layer_visibility() from public;
-
--- layer_epoch raises the epoch that is part of every reach, so that nothing kept
--- under the old visibility is found again.
-create function layer_epoch() returns void
-language plpgsql security definer set search_path = public, pg_temp as $$
-begin
-  null;
-end
-$$;
-revoke all on function layer_epoch() from public;
 
 create trigger visibility_guarded after insert on layer for each row execute function layer_visibility();
 create trigger visibility_changed after update of visibility on layer for each row

@@ -36,7 +36,7 @@ func BenchmarkKeyAndHit(b *testing.B) {
 	c := newCache(1 << 20)
 	req := Request{Layers: []string{"hazards", "zones"}, Z: 12, X: 3300, Y: 1670, Reach: everywhere}
 	k := makeKey(&req)
-	c.store(&entry{key: k, tile: &Tile{Body: []byte("x")}, layers: req.Layers, room: []int64{1, 1}})
+	c.store(&entry{key: k, tile: &Tile{Body: []byte("x")}, layers: req.Layers, room: []int64{1, 1}}, time.Now())
 	now := time.Now()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -64,7 +64,7 @@ func BenchmarkHitParallel(b *testing.B) {
 	for x := range 1000 {
 		req := Request{Layers: []string{"hazards", "zones"}, Z: 12, X: x, Y: 1670, Reach: everywhere}
 		k := makeKey(&req)
-		c.store(&entry{key: k, tile: &Tile{Body: []byte("x")}, layers: req.Layers, room: []int64{1, 1}})
+		c.store(&entry{key: k, tile: &Tile{Body: []byte("x")}, layers: req.Layers, room: []int64{1, 1}}, time.Now())
 		keys = append(keys, k)
 	}
 	now := time.Now()

@@ -18,19 +18,21 @@ import (
 type key struct {
 	tile    maptile.Tile
 	layers  string
-	variant string // scope, role class, rights' epoch, and the parameters
+	reach   string // areas, role class and rights' epoch
+	variant string // the parameters
 }
 
 // makeKey writes the variant. It is called for every hit, so it is plain appends.
 func makeKey(r *Request) key {
 	k := key{tile: maptile.Tile{X: uint32(r.X), Y: uint32(r.Y), Z: maptile.Zoom(r.Z)}}
-	k.layers = join(r.Layers)
+	k.layers, k.reach = join(r.Layers), r.Reach.Key()
+	if !r.Drafts && r.Filter == "" && r.DateTime == nil && r.AsOf == nil && r.Plan == "" && r.Properties == nil {
+		return k
+	}
 	var buf [256]byte
 	b := buf[:0]
 	// Every part is delimited by NUL, which no parameter may contain, so that no
 	// two different requests can read alike.
-	b = append(b, r.Reach.Key()...)
-	b = append(b, 0)
 	if r.Drafts {
 		b = append(b, 'd')
 	}
@@ -107,10 +109,25 @@ type cache struct {
 	catalogue *registry.Snapshot
 	evicted   uint64
 	dropped   uint64
+	// scopes are the reaches tiles are kept for, and when each was last asked for:
+	// a house full of people with grants of their own must not push out each other.
+	scopes map[string]*scopeUse
+	unkept uint64
+}
+
+// maxScopes is how many reaches may have tiles in the cache.
+const maxScopes = 256
+
+// scopeRest is how long a reach must have been quiet before another takes its place.
+const scopeRest = time.Minute
+
+type scopeUse struct {
+	used    time.Time
+	entries int
 }
 
 func newCache(maxBytes int64) *cache {
-	c := &cache{max: maxBytes, entries: map[key]*entry{}, flights: map[key]*flight{}, order: list.New()}
+	c := &cache{max: maxBytes, entries: map[key]*entry{}, flights: map[key]*flight{}, order: list.New(), scopes: map[string]*scopeUse{}}
 	for z := range c.byTile {
 		c.byTile[z] = map[maptile.Tile][]*entry{}
 	}
@@ -130,6 +147,7 @@ func (c *cache) get(k key, now time.Time) (*Tile, feed.Position, bool) {
 		return nil, feed.Position{}, false
 	}
 	c.order.MoveToFront(e.lru)
+	c.scopes[k.reach].used = now
 	return e.tile, c.position, true
 }
 
@@ -164,18 +182,47 @@ func (c *cache) forget(f *flight) {
 }
 
 // land ends a flight and stores its tile, unless a change touched it meanwhile.
-func (c *cache) land(f *flight, e *entry) {
+func (c *cache) land(f *flight, e *entry, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.forget(f)
 	if e != nil && !f.stale {
 		e.tile.Position = c.position
-		c.store(e)
+		c.store(e, now)
 	}
 	close(f.done)
 }
 
-func (c *cache) store(e *entry) {
+// admit says whether tiles of a reach are kept. When there are too many reaches, the
+// one that was quiet for longest goes, with its tiles; when none is quiet, the
+// newcomer's tiles are made for him and not kept.
+func (c *cache) admit(reach string, now time.Time) bool {
+	if c.scopes[reach] != nil {
+		return true
+	}
+	if len(c.scopes) >= maxScopes {
+		quiet, since := "", now.Add(-scopeRest)
+		for r, s := range c.scopes {
+			if s.used.Before(since) {
+				quiet, since = r, s.used
+			}
+		}
+		if c.scopes[quiet] == nil {
+			return false
+		}
+		for _, e := range c.entries {
+			if e.key.reach == quiet {
+				c.remove(e)
+				c.evicted++
+			}
+		}
+		delete(c.scopes, quiet)
+	}
+	c.scopes[reach] = &scopeUse{}
+	return true
+}
+
+func (c *cache) store(e *entry, now time.Time) {
 	if old, ok := c.entries[e.key]; ok {
 		c.remove(old)
 	}
@@ -183,6 +230,13 @@ func (c *cache) store(e *entry) {
 	if e.bytes > c.max/8 { // one giant must not push out everything else
 		return
 	}
+	if !c.admit(e.key.reach, now) {
+		c.unkept++
+		return
+	}
+	use := c.scopes[e.key.reach]
+	use.used = now
+	use.entries++
 	e.lru = c.order.PushFront(e)
 	c.entries[e.key] = e
 	at := c.byTile[e.key.tile.Z]
@@ -197,6 +251,11 @@ func (c *cache) store(e *entry) {
 func (c *cache) remove(e *entry) {
 	c.order.Remove(e.lru)
 	delete(c.entries, e.key)
+	if use := c.scopes[e.key.reach]; use != nil {
+		if use.entries--; use.entries == 0 {
+			delete(c.scopes, e.key.reach)
+		}
+	}
 	at := c.byTile[e.key.tile.Z]
 	same := at[e.key.tile]
 	for i, o := range same {

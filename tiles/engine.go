@@ -104,6 +104,14 @@ func (e *Engine) Tile(ctx context.Context, req Request) (*Tile, error) {
 	if err := e.check(snap, &req); err != nil {
 		return nil, err
 	}
+	if !slices.ContainsFunc(req.Layers, func(id string) bool {
+		l, _ := snap.Layer(id)
+		return l.Visibility != db.Public
+	}) {
+		// The same for everybody who sees as much of the public layers, and rendered
+		// under no more than that.
+		req.Reach = req.Reach.OnlyPublic()
+	}
 	k := makeKey(&req)
 	if t, pos, ok := e.cache.get(k, e.opts.Now()); ok {
 		e.hits.Add(1)
@@ -150,7 +158,7 @@ func (e *Engine) check(snap *registry.Snapshot, req *Request) error {
 	}
 	for _, id := range req.Layers {
 		l, ok := snap.Layer(id)
-		if !ok {
+		if !ok || !l.SeenBy(req.Reach) {
 			return refuse(ErrUnknownLayer, "unknown_layer", "layers", "no layer %s", clip(id))
 		}
 		if req.AsOf != nil && !l.Own {
@@ -191,7 +199,7 @@ func (e *Engine) launch(ctx context.Context, f *flight, req Request) {
 			if f.err != nil && !errors.Is(f.err, context.Canceled) {
 				e.failures.Add(1)
 			}
-			e.cache.land(f, stored)
+			e.cache.land(f, stored, e.opts.Now())
 		}()
 		start := time.Now()
 		// Read after the flight was registered: a change of the catalogue from here
@@ -375,13 +383,16 @@ func compress(body []byte) ([]byte, error) {
 	return bytes.Clone(out.Bytes()), nil
 }
 
-// Stats are figures for /metrics; all but the last four only grow.
+// Stats are figures for /metrics; all but the last five only grow.
 type Stats struct {
 	Hits, Misses, Shared, Renders, Failures uint64
 	Invalidated, Evicted, Batches           uint64
 	RenderSeconds                           float64
-	Entries, Flights                        int
-	Bytes, MaxBytes                         int64
+	// Unkept were made for a reach beyond [maxScopes] and not stored.
+	Unkept           uint64
+	Entries, Flights int
+	Scopes           int // reaches with tiles in the cache
+	Bytes, MaxBytes  int64
 }
 
 // Stats reads the figures.
@@ -394,5 +405,6 @@ func (e *Engine) Stats() Stats {
 	defer e.cache.mu.Unlock()
 	s.Invalidated, s.Evicted = e.cache.dropped, e.cache.evicted
 	s.Entries, s.Flights, s.Bytes = len(e.cache.entries), len(e.cache.flights), e.cache.bytes
+	s.Scopes, s.Unkept = len(e.cache.scopes), e.cache.unkept
 	return s
 }

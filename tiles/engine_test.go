@@ -476,7 +476,7 @@ func TestScopeDecidesWhatIsSeen(t *testing.T) {
 		want  string
 	}{
 		{geo.Scopes{geo.Everywhere()}, "1 2 3"}, {scope("990101"), "1 3"}, {scope("990102"), "2 3"}, {scope("9901"), "1 2 3"},
-		{scope("990101001"), "1 3"}, {scope("88"), "3"}, {scope("990101", "990102"), "1 2 3"}, {geo.Scopes{}, ""},
+		{scope("990101001"), "1 3"}, {scope("88"), "3"}, {scope("990101", "990102"), "1 2 3"},
 	} {
 		for range 2 { // fresh, then from the cache
 			req := at(110.5, 30.5, 12, "hazards")
@@ -491,5 +491,14 @@ func TestScopeDecidesWhatIsSeen(t *testing.T) {
 				t.Errorf("%v sees %q, want %q", c.scope, s, c.want)
 			}
 		}
+	}
+	// Who reads no area does not know the layer.
+	req := at(110.5, 30.5, 12, "hazards")
+	req.Reach = db.NewReach(db.Areas{Public: geo.Scopes{geo.Everywhere()}})
+	_, err := w.engine.Tile(t.Context(), req)
+	req.Layers = []string{"no_such_layer"}
+	_, none := w.engine.Tile(t.Context(), req)
+	if !errors.Is(err, ErrUnknownLayer) || strings.ReplaceAll(err.Error(), "hazards", "no_such_layer") != none.Error() {
+		t.Errorf("an unseen layer is %v, an absent one %v", err, none)
 	}
 }

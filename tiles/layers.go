@@ -83,7 +83,7 @@ func (e *Engine) factsOf(ctx context.Context, snap *registry.Snapshot, layer str
 	return all[layer], nil
 }
 
-// Layers gives every layer with its figures as the reach sees them. Figures are
+// Layers gives every layer the reach sees, with its figures for it. Figures are
 // kept until the layer changes; a layer that changes without pause is counted
 // again only after twenty times what counting costs.
 func (e *Engine) Layers(ctx context.Context, reach db.Reach) ([]LayerInfo, error) {
@@ -92,11 +92,17 @@ func (e *Engine) Layers(ctx context.Context, reach db.Reach) ([]LayerInfo, error
 	if e.opts.Feed != nil {
 		lag = e.opts.Feed.State().Lag
 	}
-	out := make([]LayerInfo, len(snap.Layers))
+	var seen []*registry.Layer
+	for _, l := range snap.Layers {
+		if l.SeenBy(reach) {
+			seen = append(seen, l)
+		}
+	}
+	out := make([]LayerInfo, len(seen))
 	// A few at a time: counting must not take all connections from the tiles.
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(3)
-	for i, l := range snap.Layers {
+	for i, l := range seen {
 		g.Go(func() error {
 			info := LayerInfo{Layer: l, HasFeed: l.Own, Lag: lag}
 			if !l.Own {

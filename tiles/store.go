@@ -419,15 +419,26 @@ func (q *question) shown(l *registry.Layer) []string {
 	return w
 }
 
+// placeZoom is where a tile (with its buffer) is some 10 km wide.
+const placeZoom = 11
+
 // visible is who may see a row, as a plan the planner can use; row security is
 // the floor under it.
 func (q *question) visible(l *registry.Layer) []string {
-	var w []string
+	// From the zoom on at which a tile is smaller than a township's neighbourhood, the
+	// index of shapes is right whoever asks; above, the planner knows better.
+	rows := db.Rows{Visibility: l.Visibility, Place: q.req.Z >= placeZoom}
 	if l.ScopeColumn != "" {
-		w = append(w, "t."+ident(l.ScopeColumn)+" && "+q.share("areas_"+l.Visibility, "int8multirange", q.req.Reach.Of(l.Visibility).String()))
-	} else if !q.req.Reach.Sees(l.Visibility) {
-		w = append(w, "false")
+		rows.Scope = "t." + ident(l.ScopeColumn)
 	}
+	if l.Own {
+		rows.Dataset = "t.dataset"
+	}
+	n := 0
+	w := q.req.Reach.Conditions(rows, func(v any, cast string) string {
+		n++
+		return q.share("areas_"+l.Visibility+strconv.Itoa(n), cast, v)
+	})
 	if l.ShownField != "" && !(q.req.Drafts && q.req.Plan != "") {
 		w = append(w, "t."+ident(l.ShownField))
 	}

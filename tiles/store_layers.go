@@ -43,12 +43,12 @@ func (p parts) count(ctx context.Context, pool *db.Pool, l *registry.Layer, reac
 		where = append(where, live)
 	}
 	table := ident(l.Schema, l.Table)
-	source := "null::date"
+	dataset := "null::uuid"
 	if l.Own {
-		source = p.fill("source_date", "table", table)
+		dataset = "t.dataset"
 	}
 	sql := p.fill("figures", "geom", ident(l.GeomColumn), "srid", strconv.Itoa(l.SRID), "table", table,
-		"where", and(where), "source_date", source)
+		"where", and(where), "dataset", dataset)
 	var f figure
 	var b [4]*float64
 	err := pool.Ask(ctx, claims(req), sql, q.args, func(rows pgx.Rows) error {

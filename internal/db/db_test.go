@@ -136,8 +136,9 @@ func TestTxRollsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names, actor string
-	err = d.Query.Hold(t.Context(), func(c *pgx.Conn) error {
-		return c.QueryRow(t.Context(), `select string_agg(name, ','), min(recorded_by) from hazards`).Scan(&names, &actor)
+	err = d.Query.Ask(t.Context(), db.System("test"), `select string_agg(name, ','), min(recorded_by) from hazards`, nil, func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&names, &actor}, func() error { return nil })
+		return err
 	})
 	if err != nil || names != "kept" || actor != "陈录入" {
 		t.Errorf("rows %q by %q, %v", names, actor, err)

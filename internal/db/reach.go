@@ -31,13 +31,23 @@ type Areas struct {
 // [Reach.Key], so two askers with the same reach share tiles and nobody else does.
 // The zero Reach sees nothing.
 type Reach struct {
-	areas Areas
-	key   string
+	areas  Areas
+	key    string
+	public *Reach // what of it concerns public layers; nil where that is all of it
 }
 
 // NewReach sorts and joins the areas and fixes the key: a reach is made once per
 // sign-in and asked for its key at every tile.
 func NewReach(a Areas) Reach {
+	r := newReach(a)
+	if len(a.Internal)+len(a.Sensitive) > 0 || a.Class != Public {
+		p := newReach(Areas{Public: a.Public, Demo: a.Demo, Class: Public, Epoch: a.Epoch})
+		r.public = &p
+	}
+	return r
+}
+
+func newReach(a Areas) Reach {
 	a.Public, a.Internal, a.Sensitive = a.Public.Normal(), a.Internal.Normal(), a.Sensitive.Normal()
 	var b strings.Builder
 	for _, set := range []geo.Scopes{a.Public, a.Internal, a.Sensitive} {
@@ -67,6 +77,15 @@ func Everything() Reach {
 
 // Key is equal exactly for reaches that see the same.
 func (r Reach) Key() string { return r.key }
+
+// OnlyPublic is the reach as far as public layers go: whoever sees the same of them
+// shares what was made for it, whatever else he may see.
+func (r Reach) OnlyPublic() Reach {
+	if r.public == nil {
+		return r
+	}
+	return *r.public
+}
 
 // Class is the role class.
 func (r Reach) Class() string { return r.areas.Class }

@@ -49,10 +49,14 @@ func (s *Store) Identify(ctx context.Context, who Asker, q IdentifyQuery) ([]Hit
 	boxes := around(q.Point, q.RadiusM)
 	parts := make([]string, 0, len(q.Layers))
 	for i, l := range q.Layers {
+		if !l.SeenBy(who.Reach) {
+			continue
+		}
 		t, err := st.describe(l, nil, q.Times)
 		if err != nil {
 			return nil, err
 		}
+		t.place = true
 		where := append(st.base(t, who.Reach, q.Times), st.touches(t, boxes))
 		parts = append(parts, fill(s.queries.Get("identify_layer"), map[string]string{
 			"index": strconv.Itoa(i), "fid": t.fid, "id": t.id, "title": t.title, "level": t.level,
@@ -60,6 +64,9 @@ func (s *Store) Identify(ctx context.Context, who Asker, q IdentifyQuery) ([]Hit
 			"point": point, "radius": radius, "limit": limit, "max_points": strconv.Itoa(maxShown),
 			"tolerance": "greatest(st_xmax(g.shape) - st_xmin(g.shape), st_ymax(g.shape) - st_ymin(g.shape)) / 1500",
 		}))
+	}
+	if len(parts) == 0 {
+		return nil, nil
 	}
 	var hits []Hit
 	err := s.each(ctx, who, strings.Join(parts, "\nunion all\n"), st.args, func(scan func(...any) error) error {

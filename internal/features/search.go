@@ -67,7 +67,7 @@ func (s *Store) Search(ctx context.Context, who Asker, q SearchQuery) ([]Found, 
 
 	var layers []*registry.Layer
 	for _, l := range q.Layers {
-		if l.Own {
+		if l.Own && l.SeenBy(who.Reach) {
 			layers = append(layers, l)
 		}
 	}

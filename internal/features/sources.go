@@ -23,7 +23,7 @@ func (s *Store) Sources(ctx context.Context, who Asker, layers []*registry.Layer
 	var parts []string
 	var asked []*registry.Layer
 	for _, l := range layers {
-		if !l.Own {
+		if !l.Own || !l.SeenBy(who.Reach) {
 			continue
 		}
 		t, err := st.describe(l, []registry.Field{}, at)

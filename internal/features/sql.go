@@ -8,7 +8,6 @@ import (
 	"github.com/paulmach/orb"
 
 	"onemap/internal/db"
-	"onemap/internal/geo"
 	"onemap/internal/registry"
 )
 
@@ -57,6 +56,7 @@ type table struct {
 	level  string
 	fields string
 	geom   string // the raw column
+	place  bool   // the question names a place, and its index is the right one
 	shape  string // lon/lat
 }
 
@@ -153,19 +153,14 @@ func (s *statement) historyColumns(l *registry.Layer) string {
 // what is valid at the time asked for.
 func (s *statement) base(t table, reach db.Reach, at Times) []string {
 	l := t.layer
-	scope := reach.Of(l.Visibility)
-	var w []string
-	switch {
-	case l.ScopeColumn != "" && scope.Contains(geo.Everywhere()):
-		// The planner takes && of ranges for one row in a hundred. Where the asker may
-		// see everything that makes it read the scope index instead of the right one
-		// (measured: x60), so the question is put once, not per row.
-		w = append(w, s.arg(scope, "int8multirange")+" @> every_scope()")
-	case l.ScopeColumn != "":
-		w = append(w, column(l.ScopeColumn)+" && "+s.arg(scope, "int8multirange"))
-	case len(scope) == 0:
-		w = append(w, "false")
+	rows := db.Rows{Visibility: l.Visibility, Place: t.place}
+	if l.ScopeColumn != "" {
+		rows.Scope = column(l.ScopeColumn)
 	}
+	if l.Own {
+		rows.Dataset = column("dataset")
+	}
+	w := reach.Conditions(rows, s.arg)
 	if l.ShownField != "" {
 		w = append(w, column(l.ShownField))
 	}

@@ -109,8 +109,9 @@ func (s *Store) Items(ctx context.Context, who Asker, q ItemsQuery) (Page, error
 	if err != nil {
 		return Page{}, err
 	}
-	where := st.base(t, who.Reach, q.Times)
-	where = append(where, st.box(t, q.Boxes))
+	box := st.box(t, q.Boxes)
+	t.place = box != ""
+	where := append(st.base(t, who.Reach, q.Times), box)
 	for _, c := range q.Equal {
 		cond, err := st.equal(c)
 		if err != nil {
@@ -232,6 +233,7 @@ func (s *Store) Item(ctx context.Context, who Asker, l *registry.Layer, id strin
 	if err != nil {
 		return f, false, err
 	}
+	t.place = true
 	where := st.base(t, who.Reach, at)
 	byID := ""
 	switch {
@@ -291,6 +293,7 @@ func (s *Store) ByIDs(ctx context.Context, who Asker, l *registry.Layer, ids [][
 	if err != nil {
 		return nil, err
 	}
+	t.place = true
 	where := append(st.base(t, who.Reach, Times{}), column(l.IDColumn)+" = any("+st.arg(ids, "uuid[]")+")")
 	sql := fill(s.queries.Get("by_ids"), map[string]string{
 		"source": t.source, "key": t.key, "fid": t.fid, "id": t.id, "title": t.title, "level": t.level,

@@ -108,7 +108,7 @@ func TestNoRowIsSkippedDoubledOrEarly(t *testing.T) {
 					pause = time.Duration(60+rng.IntN(120)) * time.Millisecond
 				}
 				var xid uint64
-				err := pgx.BeginFunc(t.Context(), d.Intake, func(tx pgx.Tx) error {
+				err := d.Intake.Tx(t.Context(), db.System("feed test"), func(tx pgx.Tx) error {
 					for k := range rows {
 						if _, err := tx.Exec(t.Context(), `insert into hazards (name, geom) values ($1, st_setsrid(st_makepoint($2, 30), 4490))`,
 							fmt.Sprintf("%s/%d", name, k), 110+rng.Float64()); err != nil {
@@ -155,13 +155,13 @@ func TestNoRowIsSkippedDoubledOrEarly(t *testing.T) {
 	}
 
 	names := map[int64]string{}
-	rows, err := d.Query.Query(t.Context(), `select fid, name from hazards`)
+	err := d.Query.Ask(t.Context(), db.System("feed test"), `select fid, name from hazards`, nil, func(rows pgx.Rows) error {
+		var fid int64
+		var name string
+		_, err := pgx.ForEachRow(rows, []any{&fid, &name}, func() error { names[fid] = name; return nil })
+		return err
+	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	var fid int64
-	var name string
-	if _, err := pgx.ForEachRow(rows, []any{&fid, &name}, func() error { names[fid] = name; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]int{}

@@ -169,7 +169,9 @@ func (in *Instance) makeTemplate() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = migrations.Apply(ctx, conn)
+	if err = migrations.Apply(ctx, conn); err == nil {
+		err = migrations.MarkLeakproof(ctx, conn)
+	}
 	if closeErr := conn.Close(ctx); err == nil {
 		err = closeErr
 	}

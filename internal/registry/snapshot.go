@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"onemap/internal/db"
 )
 
 // Lang is a language of the user interface: [Chinese] first, [English] second.
@@ -133,6 +135,11 @@ func (l *Layer) Field(name string) (Field, bool) {
 	}
 	return l.Fields[i], true
 }
+
+// SeenBy says whether the layer exists for an asker. What it does not is absent
+// everywhere: in lists, tiles, counts and errors. Tables that are not ours hold no
+// demo rows.
+func (l *Layer) SeenBy(r db.Reach) bool { return r.Sees(l.Visibility) && (l.Own || !r.Demo()) }
 
 // TileFields are the fields a tile of zoom z carries.
 func (l *Layer) TileFields(z int) []Field {

@@ -21,8 +21,8 @@ join pg_class c on c.relnamespace = n.oid and c.relname = l.table_name
 where not l.own
 
 -- name: figures
-select b.count, ST_XMin(b.box), ST_YMin(b.box), ST_XMax(b.box), ST_YMax(b.box), {source_date}
-from (select count(*) as count, ST_Transform(ST_SetSRID(ST_Extent(t.{geom})::geometry, {srid}), 4490) as box from {table} t where {where}) b
-
--- name: source_date
-(select max(d.source_date) from dataset d where d.source_date is not null and exists (select from {table} x where x.dataset = d.id))
+-- By data set, so that nothing is told of sources this asker has no row of.
+with r as (select {dataset} as dataset, count(*) as n, ST_Extent(t.{geom}) as box from {table} t where {where} group by 1)
+select b.n, ST_XMin(b.box), ST_YMin(b.box), ST_XMax(b.box), ST_YMax(b.box),
+       (select max(d.source_date) from dataset d join r on d.id = r.dataset)
+from (select coalesce(sum(r.n), 0)::bigint as n, ST_Transform(ST_SetSRID(ST_Extent(r.box::geometry)::geometry, {srid}), 4490) as box from r) b

@@ -66,7 +66,7 @@ from (
 select {index}::int as layer,
        (select count(*) from {source} t where {geom} is null and {where}) as unplaced,
        (select string_agg(distinct coalesce(d.source_dept, d.title), '、') from dataset d
-        where exists (select 1 from {source} t where t.dataset = d.id)) as source
+        where exists (select 1 from {source} t where t.dataset = d.id and {where})) as source
 
 -- name: unit
 select coalesce(t.name, t.code), st_xmin(t.geom), st_ymin(t.geom), st_xmax(t.geom), st_ymax(t.geom)
