@@ -279,3 +279,183 @@ grant update (no, seq, back_no, back_seq, target, at) on audit.forward to onemap
 revoke all on all functions in schema audit from public;
 grant execute on function audit.record(text, text, text, text, text, text, text, text, text, text, text, text, text, jsonb, jsonb),
   audit.seal_next(integer) to onemap_app;
+
+-- People's data ------------------------------------------------------------------------------
+
+-- The app role no longer reads telephones, names of households and identity numbers.
+-- It sees them masked through restricted.list, and in clear through restricted.ask and
+-- restricted.reveal: ask writes the audit and gives a permit, reveal takes only a permit
+-- whose transaction has committed. In one transaction somebody could read and roll back,
+-- and no trace would stay.
+
+alter table restricted.attribute add column id uuid not null default uuid_v7();
+create unique index attribute_id on restricted.attribute (id);
+
+revoke all on restricted.contact, restricted.attribute, restricted.household from onemap_app;
+grant select (id, responsibility, duty), insert, delete on restricted.contact to onemap_app;
+grant select (id, layer, feature, dataset, name), delete on restricted.attribute to onemap_app;
+grant select (id, dataset, source_key, building, admin_code, scope, persons, elderly, children, disabled), insert, delete on restricted.household to onemap_app;
+alter default privileges in schema restricted revoke select, insert, update, delete on tables from onemap_app;
+
+-- The owner's functions below read past these policies (no FORCE) and ask the claims
+-- themselves.
+alter table restricted.contact enable row level security;
+create policy area on restricted.contact to onemap_app
+  using (exists (select from responsibility r where r.id = contact.responsibility and r.scope <@ current_setting('app.write')::int8multirange)
+      or exists (select from duty_roster d where d.id = contact.duty and d.scope <@ current_setting('app.write')::int8multirange));
+alter table restricted.household enable row level security;
+create policy area on restricted.household to onemap_app using (scope <@ current_setting('app.write')::int8multirange);
+-- An attribute outlives its feature by a moment when a run is taken back: only the
+-- program itself touches the rows.
+alter table restricted.attribute enable row level security;
+create policy program on restricted.attribute to onemap_app using (current_setting('app.role') = 'system');
+
+-- mask keeps as much of a number as tells its owner which it is: 138****5678.
+create function restricted.mask(v text) returns text
+language sql immutable parallel safe as $$
+  select case when v is null or v = '' then v
+    when length(v) >= 11 then left(v, 3) || '****' || right(v, 4)
+    when length(v) >= 7 then left(v, 2) || '****' || right(v, 2)
+    else '****' end
+$$;
+
+create function restricted.masked(fields jsonb) returns jsonb
+language sql immutable parallel safe as $$
+  select coalesce(jsonb_object_agg(key, restricted.mask(value) order by key), '{}') from jsonb_each_text(fields)
+$$;
+
+-- put_attributes is how the importer stores what it put away. It cannot read them back.
+create function restricted.put_attributes(p_layer text, p_dataset uuid, p_features uuid[], p_names text[], p_values text[]) returns bigint
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  n bigint;
+begin
+  if current_setting('app.role') <> 'system' then
+    raise exception using errcode = '42501', message = 'only the program itself puts attributes away';
+  end if;
+  insert into restricted.attribute as a (layer, feature, dataset, name, value)
+  select p_layer, f, p_dataset, k, v from unnest(p_features, p_names, p_values) x(f, k, v)
+  on conflict (layer, feature, name) do update set value = excluded.value where a.value <> excluded.value;
+  get diagnostics n = row_count;
+  return n;
+end
+$$;
+
+-- feature_scope is where a feature lies, null where the layer is not the caller's to see.
+create function restricted.feature_scope(p_layer text, p_feature uuid) returns int8range
+language plpgsql stable security definer set search_path = public, pg_temp as $$
+declare
+  l layer;
+  s int8range;
+begin
+  select * into l from layer x where x.layer = p_layer and x.own and x.table_schema = 'public';
+  if l.layer is null then
+    return null;
+  end if;
+  execute format('select scope from public.%I where id = $1', l.table_name) into s using p_feature;
+  if l.visibility = 'sensitive' and not coalesce(s && current_setting('app.sensitive')::int8multirange, false) then
+    return null;
+  end if;
+  return s;
+end
+$$;
+
+-- people is every row with personal data near the question, in clear: for the two
+-- functions below only.
+create function restricted.people(p_id uuid, p_layer text, p_feature uuid)
+returns table (id uuid, kind text, scope int8range, admin_code text, layer text, feature uuid, role text, unit text, post text, person text,
+               deputy_post text, deputy text, starts_at timestamptz, ends_at timestamptz, fields jsonb)
+language sql stable as $$
+  select c.id, 'responsibility', r.scope, r.admin_code, r.layer, r.feature, r.kind, r.unit, r.post, r.person, r.deputy_post, r.deputy,
+         r.valid_from::timestamptz, r.valid_to::timestamptz, jsonb_strip_nulls(jsonb_build_object('phone', c.phone, 'deputy_phone', c.deputy_phone))
+  from restricted.contact c join public.responsibility r on r.id = c.responsibility
+  where (p_id is null or c.id = p_id) and (p_layer is null or r.layer = p_layer) and (p_feature is null or r.feature = p_feature)
+  union all
+  select c.id, 'duty', d.scope, d.admin_code, null, null, d.role, d.unit, d.post, d.person, null, null, d.starts_at, d.ends_at,
+         jsonb_strip_nulls(jsonb_build_object('phone', c.phone, 'deputy_phone', c.deputy_phone))
+  from restricted.contact c join public.duty_roster d on d.id = c.duty
+  where (p_id is null or c.id = p_id) and p_layer is null and p_feature is null
+  union all
+  select a.id, 'attribute', restricted.feature_scope(a.layer, a.feature), null, a.layer, a.feature, a.name, null, null, null, null, null, null, null,
+         jsonb_build_object('value', a.value)
+  from restricted.attribute a
+  where a.id = p_id or (p_id is null and a.layer = p_layer and a.feature = p_feature)
+  union all
+  select h.id, 'household', h.scope, h.admin_code, 'buildings', h.building, null, null, null, null, null, null, null, null,
+         jsonb_strip_nulls(jsonb_build_object('head', h.head, 'phone', h.phone))
+  from restricted.household h
+  where h.id = p_id or (p_id is null and p_layer = 'buildings' and h.building = p_feature)
+$$;
+
+-- list shows who can be reached, numbers masked, in the area the caller reads. p_area
+-- narrows it to what touches a unit.
+create function restricted.list(p_area text, p_layer text, p_feature uuid, p_after uuid, p_limit integer)
+returns table (id uuid, kind text, admin_code text, layer text, feature uuid, role text, unit text, post text, person text,
+               deputy_post text, deputy text, starts_at timestamptz, ends_at timestamptz, fields jsonb)
+language sql stable security definer set search_path = public, pg_temp as $$
+  select p.id, p.kind, p.admin_code, p.layer, p.feature, p.role, p.unit, p.post, p.person, p.deputy_post, p.deputy, p.starts_at, p.ends_at,
+         restricted.masked(p.fields)
+  from restricted.people(null, p_layer, p_feature) p
+  where p.scope && current_setting('app.read')::int8multirange
+    and (p_area is null or p.scope && code_scope(p_area))
+    and (p_after is null or p.id > p_after)
+  order by p.id limit least(greatest(p_limit, 1), 500)
+$$;
+
+create table restricted.permit (
+  id      uuid primary key default gen_random_uuid(),
+  xid     xid8 not null default pg_current_xact_id(),
+  at      timestamptz not null default clock_timestamp(),
+  subject uuid not null,
+  seq     bigint not null      -- the entry of the audit that tells of it
+);
+create index permit_at on restricted.permit (at);
+
+-- ask writes down who wants to see what and why, and gives a permit for it; null where
+-- there is nothing the caller may see. He reads it in the area of the one grant he acts
+-- under (app.write), and only what he may read at all.
+create function restricted.ask(
+  p_id uuid, p_reason text, p_request text, p_account text, p_actor text, p_role text, p_grant text, p_kind text, p_session text, p_peer text) returns uuid
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  p record;
+  v_seq bigint;
+  v_permit uuid;
+begin
+  if length(btrim(coalesce(p_reason, ''), E' \t\r\n\u00a0\u3000')) < 4 then
+    raise exception using errcode = '22023', message = 'a reason of at least four characters is needed';
+  end if;
+  select * into p from restricted.people(p_id, null, null) x
+  where x.scope && current_setting('app.read')::int8multirange and x.scope && current_setting('app.write')::int8multirange limit 1;
+  if p.id is null then
+    return null;
+  end if;
+  v_seq := audit.record(p_request, p_account, p_actor, p_role, p_grant, p_kind, p_session, p_peer,
+    'restricted.reveal', 'contacts/' || p_id, coalesce(p.admin_code, ''), p_reason, 'done', null,
+    jsonb_build_object('kind', p.kind, 'fields', restricted.masked(p.fields)));
+  delete from restricted.permit where at < clock_timestamp() - interval '1 hour';
+  insert into restricted.permit (subject, seq) values (p_id, v_seq) returning id into v_permit;
+  return v_permit;
+end
+$$;
+
+-- reveal shows what a permit is for, within a minute, in a later transaction.
+create function restricted.reveal(p_permit uuid) returns jsonb
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_subject uuid;
+begin
+  select subject into v_subject from restricted.permit
+  where id = p_permit and at > clock_timestamp() - interval '1 minute' and xid is distinct from pg_current_xact_id_if_assigned();
+  if v_subject is null then
+    return null;
+  end if;
+  return (select x.fields from restricted.people(v_subject, null, null) x
+    where x.scope && current_setting('app.read')::int8multirange and x.scope && current_setting('app.write')::int8multirange limit 1);
+end
+$$;
+
+revoke all on all functions in schema restricted from public;
+grant execute on function restricted.list(text, text, uuid, uuid, integer), restricted.ask(uuid, text, text, text, text, text, text, text, text, text),
+  restricted.reveal(uuid), restricted.put_attributes(text, uuid, uuid[], text[], text[]) to onemap_app;
+revoke all on restricted.permit from onemap_app;

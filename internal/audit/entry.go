@@ -154,3 +154,6 @@ func clip(s string, n int) string {
 	r := []rune(s)
 	return string(r[:n-1]) + "…"
 }
+
+// Clip is a reason as long as an entry takes.
+func Clip(reason string) string { return clip(reason, maxReason) }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/xuri/excelize/v2"
 
@@ -141,11 +142,14 @@ func (s *csvSheet) close(cut bool) error {
 // SafeCell is a text a spreadsheet will not take for a formula: one that begins like a
 // formula, also after blanks or in full width, gets an apostrophe before it.
 func SafeCell(s string) string {
-	t := strings.TrimLeft(s, " \u00a0\u3000\ufeff\u200b")
+	t := strings.TrimLeftFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode.C) })
 	if t == "" {
 		return s
 	}
-	if strings.ContainsAny(t[:1], "=+-@\t\r\n|%") || strings.HasPrefix(t, "＝") || strings.HasPrefix(t, "＋") || strings.HasPrefix(t, "－") || strings.HasPrefix(t, "＠") {
+	if t != s && unicode.IsControl([]rune(s)[0]) {
+		return "'" + s // a tab or a line break at the front is dropped by some and read on
+	}
+	if strings.ContainsAny(t[:1], "=+-@|%") || strings.HasPrefix(t, "＝") || strings.HasPrefix(t, "＋") || strings.HasPrefix(t, "－") || strings.HasPrefix(t, "＠") {
 		return "'" + s
 	}
 	return s

@@ -46,12 +46,14 @@ select $1, $3, done.id, done.source_key, 'I', done.version,
 from done
 
 -- name: restricted
-insert into restricted.attribute (layer, feature, dataset, name, value)
-select $3, (select l.id from {table} l where l.dataset = $2 and l.source_key = r.source_key), $2, a.key, a.value
-from staging.import_row r, lateral jsonb_each_text(r.restricted) a
-where r.import = $1 and r.layer = $3 and r.ord between $4 and $5 and r.restricted is not null
-  and (select l.id from {table} l where l.dataset = $2 and l.source_key = r.source_key) is not null
-on conflict (layer, feature, name) do update set value = excluded.value where restricted.attribute.value <> excluded.value
+select restricted.put_attributes($3, $2, array_agg(x.feature), array_agg(x.key), array_agg(x.value))
+from (
+  select (select l.id from {table} l where l.dataset = $2 and l.source_key = r.source_key) as feature, a.key, a.value
+  from staging.import_row r, lateral jsonb_each_text(r.restricted) a
+  where r.import = $1 and r.layer = $3 and r.ord between $4 and $5 and r.restricted is not null
+) x
+where x.feature is not null and x.value is not null
+having count(*) > 0
 
 -- name: originals
 insert into import_original (layer, feature, import, reason, crs, geom)

@@ -1,0 +1,12 @@
+The app role cannot read the columns; it calls the functions of the schema.
+
+-- name: list
+select id::text, kind, coalesce(admin_code, ''), coalesce(layer, ''), coalesce(feature::text, ''), coalesce(role, ''), coalesce(unit, ''), coalesce(post, ''),
+  coalesce(person, ''), coalesce(deputy_post, ''), coalesce(deputy, ''), starts_at, ends_at, fields
+from restricted.list($1, $2, $3::uuid, $4::uuid, $5)
+
+-- name: ask
+select restricted.ask($1::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10)::text
+
+-- name: reveal
+select restricted.reveal($1::uuid)
