@@ -258,3 +258,27 @@ func TestPublishWithoutOwnership(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+// TestClosedTablesAreNeverPublished tries the tables directly and behind views.
+func TestClosedTablesAreNeverPublished(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`create schema if not exists auth; create schema if not exists decision; create schema if not exists audit; create schema office`)
+	for _, schema := range []string{"auth", "audit", "decision", "restricted", "staging"} {
+		w.exec(`create table ` + schema + `.places (id int primary key, geom geometry(Point, 4490))`)
+		w.exec(`create view office.of_` + schema + ` as select * from ` + schema + `.places`)
+		w.exec(`create view office.twice_` + schema + ` as select * from office.of_` + schema)
+	}
+	w.exec(`create view office.rows as select id, geom from hazards`)
+	w.exec(`create materialized view office.kept as select id, geom from hazards_history`)
+	w.exec(`create view office.originals as select feature, geom from import_original`)
+	for _, name := range []string{
+		"auth.places", "audit.places", "decision.places", "restricted.places", "restricted.contact", "staging.places", "staging.import_row", "pg_catalog.pg_authid", "information_schema.tables",
+		"hazards", "hazards_history", "import_original", "import_issue", "plan", "office.rows", "office.kept", "office.originals",
+		"office.of_auth", "office.twice_auth", "office.of_audit", "office.twice_decision", "office.of_restricted", "office.twice_staging",
+	} {
+		_, err := Publish(t.Context(), w.sql, name, PublishOptions{ID: "leak"})
+		if !errors.Is(err, ErrPublish) || !strings.Contains(fmt.Sprint(err), "published") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

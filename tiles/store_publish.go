@@ -109,13 +109,29 @@ func (p *publisher) run(ctx context.Context) error {
 	return nil
 }
 
+// closedSchemas hold people's data, evidence, and what is not accepted yet. They are
+// refused by name, so that the answer is the same whatever is in them.
+func closedSchemas() []string {
+	return []string{"auth", "audit", "restricted", "decision", "staging", "information_schema"}
+}
+
 func (p *publisher) relation(ctx context.Context) error {
+	if slices.Contains(closedSchemas(), p.schema) || strings.HasPrefix(p.schema, "pg_") {
+		return cannot("模式 %s 不得发布 · nothing of schema %s is ever published", p.schema, p.schema)
+	}
 	var comment string
 	err := p.tx.QueryRow(ctx, p.Get("relation"), p.schema, p.name).Scan(&p.oid, &p.kind, &comment)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return cannot("没有表 · there is no table or view %s.%s", p.schema, p.name)
 	}
 	if err != nil {
+		return fmt.Errorf("tiles: publish: %w", err)
+	}
+	var closed string
+	switch err := p.tx.QueryRow(ctx, p.Get("closed_source"), p.oid, closedSchemas()).Scan(&closed); {
+	case err == nil:
+		return cannot("%s.%s 含有不得发布的 %s · %s.%s shows %s, which is never published", p.schema, p.name, closed, p.schema, p.name, closed)
+	case !errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("tiles: publish: %w", err)
 	}
 	if p.o.Title == "" {

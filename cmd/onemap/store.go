@@ -37,11 +37,11 @@ func examine(ctx context.Context, conn *pgx.Conn) ([]finding, error) {
 		add(true, "", "数据库结构 · schema")
 	}
 
-	var leakproof bool
-	if err := conn.QueryRow(ctx, q.Get("leakproof")).Scan(&leakproof); err != nil {
-		return nil, fmt.Errorf("check: leakproof: %w", err)
+	leakproof, err := migrations.Leakproof(ctx, conn)
+	if err != nil {
+		return nil, fmt.Errorf("check: %w", err)
 	}
-	add(leakproof, "由 DBA 以超级用户执行 · a DBA must run as superuser: "+migrations.LeakproofStatement, "&& 标记为 leakproof · && is leakproof")
+	add(leakproof, "由 DBA 以超级用户执行 · a DBA must run as superuser: "+migrations.LeakproofStatement, "索引在行级安全下可用(leakproof 标记)· indexes serve under row security (leakproof marks)")
 
 	rows, err := conn.Query(ctx, q.Get("durability"))
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"onemap/internal/auth"
 	"onemap/internal/features"
 	"onemap/internal/feed"
 	"onemap/tiles"
@@ -41,6 +42,9 @@ type hub struct {
 	pending  []feed.Change
 	upTo     feed.Position
 	restart  bool // the feed is another one: positions mean nothing any more
+	still    func(*auth.Identity) bool
+
+	demo demoArea
 }
 
 func newHub(s *Server) *hub {
@@ -69,6 +73,56 @@ func (s *Server) Deliver(_ context.Context, b feed.Batch) {
 	}
 }
 
+// RightsChanged looks at every open stream with still, which says whether an identity
+// has the rights it had. Call it whenever rights change; from the first call on the
+// streams are looked at every two seconds as well, so that neither a stalled feed nor
+// a grant that ends by the clock leaves one open.
+func (s *Server) RightsChanged(still func(*auth.Identity) bool) {
+	s.hub.mu.Lock()
+	s.hub.still = still
+	s.hub.mu.Unlock()
+	s.hub.recheck()
+}
+
+// recheckEvery is well under the five seconds in which a change of rights must be
+// everywhere.
+const recheckEvery = 2 * time.Second
+
+func (h *hub) recheck() {
+	h.mu.Lock()
+	still := h.still
+	var list []*stream
+	if still != nil {
+		list = h.list()
+	}
+	h.mu.Unlock()
+	// Streams of one identity are looked at once: a hall of screens is one.
+	asked := map[*auth.Identity]bool{}
+	for _, st := range list {
+		same, known := asked[st.who]
+		if !known {
+			same = still(st.who)
+			asked[st.who] = same
+		}
+		if !same {
+			st.revoke()
+		}
+	}
+}
+
+func (h *hub) watchRights(ctx context.Context) {
+	t := time.NewTicker(recheckEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			h.server.guarded("rights of streams", h.recheck)
+		}
+	}
+}
+
 // run delivers until ctx ends. The first Serve runs it for all listeners.
 func (h *hub) run(ctx context.Context) {
 	if !h.running.CompareAndSwap(false, true) {
@@ -80,6 +134,7 @@ func (h *hub) run(ctx context.Context) {
 	for range streamWriters {
 		wg.Go(func() { h.server.guarded("stream writer", func() { h.write(ctx) }) })
 	}
+	wg.Go(func() { h.watchRights(ctx) })
 	beat := time.NewTicker(h.server.opts.Heartbeat)
 	defer beat.Stop()
 	for {
@@ -214,6 +269,12 @@ type positionEvent struct {
 // harm, and misses nothing.
 func (h *hub) encode(ctx context.Context, g groupOf, changes []feed.Change, before, upTo feed.Position) ([]byte, error) {
 	changes = visible(changes, h.server.opts.Catalogue.Now(), g.asker.Reach)
+	if g.asker.Reach.Demo() {
+		var err error
+		if changes, err = h.demo.inside(ctx, h.server.opts.Features, g.asker, changes); err != nil {
+			return nil, err
+		}
+	}
 	if len(changes) == 0 {
 		return nil, nil
 	}
@@ -260,6 +321,10 @@ func (h *hub) encode(ctx context.Context, g groupOf, changes []feed.Change, befo
 			case c.Op == feed.Delete:
 			case present:
 				e.Properties, e.Geometry = raw(f.Properties, "{}"), raw(f.Geometry, "null")
+			case c.Op == feed.Insert || g.asker.Reach.Demo():
+				// It never was on this client's map, nor will it be by this change: gone
+				// again, a draft, or not a demo row.
+				continue
 			default:
 				// Gone again, or not to be seen: for this client it does not exist.
 				e.Op = opName(feed.Delete)

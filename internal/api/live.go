@@ -47,7 +47,7 @@ func (s *Server) getLive(_ context.Context, req *Request) (*Response, error) {
 			reset = true // what this server never sent as an id
 		}
 	}
-	st := newStream(s.hub, topics, s.asker(req))
+	st := newStream(s.hub, topics, s.asker(req), req.Who)
 	st.since, st.resumed, st.reset = since, resumed && !reset, reset
 	st.known = since
 	if req.Method == "GET" && !s.hub.reserve() {
@@ -75,7 +75,7 @@ func (s *Server) readTopics(req *Request) ([]string, error) {
 		if t == topicTiles {
 			continue
 		}
-		if l, ok := snap.Layer(t); !ok || !l.Own {
+		if l, ok := snap.Layer(t); !ok || !l.Own || !l.SeenBy(req.Reach) {
 			return nil, invalid("topics", "没有主题 "+t, "there is no topic "+t)
 		}
 	}
@@ -229,8 +229,9 @@ func visible(changes []feed.Change, snap *registry.Snapshot, reach db.Reach) []f
 			out = append(out, c)
 			continue
 		}
+		// Rows of $auth, $decision and the like are of no layer.
 		l, known := snap.Layer(c.Layer)
-		if !known || !reach.Sees(l.Visibility) {
+		if !known || !l.SeenBy(reach) {
 			continue
 		}
 		scope := reach.Of(l.Visibility)
@@ -241,7 +242,8 @@ func visible(changes []feed.Change, snap *registry.Snapshot, reach db.Reach) []f
 		case after && !before && c.Op == feed.Update:
 			c.Op, c.OldBBox, c.OldScope = feed.Insert, nil, nil
 		case !before && !after:
-			// A bulk row of a table without scopes carries none: everybody's.
+			// A bulk row of a table without scopes carries none: it is of everybody who
+			// sees the layer.
 			if c.OldScope != nil || c.NewScope != nil {
 				continue
 			}

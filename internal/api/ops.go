@@ -62,7 +62,12 @@ func (s *Server) getReadyz(ctx context.Context, req *Request) (*Response, error)
 	add("serving", !s.draining.Load(), nil)
 	add("database", r.Database == nil, nil)
 	add("migrations", r.Database == nil && r.Migrations == nil, r.Version)
-	add("spatial_index", r.Database == nil && r.Plan == nil, nil)
+	var fix any // what a DBA must run
+	if r.Fix != "" {
+		fix = r.Fix
+	}
+	add("spatial_index", r.Database == nil && r.Plan == nil, fix)
+	add("row_security", r.Database == nil && r.Role == nil, nil)
 	add("feed", st.Connected, nil)
 	add("feed_horizon", st.HorizonAge < maxHorizonAge, nil)
 	ans.Status = "ready"
@@ -72,7 +77,7 @@ func (s *Server) getReadyz(ctx context.Context, req *Request) (*Response, error)
 			ans.Status, status = "not_ready", 503
 		}
 	}
-	for _, err := range []error{r.Database, r.Migrations, r.Plan} {
+	for _, err := range []error{r.Database, r.Migrations, r.Plan, r.Role} {
 		if err != nil {
 			s.opts.Logger.Warn("api: not ready", "err", err)
 		}

@@ -18,7 +18,9 @@ import (
 	"onemap/internal/db"
 	"onemap/internal/features"
 	"onemap/internal/feed"
+	"onemap/internal/geo"
 	"onemap/internal/registry"
+	"onemap/internal/restricted"
 	"onemap/static"
 	"onemap/tiles"
 )
@@ -52,6 +54,7 @@ type Questions interface {
 	Search(ctx context.Context, who features.Asker, q features.SearchQuery) ([]features.Found, error)
 	Sources(ctx context.Context, who features.Asker, layers []*registry.Layer, at features.Times) (map[string]features.Source, error)
 	Unit(ctx context.Context, who features.Asker, admin *registry.Layer, code string, at features.Times) (string, *orb.Bound, bool, error)
+	DemoArea(ctx context.Context, who features.Asker) (geo.Scopes, error)
 }
 
 // Basemap is the land and water that travels in the binary.
@@ -85,9 +88,10 @@ type Options struct {
 	Basemap   Basemap
 	Health    Health
 
-	Auth   *auth.Service    // who asks and what he may do
-	Audit  *audit.Log       // searched and exported here; written by the services
-	Editor *catalogue.Store // rule sets and layers as administrators change them
+	Auth     *auth.Service     // who asks and what he may do
+	Audit    *audit.Log        // searched and exported here; written by the services
+	Contacts *restricted.Store // masked, revealed with a reason
+	Editor   *catalogue.Store  // rule sets and layers as administrators change them
 
 	// TrustedProxy are the peers whose X-Forwarded-For, -Proto and -Host are believed.
 	TrustedProxy []netip.Prefix

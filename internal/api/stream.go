@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"onemap/internal/auth"
 	"onemap/internal/features"
 	"onemap/internal/feed"
 )
@@ -17,6 +18,7 @@ type stream struct {
 	hub    *hub
 	topics []string
 	asker  features.Asker
+	who    *auth.Identity // whose rights it was opened under
 
 	since          feed.Position
 	resumed, reset bool
@@ -34,11 +36,12 @@ type stream struct {
 	held      [][]byte // live frames while the past is replayed
 	holding   bool
 	scheduled bool // in the writers' hands
+	revoked   bool // nothing more is queued: the rights it was made under are gone
 	over      bool
 }
 
-func newStream(h *hub, topics []string, asker features.Asker) *stream {
-	return &stream{hub: h, topics: topics, asker: asker, holding: true, ended: make(chan struct{}), room: make(chan struct{}, 1)}
+func newStream(h *hub, topics []string, asker features.Asker, who *auth.Identity) *stream {
+	return &stream{hub: h, topics: topics, asker: asker, who: who, holding: true, ended: make(chan struct{}), room: make(chan struct{}, 1)}
 }
 
 // group names everybody who gets the same bytes.
@@ -89,7 +92,7 @@ func (st *stream) push(frame []byte) {
 func (st *stream) live(frame []byte) {
 	st.mu.Lock()
 	ok := true
-	if st.holding {
+	if st.holding && !st.revoked {
 		st.held = append(st.held, frame)
 		if st.bytes += len(frame); st.bytes > st.hub.server.opts.StreamBytes {
 			ok = false
@@ -106,7 +109,7 @@ func (st *stream) live(frame []byte) {
 
 // enqueue is called with mu held. It answers false when the stream has to go.
 func (st *stream) enqueue(frame []byte) bool {
-	if st.over {
+	if st.over || st.revoked {
 		return true
 	}
 	// A single frame may be larger than the bound: it has to go out somehow.
@@ -122,6 +125,32 @@ func (st *stream) enqueue(frame []byte) bool {
 		st.hub.ready <- st // holds as many as there may be streams
 	}
 	return true
+}
+
+// revoke tells the client that its rights are others now and lets it go; it comes
+// back under what it has then. What still waited was made under the old ones.
+func (st *stream) revoke() {
+	st.mu.Lock()
+	if st.over || st.revoked {
+		st.mu.Unlock()
+		return
+	}
+	for _, f := range st.frames {
+		st.bytes -= len(f)
+	}
+	st.frames = nil
+	for _, f := range st.held {
+		st.bytes -= len(f)
+	}
+	st.held, st.holding = nil, false
+	ok := st.enqueue([]byte("event: rights\ndata: {}\n\n"))
+	st.revoked = true
+	st.mu.Unlock()
+	if !ok {
+		st.end()
+		return
+	}
+	go st.hub.server.guarded("stream without rights", st.finish)
 }
 
 // unhold lets live frames through from now on.

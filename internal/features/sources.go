@@ -8,6 +8,7 @@ import (
 
 	"github.com/paulmach/orb"
 
+	"onemap/internal/geo"
 	"onemap/internal/registry"
 )
 
@@ -81,4 +82,13 @@ func (s *Store) Unit(ctx context.Context, who Asker, admin *registry.Layer, code
 		return "", nil, false, fmt.Errorf("features: unit: %w", err)
 	}
 	return title, bounds, found, nil
+}
+
+// DemoArea is the area of the units of demo data sets, as the asker reads them.
+func (s *Store) DemoArea(ctx context.Context, who Asker) (area geo.Scopes, err error) {
+	err = s.each(ctx, who, s.queries.Get("demo_area"), nil, func(scan func(...any) error) error { return scan(&area) })
+	if err != nil {
+		return nil, fmt.Errorf("features: demo area: %w", err)
+	}
+	return area.Normal(), nil
 }

@@ -5,6 +5,22 @@ select c.oid::bigint, c.relkind::text, coalesce(obj_description(c.oid, 'pg_class
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = $1 and c.relname = $2 and c.relkind in ('r', 'p', 'v', 'm', 'f')
 
+-- name: closed_source
+-- What a relation shows that may not be published, itself or through views: schemas
+-- of people's data and of the system, tables under row security, rows on their way in.
+with recursive used (oid) as (
+  select $1::bigint::oid
+  union
+  select d.refobjid from used u
+  join pg_rewrite r on r.ev_class = u.oid
+  join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass
+)
+select n.nspname || '.' || c.relname
+from used u join pg_class c on c.oid = u.oid join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = any ($2) or n.nspname ~ '^pg_' or c.relrowsecurity
+   or n.nspname = 'public' and (c.relname ~ '^import(_|$)' or c.relname in ('setting', 'change_log', 'plan', 'responsibility', 'duty_roster'))
+order by 1 limit 1
+
 -- name: relation_columns
 select a.attname, t.typname, format_type(a.atttypid, a.atttypmod), coalesce(col_description(a.attrelid, a.attnum), ''),
        coalesce((select array_length(i.indkey::int2[], 1) = 1 from pg_index i where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any (i.indkey)), false),

@@ -3,9 +3,6 @@ What onemap check asks.
 -- name: versions
 select current_setting('server_version'), extversion, postgis_geos_version() from pg_extension where extname = 'postgis'
 
--- name: leakproof
-select proleakproof from pg_proc where oid = 'geometry_overlaps(geometry,geometry)'::regprocedure
-
 -- name: durability
 select name, setting from pg_settings where name in ('fsync', 'full_page_writes', 'synchronous_commit', 'data_checksums') order by name
 

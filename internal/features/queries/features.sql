@@ -71,3 +71,6 @@ select {index}::int as layer,
 -- name: unit
 select coalesce(t.name, t.code), st_xmin(t.geom), st_ymin(t.geom), st_xmax(t.geom), st_ymax(t.geom)
 from {source} t where t.code = {code} and {where} limit 1
+
+-- name: demo_area
+select range_agg(a.scope) from admin a where a.dataset = any (array(select d.id from dataset d where d.demo))
