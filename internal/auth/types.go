@@ -21,7 +21,7 @@ func (c Credential) None() bool { return c.Cookie == "" && c.Bearer == "" }
 
 // By is who does something, and from where. Every changing method takes it and
 // writes the row of the audit in its own transaction. CLI is the operator at the
-// command line, who may do everything and grants to nobody he is.
+// command line, who may do everything; Agent is then his name on the machine.
 type By struct {
 	*Identity
 	Peer    netip.Addr
@@ -30,9 +30,28 @@ type By struct {
 	CLI     bool
 }
 
+// actor is what the change feed and the audit call the doer.
+func (b By) actor() string {
+	if !b.CLI {
+		return b.Actor()
+	}
+	if b.Agent == "" {
+		return "cli"
+	}
+	return "cli:" + b.Agent
+}
+
+// account is the id of the person, nil for the command line.
+func (b By) account() *string {
+	if b.Identity == nil || b.Identity.Account == "" {
+		return nil
+	}
+	return &b.Identity.Account
+}
+
 // Doer is the actor of an audit row under one grant; the zero grant is none.
 func (b By) Doer(g Grant) audit.Doer {
-	d := audit.Doer{Actor: b.Actor(), Role: string(g.Role), Grant: g.ID, Request: b.Request}
+	d := audit.Doer{Actor: b.actor(), Role: string(g.Role), Grant: g.ID, Request: b.Request}
 	if b.Identity != nil {
 		d.Account, d.Kind = b.Identity.Account, string(b.Kind)
 		if b.Kind == Session || b.Kind == Device || b.Kind == Wall || b.Kind == Token {
@@ -40,7 +59,7 @@ func (b By) Doer(g Grant) audit.Doer {
 		}
 	}
 	if b.CLI {
-		d.Actor, d.Kind = "onemap", "cli"
+		d.Kind = "cli"
 	}
 	if b.Peer.IsValid() {
 		d.Peer = b.Peer.String()
