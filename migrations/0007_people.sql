@@ -42,7 +42,7 @@ create table auth.account (
              check (username ~ '^[a-z][a-z0-9._-]{2,31}$'
                 and username not in ('anonymous', 'cli', 'demo', 'device', 'onemap', 'root', 'session', 'system', 'token', 'wall')),
   name       text not null check (btrim(name) <> '' and length(name) <= 100),
-  unit       text check (code_scope(unit) is not null),   -- administrative code of the office
+  unit       text check (unit is null or code_scope(unit) is not null),   -- administrative code of the office
   unit_scope int8range not null generated always as (coalesce(code_scope(unit), every_scope())) stored,
   department text check (length(department) <= 200),
   position   text check (length(position) <= 100),

@@ -509,25 +509,22 @@ func (s *Service) choose(w *work, a lockedAccount, password string) error {
 	if err != nil {
 		return err
 	}
-	history := c.history
+	history := c.history[:min(len(c.history), sec.Password.History)]
 	if c.phc != "" {
 		history = append([]string{c.phc}, history...)
 	}
-	history = history[:min(len(history), sec.Password.History)]
 	for _, old := range history {
 		if fits, _, err := s.hasher.verify(w.ctx, old, password); err != nil {
 			return err
 		} else if fits {
-			return invalid("/password", "used_before", fmt.Sprintf("不得与最近 %d 次的口令相同", sec.Password.History), fmt.Sprintf("one of the last %d passwords", sec.Password.History))
+			return invalid("/password", "used_before", fmt.Sprintf("不得与当前及之前 %d 次的口令相同", sec.Password.History), fmt.Sprintf("the present password or one of the %d before", sec.Password.History))
 		}
 	}
 	stored, err := s.hasher.hash(w.ctx, password)
 	if err != nil {
 		return err
 	}
-	if history == nil {
-		history = []string{}
-	}
+	history = append([]string{}, history[:min(len(history), sec.Password.History)]...)
 	if _, err := w.do("new_credential", a.id, stored, w.now, history); err != nil {
 		return err
 	}

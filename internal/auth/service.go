@@ -273,6 +273,12 @@ func (s *Service) identifySession(ctx context.Context, t *table, c Credential) (
 			return nil, err
 		}
 	}
+	if one.rights > t.version.rights {
+		if err := s.catchUp(ctx); err != nil {
+			return nil, err
+		}
+		t = s.table.Load()
+	}
 	if one.idle(now, t.security) {
 		return nil, ErrCredential
 	}

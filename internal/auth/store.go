@@ -146,7 +146,7 @@ func (c *conn) findSession(ctx context.Context, k key) (*session, int64, error) 
 	var account, token *string
 	var seen time.Time
 	var at int64
-	err := c.QueryRow(ctx, c.q.Get("find_session"), k[:]).Scan(&s.id, &account, &token, &s.kind, &s.device, &s.verified, &s.created, &seen, &s.expires, &at)
+	err := c.QueryRow(ctx, c.q.Get("find_session"), k[:]).Scan(&s.id, &account, &token, &s.kind, &s.device, &s.verified, &s.created, &seen, &s.expires, &at, &s.rights)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, 0, nil
 	}

@@ -82,6 +82,7 @@ type session struct {
 	verified bool
 	created  time.Time
 	expires  time.Time
+	rights   int64        // version of the rights it was read at; an older table may not know its account
 	seen     atomic.Int64 // unix nanoseconds
 	flushed  atomic.Int64
 	made     atomic.Pointer[made]

@@ -18,7 +18,7 @@ select id, hash, name, role, area, scopes, network, created_at, expires_at from 
 where revoked_at is null and expires_at > $1
 
 -- name: find_session
-select s.id, s.account, s.token, s.kind, coalesce(s.device, ''), s.verified, s.created_at, s.last_seen_at, s.expires_at, v.sessions
+select s.id, s.account, s.token, s.kind, coalesce(s.device, ''), s.verified, s.created_at, s.last_seen_at, s.expires_at, v.sessions, v.rights
 from auth.session s cross join auth.version v
 where s.hash = $1 and s.ended_at is null
 
