@@ -459,3 +459,81 @@ revoke all on all functions in schema restricted from public;
 grant execute on function restricted.list(text, text, uuid, uuid, integer), restricted.ask(uuid, text, text, text, text, text, text, text, text, text),
   restricted.reveal(uuid), restricted.put_attributes(text, uuid, uuid[], text[], text[]) to onemap_app;
 revoke all on restricted.permit from onemap_app;
+
+-- Decisions ------------------------------------------------------------------------------------
+
+-- What needs two people: a proposal one makes and another decides, and the emergency
+-- order that goes at once and is countersigned afterwards (待补签). Persons are compared,
+-- not roles: whatever the program does, nobody decides his own.
+create schema decision;
+comment on schema decision is '两人规则:提议与决定,紧急指令与补签';
+
+create table decision.decision (
+  id         uuid primary key default uuid_v7(),
+  action     text not null check (action ~ '^[a-z][a-z0-9_.]{1,79}$'),
+  object     text not null default '' check (length(object) <= 300),
+  area       text not null default '',
+  scope      int8range not null generated always as (case when area = '' then every_scope() else code_scope(area) end) stored,
+  state      text not null check (state in ('proposed', 'approved', 'refused', 'withdrawn', 'pending_countersign', 'countersigned')),
+  made_by    uuid not null,
+  made_name  text not null,
+  made_at    timestamptz not null default now(),
+  grant_id   text not null,
+  role       text not null,
+  text       text not null check (length(text) <= 4000),
+  reason     text not null check (length(reason) <= 2000),
+  detail     jsonb not null default '{}' check (jsonb_typeof(detail) = 'object' and octet_length(detail::text) <= 16384),
+  consulted  jsonb check (jsonb_typeof(consulted) = 'object' and btrim(consulted ->> 'name') <> ''),
+  decided_by uuid,
+  decided_name text,
+  decided_at timestamptz,
+  decided_role text,
+  note       text check (length(note) <= 2000),
+  version    bigint not null default 1,
+  constraint decision_four_eyes check (decided_by is null or (decided_by <> made_by) = (state <> 'withdrawn')),
+  constraint decision_open check ((state in ('proposed', 'pending_countersign')) = (decided_by is null) and (decided_by is null) = (decided_at is null)),
+  constraint decision_emergency check (state not in ('pending_countersign', 'countersigned') or (action in ('call_out', 'evacuate_now') and consulted is not null))
+);
+create index decision_open on decision.decision (id) where state in ('proposed', 'pending_countersign');
+create index decision_scope on decision.decision using gist (scope);
+
+create function decision.guard() returns trigger
+language plpgsql as $$
+begin
+  if tg_op = 'INSERT' then
+    if new.state not in ('proposed', 'pending_countersign') then
+      raise exception using errcode = '23514', message = 'a decision begins as a proposal or as an order to be countersigned';
+    end if;
+    new.version := 1;
+    new.made_at := now();
+    return new;
+  end if;
+  if tg_op <> 'UPDATE' or old.decided_by is not null
+     or not ((old.state = 'proposed' and new.state in ('approved', 'refused', 'withdrawn'))
+          or (old.state = 'pending_countersign' and new.state in ('countersigned', 'refused')))
+     or (new.id, new.action, new.object, new.area, new.made_by, new.made_name, new.made_at, new.grant_id, new.role, new.text, new.reason, new.detail)
+          is distinct from (old.id, old.action, old.object, old.area, old.made_by, old.made_name, old.made_at, old.grant_id, old.role, old.text, old.reason, old.detail)
+     or new.consulted is distinct from old.consulted then
+    raise exception using errcode = '55000', message = 'what was proposed or decided is not changed';
+  end if;
+  new.version := old.version + 1;
+  new.decided_at := now();
+  return new;
+end
+$$;
+create trigger guard before insert or update or delete on decision.decision for each row execute function decision.guard();
+create trigger no_truncate before truncate on decision.decision for each statement execute function audit.refuse();
+create trigger registry_changed after insert or update on decision.decision for each statement execute function registry_changed('$decision');
+alter table decision.decision enable always trigger guard;
+alter table decision.decision enable always trigger no_truncate;
+
+-- Who reads the area sees what is decided about it. Who may propose and decide is the
+-- program's table of actions.
+alter table decision.decision enable row level security;
+create policy area on decision.decision to onemap_app
+  using (scope && current_setting('app.read')::int8multirange) with check (scope && current_setting('app.read')::int8multirange);
+
+grant usage on schema decision to onemap_app;
+grant select, insert on decision.decision to onemap_app;
+grant update (state, decided_by, decided_name, decided_role, note) on decision.decision to onemap_app;
+revoke all on all functions in schema decision from public;
