@@ -118,11 +118,15 @@ func load(tree fs.FS) (*Site, error) {
 		}
 		// Small files gain nothing; pictures are compressed already.
 		asset.compress = len(body) > 512 && !strings.HasPrefix(asset.ContentType, "image/png")
-		if name == "index.html" {
-			asset.Path = "/"
+		for _, at := range places(name) {
+			placed := asset
+			if at != asset.Path {
+				copied := &Asset{ContentType: asset.ContentType, CacheControl: asset.CacheControl, Policy: asset.Policy, Body: asset.Body, tag: asset.tag, compress: asset.compress}
+				copied.Path, placed = at, copied
+			}
+			site.assets[at] = placed
+			site.paths = append(site.paths, at)
 		}
-		site.assets[asset.Path] = asset
-		site.paths = append(site.paths, asset.Path)
 		return nil
 	})
 	if err != nil {
@@ -133,6 +137,24 @@ func load(tree fs.FS) (*Site, error) {
 	}
 	slices.Sort(site.paths)
 	return site, nil
+}
+
+// Doors are the paths of the second document: signing in, and administration. One file
+// serves them all; which it is, the page reads from its own address.
+func Doors() []string {
+	return []string{"/signin", "/setup", "/activate", "/enrol", "/account", "/admin"}
+}
+
+// places are the paths a file answers at: documents under the names people see, all
+// else under its own.
+func places(name string) []string {
+	switch name {
+	case "index.html":
+		return []string{"/"}
+	case "desk.html":
+		return Doors()
+	}
+	return []string{"/" + name}
 }
 
 // Lookup answers the asset at an exact request path. There is no directory listing

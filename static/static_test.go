@@ -48,6 +48,45 @@ func TestSiteHoldsThePageAndAllItNames(t *testing.T) {
 	}
 }
 
+// Signing in and administration are one document at several addresses, and it never
+// loads the map before somebody asks for it.
+func TestDoorsAreOneSmallDocument(t *testing.T) {
+	site := mustLoad(t)
+	var first *Asset
+	for _, path := range Doors() {
+		page, ok := site.Lookup(path)
+		if !ok {
+			t.Fatalf("no page at %s", path)
+		}
+		if page.Path != path || page.Policy != Policy || page.CacheControl != revalidate || page.ContentType != "text/html; charset=utf-8" {
+			t.Errorf("%s: headers %q %q %q %q", path, page.Path, page.Policy, page.CacheControl, page.ContentType)
+		}
+		if first == nil {
+			first = page
+		}
+		if a, b := page.Pick(""), first.Pick(""); a.ETag != b.ETag || !bytes.Equal(a.Body, b.Body) {
+			t.Errorf("%s is another document than %s", path, first.Path)
+		}
+	}
+	found := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(string(first.Body), -1)
+	if len(found) < 4 {
+		t.Fatalf("the document names only %d files", len(found))
+	}
+	for _, m := range found {
+		if _, ok := site.Lookup(m[1]); !ok {
+			t.Errorf("the document names %s, which is not in dist", m[1])
+		}
+		if strings.Contains(m[1], "maplibre") {
+			t.Errorf("the document loads the map: %s", m[1])
+		}
+	}
+	for _, path := range []string{"/desk.html", "/desk", "/signin/", "/admin/people", "/Signin"} {
+		if _, ok := site.Lookup(path); ok {
+			t.Errorf("%q is served", path)
+		}
+	}
+}
+
 func TestPageObeysItsOwnPolicy(t *testing.T) {
 	for _, path := range mustLoad(t).Paths() {
 		asset, _ := mustLoad(t).Lookup(path)

@@ -195,4 +195,17 @@ export const en = {
   say_moved: 'Moved to {name}',
 
   demo_note: 'Demonstration data of a fictional county; not for work',
+
+  setup_banner: 'Read-only demonstration · finish the set-up with the link in the console',
+  session_lost: 'Your session has ended. The view stays where it is; sign in and you come back to it.',
+  signin_again: 'Sign in again',
+  signin: 'Sign in',
+  signout: 'Sign out',
+  signout_failed: 'Not signed out: the server cannot be reached. Try again before you leave.',
+  account: 'Account',
+  admin: 'Administration',
+  person_menu: 'Menu of {name}',
+  person_no_roles: 'no grants yet',
+  rights_changed: 'Your rights have changed; the map was drawn anew with them',
+  taken_by: 'taken by {who}',
 } satisfies Dictionary

@@ -11,15 +11,5 @@ export function translate(lang: Lang, key: Key, params: Params = {}): string {
   return dictionaries[lang][key].replace(/\{(\w+)\}/g, (whole, name: string) => (name in params ? String(params[name]) : whole))
 }
 
-/** pickLanguage: the address wins, then the last choice, then the browser's own list. */
-export function pickLanguage(asked: string | null, stored: string | null, browser: readonly string[]): Lang {
-  for (const wish of [asked, stored, ...browser]) {
-    if (!wish) continue
-    const tag = wish.toLowerCase()
-    if (tag.startsWith('zh')) return 'zh-CN'
-    if (tag.startsWith('en')) return 'en'
-  }
-  return 'zh-CN'
-}
-
+export { pickLanguage } from './pick.ts'
 export type { Key, Dictionary }

@@ -194,6 +194,19 @@ export const zh = {
   say_moved: '已定位到{name}',
 
   demo_note: '演示数据:虚构的县,不可用于工作',
+
+  setup_banner: '只读演示 · 用控制台里的链接完成设置',
+  session_lost: '登录已失效。画面停在原处;重新登录后回到这里。',
+  signin_again: '重新登录',
+  signin: '登录',
+  signout: '退出',
+  signout_failed: '没有退出成功:连不上服务器。离开前请再试一次。',
+  account: '账户',
+  admin: '管理',
+  person_menu: '{name}的菜单',
+  person_no_roles: '还没有授权',
+  rights_changed: '您的权限有变化,地图已按新的权限重画',
+  taken_by: '{who} 导出',
 } as const
 
 export type Key = keyof typeof zh

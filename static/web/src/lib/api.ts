@@ -1,3 +1,4 @@
+import { readMe, type Me } from './me.ts'
 import type { About, Catalogue, Found, Hit, Lang, Theme } from './types.ts'
 
 /** A Problem is an answer the server could not give, in words (RFC 9457) and with its code. */
@@ -10,6 +11,9 @@ export class Problem extends Error {
   get unreachable(): boolean { return this.status === 0 }
 }
 
+/** unknown hears of every answer that says: nobody is signed in. */
+export const unknown = { run: (_: Problem): void => {} }
+
 async function ask<T>(path: string, lang: Lang, signal?: AbortSignal): Promise<T> {
   let response: Response
   try {
@@ -21,7 +25,9 @@ async function ask<T>(path: string, lang: Lang, signal?: AbortSignal): Promise<T
   if (!response.ok) {
     let body: { code?: string; title?: string; detail?: string } = {}
     try { body = await response.json() } catch { /* a proxy in between may answer in HTML */ }
-    throw new Problem(response.status, body.code ?? '', body.title ?? '', body.detail ?? '')
+    const problem = new Problem(response.status, body.code ?? '', body.title ?? '', body.detail ?? '')
+    if (response.status === 401) unknown.run(problem)
+    throw problem
   }
   try {
     return await response.json() as T
@@ -38,6 +44,7 @@ const query = (params: Record<string, string | number | undefined>): string => {
 }
 
 export const getCatalogue = (lang: Lang, signal?: AbortSignal) => ask<Catalogue>('/api/layers', lang, signal)
+export const getMe = async (lang: Lang): Promise<Me> => readMe(await ask<unknown>('/api/me', lang))
 export const getAbout = (lang: Lang) => ask<About>('/api/about', lang)
 export const getStyle = (theme: Theme, lang: Lang, signal?: AbortSignal) =>
   ask<Record<string, unknown>>(`/tiles/style.json?${query({ theme, lang })}`, lang, signal)

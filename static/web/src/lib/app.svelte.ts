@@ -5,10 +5,12 @@ import { legendOf, type LayerSetting } from '../map/compose.ts'
 import { Engine } from '../map/engine.ts'
 import { probe } from '../map/frugal.ts'
 import { boxOverlaps, type TileBox } from '../map/tiles.ts'
-import { getAbout, getCatalogue, getItem, getStyle, Problem } from './api.ts'
+import { getAbout, getCatalogue, getItem, getMe, getStyle, Problem, unknown } from './api.ts'
 import { Asking } from './asking.svelte.ts'
 import { boundsOf } from './geometry.ts'
+import { onAnnounce, signOut } from './leave.ts'
 import { Live, type Dirty } from './live.ts'
+import { signInAt } from './me.ts'
 import { recall, remember } from './store.ts'
 import type { About, Catalogue, Hit, Lang, Theme } from './types.ts'
 import { readLink } from './url.ts'
@@ -22,6 +24,7 @@ class App extends Asking {
   private container: HTMLElement | null = null
   private countTimer = 0
   private reloading = false
+  private rightsTurn = 0
 
   // ---- start ---------------------------------------------------------------
 
@@ -45,6 +48,8 @@ class App extends Asking {
     window.addEventListener('popstate', () => this.followAddress())
     window.addEventListener('hashchange', () => this.followAddress())
     window.setInterval(() => { if (!document.hidden) this.now = Date.now() }, 1000)
+    unknown.run = (problem) => { if (this.me.signed_in && problem.code !== 'sign_in_failed') this.sessionLost = true }
+    onAnnounce(() => void this.rights())
     this.dress()
     await this.load()
   }
@@ -59,9 +64,11 @@ class App extends Asking {
   private async load(): Promise<void> {
     this.startError = null
     try {
-      const [catalogue, style, about] = await Promise.all([
-        getCatalogue(this.lang), this.style(), getAbout(this.lang).catch((): About => ({})),
+      // Who asks decides what there is; a server without people answers for nobody.
+      const [me, catalogue, style, about] = await Promise.all([
+        getMe(this.lang).catch(() => this.me), getCatalogue(this.lang), this.style(), getAbout(this.lang).catch((): About => ({})),
       ])
+      this.me = me
       this.about = about
       this.adopt(catalogue, true)
       this.legend = legendOf(style)
@@ -72,6 +79,8 @@ class App extends Asking {
       const link = readLink(location.href)
       if (link.selection) void this.open(link.selection.layer, link.selection.id, false)
     } catch (error) {
+      if (error instanceof Problem && error.status === 401) { location.replace(signInAt(location)); return }
+      if (error instanceof Problem && error.code === 'session_limited') { location.replace('/account'); return }
       this.startError = error instanceof Problem ? error : new Problem(0, 'start', '', String(error))
       if (!(error instanceof Problem)) console.error(error)
     }
@@ -204,7 +213,63 @@ class App extends Asking {
       },
       tiles: (dirty) => this.dirty(dirty),
       reset: () => { this.engine?.refreshAll(); this.recount(0) },
+      rights: () => void this.rights(),
     })
+  }
+
+  /**
+   * rights reads anew who we are and what there is, and draws only that. Nothing that was
+   * shown before survives: it may be what may no longer be seen.
+   */
+  private async rights(): Promise<void> {
+    const turn = ++this.rightsTurn
+    try {
+      const me = await getMe(this.lang)
+      if (turn !== this.rightsTurn) return
+      const before = this.me
+      this.styles.clear()
+      const [catalogue, base] = await Promise.all([getCatalogue(this.lang), this.style()])
+      if (turn !== this.rightsTurn) return
+      this.me = me
+      this.sessionLost = before.signed_in && !me.signed_in
+      this.closeDetail()
+      this.hits = []
+      this.tip = null
+      this.adopt(catalogue, false)
+      this.legend = legendOf(base)
+      this.engine?.drop({ base, catalogue, legend: this.legend, view: this.view })
+      this.stream?.renew(catalogue.position)
+      this.dress()
+      if (before.signed_in && me.signed_in) this.tell(this.t('rights_changed'))
+      document.documentElement.dataset.rights = String(turn)
+    } catch (error) {
+      if (turn !== this.rightsTurn) return
+      if (error instanceof Problem && error.status === 401) {
+        // Nothing may be seen any more: the map goes, the address with its view stays.
+        if (this.me.signed_in) this.sessionLost = true
+        this.blank()
+      } else window.setTimeout(() => { if (turn === this.rightsTurn) void this.rights() }, 3000)
+    }
+  }
+
+  private blank(): void {
+    this.closeDetail()
+    this.hits = []
+    this.tip = null
+    this.scene = { counts: {}, seen: [], total: 0 }
+    if (!this.catalogue) return
+    const catalogue = { ...this.catalogue, layers: [] }
+    this.catalogue = catalogue
+    const style = this.styles.values().next().value ?? null
+    if (style) this.engine?.drop({ base: style, catalogue, legend: {}, view: this.view })
+    else this.engine?.drop({ base: { version: 8, sources: {}, layers: [] }, catalogue, legend: {}, view: this.view })
+  }
+
+  signIn(): void { location.assign(signInAt(new URL(this.link()))) }
+
+  async leave(): Promise<void> {
+    try { await signOut() } catch { this.tell(this.t('signout_failed'), 'error'); return }
+    location.assign('/signin')
   }
 
   retryLive(): void { this.stream?.now() }

@@ -109,17 +109,21 @@ export async function composePicture(): Promise<HTMLCanvasElement> {
   write(app.t('as_of', { time: app.asOf }), total.w - 20, head / 2, 13, muted, 400, 'right')
   c.strokeStyle = line
   c.strokeRect(0.5, head - 0.5, total.w - 1, height + 1)
-  if (app.catalogue?.watermark) {
+  // Who took the picture away, and when, stays in it: lightly, across all of it.
+  const marks = [app.catalogue?.watermark ?? '', app.signature()].filter(Boolean)
+  if (marks.length > 0) {
     c.save()
     c.beginPath()
     c.rect(0, head, width, height)
     c.clip()
     c.globalAlpha = 0.08
+    let n = 0
     for (let y = 80; y < height + 200; y += 170) for (let x = 60; x < width + 200; x += 280) {
       c.save()
       c.translate(x, head + y)
       c.rotate(-0.42)
-      write(app.catalogue.watermark, 0, 0, 22, ink, 600, 'center')
+      const mark = marks[n++ % marks.length]!
+      write(mark, 0, 0, mark.length > 8 ? 15 : 22, ink, 600, 'center')
       c.restore()
     }
     c.restore()
@@ -164,7 +168,7 @@ export async function composePicture(): Promise<HTMLCanvasElement> {
   c.lineTo(105 + bar.pixels, by + 7)
   c.fill()
   write('N', 122 + bar.pixels, by, 12, ink, 600)
-  const origin = `${app.t('attribution')} · ${app.about.map_approval ? app.t('attribution_approval', { n: app.about.map_approval }) : app.t('attribution_unapproved')} · ${app.t('printed_at', { time: dateTime(Date.now()) })}`
+  const origin = `${app.t('attribution')} · ${app.about.map_approval ? app.t('attribution_approval', { n: app.about.map_approval }) : app.t('attribution_unapproved')} · ${app.t('printed_at', { time: dateTime(Date.now()) })}${app.me.signed_in ? ` · ${app.t('taken_by', { who: [app.me.name, app.me.username].filter(Boolean).join(' ') })}` : ''}`
   write(origin, total.w - 20, by, 12, muted, 400, 'right', total.w - 200 - bar.pixels)
   return canvas
 }

@@ -9,6 +9,7 @@ export type Message =
   | { kind: 'state'; state: LiveState; lag: number | null; at: number | null; retryAt: number | null }
   | { kind: 'tiles'; dirty: Dirty; at: number }
   | { kind: 'reset' }
+  | { kind: 'rights' }
   | { kind: 'hello' }
 
 export interface Listener {
@@ -16,6 +17,8 @@ export interface Listener {
   tiles(dirty: Dirty): void
   /** The stream cannot tell what was missed: draw everything anew. */
   reset(): void
+  /** What the asker may see has changed: nothing that is shown may be trusted any more. */
+  rights(): void
 }
 
 /** What the stream needs of the browser; tests hand in their own. */
@@ -106,6 +109,14 @@ export class Live {
     this.connect()
   }
 
+  /** renew opens the stream anew from where the catalogue was just read: as the person who asks now. */
+  renew(position: string): void {
+    this.position = position
+    if (!this.leader || this.stopped) return
+    this.attempt = 0
+    this.connect()
+  }
+
   private lead(): void {
     this.leader = true
     this.browser.clearTimeout(this.quiet)
@@ -143,6 +154,11 @@ export class Live {
       this.listener.reset()
       this.channel?.postMessage({ kind: 'reset' } satisfies Message)
     }))
+    stream.addEventListener('rights', () => {
+      if (stream !== this.stream) return
+      this.listener.rights()
+      this.channel?.postMessage({ kind: 'rights' } satisfies Message)
+    })
     stream.addEventListener('error', () => { if (stream === this.stream) this.lose() })
   }
 
@@ -212,6 +228,9 @@ export class Live {
         break
       case 'reset':
         this.listener.reset()
+        break
+      case 'rights':
+        this.listener.rights()
         break
     }
   }

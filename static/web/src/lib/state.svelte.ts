@@ -4,6 +4,7 @@ import type { LayerSetting, View } from '../map/compose.ts'
 import type { Camera, Engine, Scene } from '../map/engine.ts'
 import { Problem } from './api.ts'
 import { ago, clock, dateTime } from './format.ts'
+import { nobody, type Me } from './me.ts'
 import type { LiveState } from './live.ts'
 import { remember } from './store.ts'
 import type { About, Box, Catalogue, Hit, Lang, Layer, LegendEntry, Step, Theme } from './types.ts'
@@ -18,6 +19,9 @@ export class State {
   theme = $state<Theme>('light')
   textures = $state(false)
   catalogue = $state.raw<Catalogue | null>(null)
+  me = $state.raw<Me>(nobody)
+  /** the session ended while the map was open; what is shown stays until the person signs in again */
+  sessionLost = $state(false)
   about = $state.raw<About>({})
   legend = $state.raw<Record<string, LegendEntry>>({})
   settings = $state<Record<string, LayerSetting>>({})
@@ -142,6 +146,11 @@ export class State {
   }
 
   say(text: string): void { this.said = text }
+
+  /** signature is who takes a picture away with him, and when; empty before anybody signs in. */
+  signature(at = Date.now()): string {
+    return this.me.signed_in ? [this.me.name, this.me.username, dateTime(at)].filter(Boolean).join(' ') : ''
+  }
 
   get asOf(): string { return dateTime(this.liveAt ?? Date.now(), true) }
 

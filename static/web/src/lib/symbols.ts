@@ -1,14 +1,11 @@
 import glyphs from '../symbols/glyphs.json'
 import codes from '../symbols/codes.json'
 import shapes from '../symbols/shapes.json'
-import ui from '../symbols/ui.json'
 
 /** The drawings of the sprite, for swatches and icons of the page. */
 export type Shape = keyof typeof shapes
-export type UIIcon = keyof typeof ui
 
 export const shapeBody = (name: string | undefined): string => shapes[(name ?? 'circle') as Shape] ?? shapes.circle
-export const uiBody = (name: UIIcon): string => ui[name]
 
 /** glyphBody finds the pictogram of a kind, or of its layer. */
 export function glyphBody(layer: string, kind?: unknown): string | null {

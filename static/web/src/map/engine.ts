@@ -266,6 +266,25 @@ export class Engine {
     return tiles.size
   }
 
+  /**
+   * drop throws away every tile and every feature on screen and draws what may be seen
+   * now. Refreshing would leave the old ones up until the new ones come.
+   */
+  drop(next: { base: StyleSpecification; catalogue: Catalogue; legend: Record<string, LegendEntry>; view: View }): void {
+    this.base = absolute(next.base, location.origin)
+    this.catalogue = next.catalogue
+    this.legend = next.legend
+    this.view = next.view
+    this.selected = null
+    this.book = new PlaceBook()
+    this.composed = compose(this.base, this.catalogue, this.view)
+    this.countables = countable(this.composed)
+    if (this.gone) return
+    this.map.setStyle(this.whole(), { diff: false })
+    this.painted = this.theme
+    this.map.once('style.load', () => this.redrawOverlays())
+  }
+
   refreshAll(): void {
     for (const layer of this.catalogue.layers) this.refresh(layer.id, null)
   }

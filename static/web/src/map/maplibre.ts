@@ -3,6 +3,7 @@
  * shipped it stops in Chromium 90 with a SyntaxError, and lowered it needs polyfills in
  * page and worker; and 5.22 already draws every glyph locally when a style has none.
  */
+import 'maplibre-gl/dist/maplibre-gl.css'
 import maplibregl from 'maplibre-gl/dist/maplibre-gl-csp.js'
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-csp-worker.js?url'
 

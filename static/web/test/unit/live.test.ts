@@ -56,11 +56,12 @@ class World {
 }
 
 function tab(world: World, locks = true) {
-  const log = { states: [] as LiveState[], tiles: [] as string[], resets: 0, leader: false }
+  const log = { states: [] as LiveState[], tiles: [] as string[], resets: 0, rights: 0, leader: false }
   const live = new Live('1.1', {
     state: (s, _lag, _at, _retry, leader) => { log.states.push(s); log.leader = leader },
     tiles: (d) => log.tiles.push(d.layer),
     reset: () => { log.resets++ },
+    rights: () => { log.rights++ },
   }, world.browser(locks))
   return { live, log }
 }
