@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"onemap/internal/db"
+	"onemap/internal/geo"
 )
 
 // plan fills a box with zones whose neighbours share every vertex of their common
@@ -406,6 +407,18 @@ func TestIndexIsUsed(t *testing.T) {
 		"datetime": func(r *Request, _ *part) { r.DateTime = &then },
 		"as of":    func(r *Request, _ *part) { r.AsOf = &then },
 		"filter":   func(r *Request, _ *part) { r.Filter = `"level" = 1` },
+		"county": func(r *Request, _ *part) {
+			r.Reach = db.NewReach(db.Areas{Internal: geo.Scopes{mustScope(t, "990100")}})
+		},
+		"township": func(r *Request, _ *part) {
+			r.Reach = db.NewReach(db.Areas{Internal: geo.Scopes{mustScope(t, "990100001")}})
+		},
+		"two": func(r *Request, _ *part) {
+			r.Reach = db.NewReach(db.Areas{Internal: geo.Scopes{mustScope(t, "990100001"), mustScope(t, "990100009")}})
+		},
+		"demo": func(r *Request, _ *part) {
+			r.Reach = db.NewReach(db.Areas{Internal: geo.Scopes{geo.Everywhere()}, Demo: true})
+		},
 	} {
 		req, p := at(110.5, 30.5, 13, "hazards"), part{layer: l}
 		change(&req, &p)
@@ -432,6 +445,15 @@ func TestIndexIsUsed(t *testing.T) {
 			t.Errorf("%s:\n%s", name, text)
 		}
 	}
+}
+
+func mustScope(t *testing.T, code string) geo.Scope {
+	t.Helper()
+	s, err := geo.ParseScope(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // TestExtremePlaces: shapes at the poles, the date line and as large as the world
