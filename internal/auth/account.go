@@ -445,6 +445,11 @@ func (s *Service) NewActivation(ctx context.Context, by By, account string) (Act
 	return out, err
 }
 
+// CheckPassword says what is wrong with a password by the rules, history aside.
+func (s *Service) CheckPassword(password, username string) error {
+	return s.Security().weak(password, username)
+}
+
 // SetPassword sets a password directly: the command line's way into a house whose
 // people have no browser yet.
 func (s *Service) SetPassword(ctx context.Context, by By, account, password string) error {

@@ -104,9 +104,12 @@ func TestARevokedRightDiesWithAStalledFeed(t *testing.T) {
 	}
 	// On the other, by its poll.
 	waiting := map[string]func() bool{
-		"grant revoked": func() bool { id, err := who(second, dutyIn.Cookie); return err == nil && !id.May(auth.SendOrders, h.clock.now()) },
-		"disabled":      func() bool { _, err := who(second, goneIn.Cookie); return errors.Is(err, auth.ErrCredential) },
-		"signed out":    func() bool { _, err := who(second, out.Cookie); return errors.Is(err, auth.ErrCredential) },
+		"grant revoked": func() bool {
+			id, err := who(second, dutyIn.Cookie)
+			return err == nil && !id.May(auth.SendOrders, h.clock.now())
+		},
+		"disabled":   func() bool { _, err := who(second, goneIn.Cookie); return errors.Is(err, auth.ErrCredential) },
+		"signed out": func() bool { _, err := who(second, out.Cookie); return errors.Is(err, auth.ErrCredential) },
 		"token": func() bool {
 			_, err := second.Identify(t.Context(), auth.Credential{Bearer: tokenText})
 			return errors.Is(err, auth.ErrCredential)
@@ -501,8 +504,11 @@ func TestWhoMayManageWhom(t *testing.T) {
 		"enrol":      func() error { _, _, err := h.node.CreateEnrolment(t.Context(), workerBy, here); return err },
 		"activation": func() error { _, err := h.node.NewActivation(t.Context(), workerBy, here); return err },
 		"grants":     func() error { _, err := h.node.Grants(t.Context(), workerBy, auth.GrantQuery{}); return err },
-		"add":        func() error { _, _, err := h.node.AddUser(t.Context(), workerBy, auth.NewAccount{}, auth.NewGrant{}); return err },
-		"set":        func() error { return h.node.SetPassword(t.Context(), workerBy, here, password) },
+		"add": func() error {
+			_, _, err := h.node.AddUser(t.Context(), workerBy, auth.NewAccount{}, auth.NewGrant{})
+			return err
+		},
+		"set": func() error { return h.node.SetPassword(t.Context(), workerBy, here, password) },
 	} {
 		wantErr(t, "a grid worker may not: "+name, fn(), auth.ErrForbidden)
 	}

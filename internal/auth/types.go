@@ -260,8 +260,8 @@ type RowIssue struct {
 	MessageZH, Message string
 }
 
-// ImportResult is what became of a people sheet. Nothing is written if any row of a
-// dry run or of an import is refused by the database.
+// ImportResult is what became of a people sheet: the rows that can be taken are taken
+// together, the others are named.
 type ImportResult struct {
 	Accepted    int
 	Rejected    []RowIssue
