@@ -232,7 +232,9 @@ begin
     raise exception using errcode = '22023', message = format('the audit keeps %s days', v_keep);
   end if;
   perform pg_advisory_xact_lock(7815265491820145);
-  select * into s from audit.seal x where x.at < p_before and x.no < (select no from audit.head) order by x.no desc limit 1;
+  select * into s from audit.seal x where x.at < p_before and x.no < (select no from audit.head)
+    and x.no <= (select case when f.target = '' then x.no else f.back_no end from audit.forward f)   -- what syslog has not taken stays
+  order by x.no desc limit 1;
   if s.no is null then
     return 0;
   end if;
