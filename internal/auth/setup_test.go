@@ -14,7 +14,7 @@ import (
 func setupOf(token string, n string) auth.SetupRequest {
 	return auth.SetupRequest{
 		Token: token,
-		Admin: auth.SetupPerson{Username: "guan" + n, Name: "管理员", Password: password}, SecurityAdmin: auth.SetupPerson{Username: "an" + n, Name: "安全员"}, Auditor: auth.SetupPerson{Username: "shen" + n, Name: "审计员"},
+		Admin: auth.SetupPerson{Username: "guan" + n, Name: "管理员", Password: password}, SecurityAdmin: auth.SetupPerson{Username: "anquan" + n, Name: "安全员"}, Auditor: auth.SetupPerson{Username: "shen" + n, Name: "审计员"},
 	}
 }
 
@@ -112,7 +112,7 @@ func TestSetupLinksAndPeople(t *testing.T) {
 
 	// The links of the others: once, until they end, the newest only.
 	a := done.Activations[0]
-	if a.Role != auth.SecurityAdmin || a.Username != "an" {
+	if a.Role != auth.SecurityAdmin || a.Username != "anquan" {
 		t.Fatalf("%+v", a)
 	}
 	_, err = h.node.Activate(t.Context(), h.by(nil), a.Token, "short")
