@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,9 +18,14 @@ import (
 	"onemap/internal/api"
 	"onemap/internal/api/health"
 	"onemap/internal/api/localca"
+	"onemap/internal/audit"
+	"onemap/internal/auth"
+	"onemap/internal/catalogue"
+	"onemap/internal/decision"
 	"onemap/internal/features"
 	"onemap/internal/feed"
 	"onemap/internal/registry"
+	"onemap/internal/restricted"
 	"onemap/static"
 	"onemap/tiles"
 	"onemap/tiles/basemap"
@@ -36,6 +42,8 @@ type app struct {
 	db       *database
 	registry *registry.Registry
 	reader   *feed.Reader
+	auth     *auth.Service
+	audit    *audit.Log
 	engine   *tiles.Engine
 	server   *api.Server
 	listener net.Listener
@@ -71,6 +79,13 @@ func newApp(ctx context.Context, f *serveFlags, log *slog.Logger) (_ *app, err e
 	if a.reader, err = feed.Open(ctx, a.db.DB, feed.Options{Logger: log}); err != nil {
 		return nil, err
 	}
+	if a.auth, err = auth.Open(ctx, auth.Options{DB: a.db.DB, Catalogue: a.registry, Logger: log}); err != nil {
+		return nil, err
+	}
+	host, _ := os.Hostname() // syslog names the machine; it may have no name
+	if a.audit, err = audit.Open(audit.Options{DB: a.db.DB, Logger: log, Host: host}); err != nil {
+		return nil, err
+	}
 	if a.engine, err = tiles.New(tiles.Options{DB: a.db.DB, Registry: a.registry, Feed: a.reader, Logger: log}); err != nil {
 		return nil, err
 	}
@@ -78,8 +93,10 @@ func newApp(ctx context.Context, f *serveFlags, log *slog.Logger) (_ *app, err e
 		return nil, err
 	}
 	// The order is the promise of the feed: a page hears of a change only after
-	// the cache has forgotten the old tile.
+	// the cache has forgotten the old tile, and the cache is filled only under the
+	// rights of now.
 	a.reader.OnBatch("registry", a.reloadRegistry)
+	a.reader.OnBatch("auth", a.auth.Changed)
 	a.reader.OnBatch("tiles", a.engine.Invalidate)
 	a.reader.OnBatch("live", a.server.Deliver)
 	return a, nil
@@ -102,8 +119,20 @@ func (a *app) openServer() error {
 	if err != nil {
 		return err
 	}
+	editor, err := catalogue.Open(a.db.DB)
+	if err != nil {
+		return err
+	}
+	contacts, err := restricted.Open(a.db.DB)
+	if err != nil {
+		return err
+	}
+	ledger, err := decision.Open(decision.Options{DB: a.db.DB})
+	if err != nil {
+		return err
+	}
 	opts := api.Options{
-		DB: a.db.DB, Catalogue: a.registry, Feed: a.reader, Tiles: a.engine, Features: questions,
+		DB: a.db.DB, Auth: a.auth, Audit: a.audit, Editor: editor, Contacts: contacts, Decisions: ledger, TrustedProxy: a.flags.proxies, Catalogue: a.registry, Feed: a.reader, Tiles: a.engine, Features: questions,
 		Site: site, Basemap: land, Health: checker,
 		Version: versionText(), PublicURL: a.flags.publicURL, Logger: a.log,
 	}
@@ -194,6 +223,8 @@ func (a *app) run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop = stop
 	a.background.Go(func() { _ = a.reader.Run(work) })
+	a.background.Go(func() { _ = a.auth.Run(work) })
+	a.background.Go(func() { _ = a.audit.Run(work) })
 	if a.renewal != nil {
 		a.background.Go(func() { _ = a.renewal(work) })
 	}
@@ -205,6 +236,10 @@ func (a *app) run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- a.server.Serve(work, a.listener) }()
 	announce(a.env, a.url, a.started, a.flags.open, a.log)
+	if !a.flags.loopback() {
+		warnOpen(a.env, a.flags.listen)
+	}
+	a.background.Go(func() { offerSetup(work, a.env, a.auth, a.url, a.log) })
 
 	var clusterDown <-chan struct{}
 	if a.db.cluster != nil {

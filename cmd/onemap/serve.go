@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -19,6 +21,7 @@ type serveFlags struct {
 	tls          string
 	publicURL    string
 	trustedProxy string
+	proxies      []netip.Prefix // trustedProxy, read by check
 	withDemo     bool
 	play         bool
 	open         bool
@@ -49,18 +52,20 @@ func (f *serveFlags) check() error {
 	if f.tls != "" && f.tlsCert != "" {
 		return usagef("--tls local 与 --tls-cert 只能选一个 · choose one of --tls local and --tls-cert")
 	}
-	if f.trustedProxy != "" {
-		if _, _, err := net.ParseCIDR(f.trustedProxy); err != nil {
+	for part := range strings.SplitSeq(f.trustedProxy, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(part)
+		if err != nil {
 			return usagef("--trusted-proxy: %w", err)
 		}
+		f.proxies = append(f.proxies, p.Masked())
 	}
-	host, _, err := net.SplitHostPort(f.listen)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(f.listen); err != nil {
 		return usagef("--listen: %w", err)
 	}
-	ip := net.ParseIP(host)
-	loopback := host == "localhost" || ip != nil && ip.IsLoopback()
-	if !loopback && f.tls == "" && f.tlsCert == "" && f.trustedProxy == "" {
+	if !f.loopback() && f.tls == "" && f.tlsCert == "" && f.trustedProxy == "" {
 		return usagef(`在 %s 上不加密地监听会把数据暴露在网络上。请选择其一 · listening on %s without encryption exposes the data; choose one:
   --tls local                       本地证书机构,手机安装一次 CA 即可 · a local authority, phones install its CA once
   --tls-cert 文件 --tls-key 文件     单位自己的证书 · your own certificate
@@ -68,6 +73,13 @@ func (f *serveFlags) check() error {
   --listen 127.0.0.1:8080           只供本机 · this machine only`, f.listen, f.listen)
 	}
 	return nil
+}
+
+// loopback says whether only this machine can reach the listener.
+func (f *serveFlags) loopback() bool {
+	host, _, err := net.SplitHostPort(f.listen)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 func serveCommand(ctx context.Context, env environment, args []string) error {
@@ -101,6 +113,50 @@ func serveCommand(ctx context.Context, env environment, args []string) error {
 		return nil
 	}
 	return err
+}
+
+// warnOpen says who else can reach the server.
+func warnOpen(env environment, listen string) {
+	fmt.Fprintf(env.stdout, "  注意:网络上的其他机器可以访问本服务器 · note: other machines on the network can reach this server (%s)\n\n", listen)
+}
+
+// setup is what offerSetup needs of the accounts.
+type setup interface {
+	Done() bool
+	SetupLink(ctx context.Context) (token string, expires time.Time, err error)
+}
+
+// offerSetup prints the link that makes the first administrators, and a new one when
+// it expires, until set-up is over. It is printed for the person at the terminal and
+// never logged.
+func offerSetup(ctx context.Context, env environment, s setup, base string, log *slog.Logger) {
+	base = strings.TrimRight(base, "/")
+	for !s.Done() && ctx.Err() == nil {
+		token, expires, err := s.SetupLink(ctx)
+		if err != nil {
+			if ctx.Err() == nil && !s.Done() {
+				log.Error("设置链接 · set-up link", "err", err)
+				waitSetup(ctx, s, time.Now().Add(10*time.Second))
+			}
+			continue
+		}
+		fmt.Fprintf(env.stdout, "  尚无管理员。请在 %s 前打开设置链接 · no administrator yet; open the set-up link before %s:\n\n    %s/setup#%s\n\n  在此之前,本机可只读浏览示例县 · until then this machine may look at the demo county, read only\n\n",
+			expires.Local().Format("15:04"), expires.Local().Format("15:04"), base, token)
+		waitSetup(ctx, s, expires)
+	}
+}
+
+// waitSetup returns when set-up is over, at the latest at until.
+func waitSetup(ctx context.Context, s setup, until time.Time) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for !s.Done() && time.Now().Before(until) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // announce tells a person where the map is, once it really answers.

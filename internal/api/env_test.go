@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -17,12 +18,16 @@ import (
 
 	"onemap/internal/api"
 	"onemap/internal/api/health"
+	"onemap/internal/audit"
 	"onemap/internal/auth"
+	"onemap/internal/catalogue"
 	"onemap/internal/db"
+	"onemap/internal/decision"
 	"onemap/internal/features"
 	"onemap/internal/feed"
 	"onemap/internal/pgtest"
 	"onemap/internal/registry"
+	"onemap/internal/restricted"
 	"onemap/static"
 	"onemap/tiles"
 	"onemap/tiles/basemap"
@@ -36,12 +41,14 @@ type env struct {
 	reg    *registry.Registry
 	feed   *feed.Reader
 	auth   *auth.Service
+	audit  *audit.Log
 	server *api.Server
 	opts   api.Options
 	mem    *fasthttputil.InmemoryListener
 	client *http.Client
 	logs   *logs
-	conn   *pgx.Conn // as the owner would write on the command line
+	conn   *pgx.Conn // as the program itself would write
+	cookie string    // of the session the clients send, "" for none
 }
 
 // logs keeps what the server logged.
@@ -65,12 +72,69 @@ func (l *logs) String() string {
 // loopback is the address the clients in memory pretend to call from.
 func loopback() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 40000} }
 
+// start serves a house that is set up; the clients are a duty officer's of everywhere,
+// who sees every layer.
 func start(t testing.TB, change ...func(*api.Options)) *env {
 	t.Helper()
 	return startDB(t, db.Options{}, change...)
 }
 
 func startDB(t testing.TB, pools db.Options, change ...func(*api.Options)) *env {
+	t.Helper()
+	e := startEmpty(t, pools, change...)
+	e.person(auth.NewAccount{Username: "guan", Name: "管理员", Unit: "990100"}, auth.Admin, "")
+	e.cookie = e.activate(e.person(auth.NewAccount{Username: "zhang", Name: "张值班", Unit: "990100"}, auth.DutyOfficer, ""))
+	return e
+}
+
+// cli is the operator at the command line.
+func cli() auth.By { return auth.By{CLI: true, Request: "test"} }
+
+const password = "Onemap-Test-2026"
+
+// person adds an account with a first grant, as the command line does.
+func (e *env) person(n auth.NewAccount, role auth.Role, area string) auth.Activation {
+	e.t.Helper()
+	_, link, err := e.auth.AddUser(e.t.Context(), cli(), n, auth.NewGrant{Role: role, Area: area, Reason: "测试授权"})
+	if err != nil {
+		e.t.Fatalf("add %s: %v", n.Username, err)
+	}
+	return link
+}
+
+// activate chooses the password and opens a session.
+func (e *env) activate(link auth.Activation) (cookie string) {
+	e.t.Helper()
+	o, err := e.auth.Activate(e.t.Context(), auth.By{Identity: e.auth.Anonymous(), Peer: netip.MustParseAddr("127.0.0.1"), Request: "test"}, link.Token, password)
+	if err != nil {
+		e.t.Fatalf("activate %s: %v", link.Username, err)
+	}
+	return o.Cookie
+}
+
+// asker sends the session of the environment with every request that brings no
+// credential of its own. The header As: nobody leaves it out.
+type asker struct {
+	http.RoundTripper
+	e *env
+}
+
+func (a asker) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Header.Get("As") == "nobody" || a.e.cookie == "" || req.Header.Get("Cookie") != "" || req.Header.Get("Authorization") != "" {
+		req.Header.Del("As")
+		return a.RoundTripper.RoundTrip(req)
+	}
+	name := "onemap"
+	if req.URL.Scheme == "https" {
+		name = "__Host-onemap"
+	}
+	req = req.Clone(req.Context())
+	req.Header.Set("Cookie", name+"="+a.e.cookie)
+	return a.RoundTripper.RoundTrip(req)
+}
+
+// startEmpty serves a house without accounts.
+func startEmpty(t testing.TB, pools db.Options, change ...func(*api.Options)) *env {
 	t.Helper()
 	e := &env{t: t, dsn: pgtest.Database(t), logs: &logs{}}
 	var err error
@@ -101,8 +165,16 @@ func startDB(t testing.TB, pools db.Options, change ...func(*api.Options)) *env 
 	must(err)
 	e.auth, err = auth.Open(t.Context(), auth.Options{DB: e.db, Catalogue: e.reg, Logger: logger})
 	must(err)
+	e.audit, err = audit.Open(audit.Options{DB: e.db, Logger: logger})
+	must(err)
+	editor, err := catalogue.Open(e.db)
+	must(err)
+	contacts, err := restricted.Open(e.db)
+	must(err)
+	ledger, err := decision.Open(decision.Options{DB: e.db})
+	must(err)
 	e.opts = api.Options{
-		DB: e.db, Auth: e.auth, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Health: checker,
+		DB: e.db, Auth: e.auth, Audit: e.audit, Editor: editor, Contacts: contacts, Decisions: ledger, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Health: checker,
 		Version: "test", Logger: logger,
 	}
 	for _, c := range change {
@@ -125,13 +197,14 @@ func startDB(t testing.TB, pools db.Options, change ...func(*api.Options)) *env 
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = e.feed.Run(ctx) })
+	wg.Go(func() { _ = e.auth.Run(ctx) })
 	e.mem = fasthttputil.NewInmemoryListener()
 	wg.Go(func() { _ = e.server.Serve(ctx, e.mem) })
 	e.client = &http.Client{
-		Transport: &http.Transport{
+		Transport: asker{&http.Transport{
 			DialContext:        func(context.Context, string, string) (net.Conn, error) { return e.mem.DialWithLocalAddr(loopback()) },
 			DisableCompression: true,
-		},
+		}, e},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       20 * time.Second,
 	}
@@ -155,7 +228,18 @@ type reply struct {
 
 func (e *env) do(method, target string, headers ...string) reply {
 	e.t.Helper()
-	req, err := http.NewRequestWithContext(e.t.Context(), method, "http://localhost"+target, nil)
+	return e.send(method, target, nil, headers...)
+}
+
+// post sends a JSON body as a page of ours does.
+func (e *env) post(method, target, body string, headers ...string) reply {
+	e.t.Helper()
+	return e.send(method, target, strings.NewReader(body), append([]string{"Content-Type", "application/json", "Sec-Fetch-Site", "same-origin"}, headers...)...)
+}
+
+func (e *env) send(method, target string, content io.Reader, headers ...string) reply {
+	e.t.Helper()
+	req, err := http.NewRequestWithContext(e.t.Context(), method, "http://localhost"+target, content)
 	if err != nil {
 		e.t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"onemap/internal/auth"
 	"onemap/internal/catalogue"
 	"onemap/internal/db"
+	"onemap/internal/decision"
 	"onemap/internal/features"
 	"onemap/internal/feed"
 	"onemap/internal/geo"
@@ -88,10 +89,11 @@ type Options struct {
 	Basemap   Basemap
 	Health    Health
 
-	Auth     *auth.Service     // who asks and what he may do
-	Audit    *audit.Log        // searched and exported here; written by the services
-	Contacts *restricted.Store // masked, revealed with a reason
-	Editor   *catalogue.Store  // rule sets and layers as administrators change them
+	Auth      *auth.Service     // who asks and what he may do
+	Audit     *audit.Log        // searched and exported here; written by the services
+	Contacts  *restricted.Store // masked, revealed with a reason
+	Decisions *decision.Ledger  // four eyes, emergency orders
+	Editor    *catalogue.Store  // rule sets and layers as administrators change them
 
 	// TrustedProxy are the peers whose X-Forwarded-For, -Proto and -Host are believed.
 	TrustedProxy []netip.Prefix
@@ -117,7 +119,8 @@ type Options struct {
 }
 
 func (o Options) withDefaults() (Options, error) {
-	if o.Catalogue == nil || o.Feed == nil || o.Tiles == nil || o.Features == nil || o.Site == nil || o.Basemap == nil || o.Health == nil || o.Auth == nil {
+	if o.Catalogue == nil || o.Feed == nil || o.Tiles == nil || o.Features == nil || o.Site == nil || o.Basemap == nil || o.Health == nil ||
+		o.Auth == nil || o.Audit == nil || o.Contacts == nil || o.Decisions == nil || o.Editor == nil || o.DB == nil {
 		return o, errors.New("api: an option without default is missing")
 	}
 	if o.Logger == nil {

@@ -8,6 +8,7 @@ import (
 
 	"onemap/internal/auth"
 	"onemap/internal/catalogue"
+	"onemap/internal/decision"
 	"onemap/internal/registry"
 )
 
@@ -32,8 +33,10 @@ func peopleProblem(lang registry.Lang, err error) *Error {
 		e := wrap(CodeConflict, err, text(conflict.ZH, conflict.EN))
 		e.As = Code(conflict.Code)
 		return e
-	case errors.Is(err, catalogue.ErrFourEyes):
+	case errors.Is(err, catalogue.ErrFourEyes), errors.Is(err, decision.ErrFourEyes):
 		return wrap(CodeFourEyes, err)
+	case errors.Is(err, decision.ErrNotAvailable):
+		return wrap(CodeNotAvailable, err)
 	case errors.Is(err, catalogue.ErrVerified):
 		e := wrap(CodeConflict, err, text("此版本已经核实。", "This version is verified already."))
 		e.As = "already_verified"

@@ -66,6 +66,7 @@ type Request struct {
 	spent     bool       // it carried a credential that is not valid (any more)
 	hasBody   bool
 	headers   int
+	hosts     int
 	route     *Route
 }
 
@@ -138,6 +139,9 @@ func decode(ctx *fasthttp.RequestCtx, trusted []netip.Prefix) (*Request, *Error)
 	if te && cl {
 		return r, problem(CodeMalformed, text("同时出现 Content-Length 和 Transfer-Encoding", "both Content-Length and Transfer-Encoding are present"))
 	}
+	if r.hosts > 1 {
+		return r, problem(CodeMalformed, text("Host 出现多次", "Host appears more than once"))
+	}
 	path, query, _ := strings.Cut(target, "?")
 	if err := r.decodePath(path); err != nil {
 		return r, err
@@ -194,6 +198,8 @@ func (r *Request) scan(raw []byte) (te, cl bool) {
 			te = true
 		case bytes.EqualFold(name, []byte("content-length")):
 			cl = true
+		case bytes.EqualFold(name, []byte("host")):
+			r.hosts++
 		case isForwarding(name):
 			r.forwarded = true
 		}

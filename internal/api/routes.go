@@ -100,10 +100,21 @@ func (s *Server) peopleRoutes() []*Route {
 		may(route("DELETE", "/api/tokens/{id}", "token_revoke", s.deleteToken, ""), auth.ManageTokens),
 		may(json(route("POST", "/api/enrolments", "enrolment_create", s.postEnrolment, "")), auth.EnrolDevices),
 
+		may(route("GET", "/api/audit", "audit", s.getAudit, "", "from", "to", "actor", "action", "object", "outcome", "q", "limit", "cursor"), auth.ReadAudit),
+		may(route("GET", "/api/audit.csv", "audit_csv", s.getAuditCSV, "", "from", "to", "actor", "action", "object", "outcome", "q"), auth.ReadAudit),
+		may(route("GET", "/api/audit.xlsx", "audit_xlsx", s.getAuditXLSX, "", "from", "to", "actor", "action", "object", "outcome", "q"), auth.ReadAudit),
+		may(route("POST", "/api/audit/verify", "audit_verify", s.postAuditVerify, ""), auth.ReadAudit),
+
 		route("GET", "/api/rule-sets", "rule_sets", s.getRuleSets, AccessSignedIn),
 		ruleBody(may(json(route("POST", "/api/rule-sets/{rule}/versions", "rule_set_add", s.postRuleVersion, "")), auth.EditRules)),
 		may(json(route("POST", "/api/rule-sets/{rule}/versions/{version}/verify", "rule_set_verify", s.postRuleVerify, "")), auth.VerifyRules),
+		route("GET", "/api/decisions", "decisions", s.getDecisions, AccessPerson, "state", "action", "limit", "cursor"),
+		may(json(route("POST", "/api/decisions", "decision_create", s.postDecision, "")), auth.SendOrders),
+		json(route("POST", "/api/decisions/{id}/transitions", "decision_transition", s.postTransition, AccessPerson)),
+		route("GET", "/api/contacts", "contacts", s.getContacts, AccessPerson, "area", "layer", "id", "limit", "cursor"),
+		may(json(route("POST", "/api/contacts/{id}/reveal", "contact_reveal", s.postReveal, "")), auth.Reveal),
 		may(route("GET", "/api/catalogue", "catalogue", s.getCatalogue, ""), auth.ManageSystem, auth.ClassifyLayers),
 		may(route("GET", "/api/layers/{id}", "layer", s.getLayer, ""), auth.ManageSystem, auth.ClassifyLayers),
+		may(json(route("PATCH", "/api/layers/{id}", "layer_update", s.patchLayer, "")), auth.ManageSystem, auth.ClassifyLayers),
 	}
 }

@@ -135,15 +135,19 @@ type catalogueLine struct {
 	Visibility     string `json:"visibility"`
 	DefaultVisible bool   `json:"default_visible"`
 	Own            bool   `json:"own"`
-	Version        int64  `json:"version,omitempty"`
+	Version        int64  `json:"version"`
 }
 
 // getCatalogue lists all layers for who titles and classifies them: also those whose
 // rows he may not see.
-func (s *Server) getCatalogue(context.Context, *Request) (*Response, error) {
-	out := []catalogueLine{}
-	for _, l := range s.opts.Catalogue.Now().Layers {
-		out = append(out, catalogueLine{l.ID, l.Title.ZH, l.Title.EN, l.Theme, l.Visibility, l.DefaultVisible, l.Own, 0})
+func (s *Server) getCatalogue(ctx context.Context, req *Request) (*Response, error) {
+	rows, err := s.opts.Editor.Layers(ctx, req.Who.Reading())
+	if err != nil {
+		return nil, err
+	}
+	out := make([]catalogueLine, 0, len(rows))
+	for _, l := range rows {
+		out = append(out, layerRow(l))
 	}
 	return private(map[string]any{"layers": out})
 }

@@ -47,7 +47,7 @@ func startTCPDB(t testing.TB, pools db.Options, change ...func(*api.Options)) *t
 	if e.opts.TLS != nil {
 		scheme = "https"
 	}
-	return &tcpEnv{env: e, addr: ln.Addr().String(), url: scheme + "://" + ln.Addr().String(), http: &http.Client{Transport: &http.Transport{}}}
+	return &tcpEnv{env: e, addr: ln.Addr().String(), url: scheme + "://" + ln.Addr().String(), http: &http.Client{Transport: asker{&http.Transport{}, e}}}
 }
 
 // slowLayer publishes a table whose every read takes a minute.

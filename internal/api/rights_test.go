@@ -1,0 +1,171 @@
+package api_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"onemap/internal/api"
+	"onemap/internal/auth"
+	"onemap/internal/db"
+)
+
+// TestRightsDocument writes docs/rights.md from what the program goes by: the table
+// of roles, the route table, the actions two people decide. ONEMAP_UPDATE=1 rewrites
+// the file; without it a file that is out of date fails.
+func TestRightsDocument(t *testing.T) {
+	e := start(t)
+	got := rights(e.server.Routes())
+	path := filepath.Join("..", "..", "docs", "rights.md")
+	if os.Getenv("ONEMAP_UPDATE") == "1" {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	have, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(have) != got {
+		t.Error("docs/rights.md is out of date: ONEMAP_UPDATE=1 go test -run TestRightsDocument ./internal/api")
+	}
+}
+
+// permissionWords names every permission; one without a name fails.
+func permissionWords() []struct {
+	p      auth.Permission
+	zh, en string
+} {
+	return []struct {
+		p      auth.Permission
+		zh, en string
+	}{
+		{auth.ManageAccounts, "管理人员账户、会话、第二因素", "people, their sessions and second factors"},
+		{auth.ManageGrants, "授予与收回权限", "who may do what, where"},
+		{auth.ManageTokens, "管理程序与大屏的令牌", "tokens of programs and walls"},
+		{auth.EnrolDevices, "为手机登记设备", "sign a field phone in"},
+		{auth.ManageSystem, "图层名称、系统设置、运行指标", "titles of layers, settings, metrics"},
+		{auth.ClassifyLayers, "图层可见性", "visibility of layers"},
+		{auth.ReadAudit, "查阅与导出审计", "read and export the audit"},
+		{auth.EditRules, "编制规则集新版本", "new versions of rule sets"},
+		{auth.VerifyRules, "对照标准核实规则集", "confirm a rule set against its standard"},
+		{auth.Reveal, "查看被遮盖的电话(须写理由)", "masked numbers, with a reason"},
+		{auth.SendOrders, "叫应、立即转移", "call-outs and 立即转移"},
+		{auth.Countersign, "补签", "countersign what one person sent"},
+		{auth.WriteFeatures, "在本区域内填报与修改", "report and change in the area"},
+	}
+}
+
+func rights(routes []*api.Route) string {
+	var b strings.Builder
+	w := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
+	roles := auth.Roles()
+	head := func(first string) {
+		w("| %s |", first)
+		for _, r := range roles {
+			w(" %s |", r.Title.ZH)
+		}
+		w("\n|---|%s\n", strings.Repeat(":-:|", len(roles)))
+	}
+	mark := func(ok bool) string {
+		if ok {
+			return "●"
+		}
+		return ""
+	}
+
+	w("# 权限总表 · Rights\n\n")
+	w("本文件由程序生成(`ONEMAP_UPDATE=1 go test -run TestRightsDocument ./internal/api`),与代码不一致时测试失败。\n")
+	w("Generated from the roles, the route table and the actions two people decide; a test fails when it is out of date.\n\n")
+	w("权限 = 人 × 角色 × 区域 × 有效期。阅读取一个人各项授权的并集;每次写入只用其中一项,并记入审计。系统管理员、安全管理员、审计员(三员)一人只任其一。\n")
+	w("A grant is person × role × area × validity. Reading uses the union of a person's grants, a change uses one of them, which the audit names. Nobody holds two of the last three roles.\n\n")
+
+	w("## 角色 · Roles\n\n| 角色 | role | 阅读 reads | 写 writes | 说明 notes |\n|---|---|---|:-:|---|\n")
+	reads := map[string]string{db.Public: "公开 public", db.Internal: "内部 internal", db.Sensitive: "敏感 sensitive"}
+	for _, r := range roles {
+		var notes []string
+		if r.Township {
+			notes = append(notes, "阅读扩至所在乡镇 reads the township")
+		}
+		if r.Office {
+			notes = append(notes, "可设置为必须使用第二因素 a second factor where the setting says so")
+		}
+		if r.Role.Separated() {
+			notes = append(notes, "三员 one of three")
+		}
+		w("| %s | %s `%s` | %s | %s | %s |\n", r.Title.ZH, r.Title.EN, r.Role, reads[r.Reads], mark(r.Writes), strings.Join(notes, ";"))
+	}
+
+	w("\n## 角色 × 权限 · Role × permission\n\n")
+	head("权限 permission")
+	for _, p := range permissionWords() {
+		w("| %s %s `%s` |", p.zh, p.en, p.p)
+		for _, r := range roles {
+			w(" %s |", mark(r.Role.May(p.p)))
+		}
+		w("\n")
+	}
+
+	w("\n## 角色 × 接口 · Role × route\n\n")
+	w("● 可以调用;○ 按所见范围作答(图层不可见即等同不存在);空白 = 403。匿名:设置完成后只见公开图层,其余 401。\n")
+	w("● may call; ○ answers with what the asker may see; blank is 403. Anonymous callers see public layers, else 401.\n\n")
+	w("| 接口 route | 匿名 anonymous | 令牌 token |")
+	for _, r := range roles {
+		w(" %s |", r.Title.ZH)
+	}
+	w("\n|---|:-:|:-:|%s\n", strings.Repeat(":-:|", len(roles)))
+	for _, rt := range routes {
+		anonymous, token := "", ""
+		cell := func(auth.Role) string { return "●" }
+		switch rt.Access {
+		case api.AccessOpen:
+			anonymous, token = "●", "●"
+		case api.AccessSetup:
+			anonymous = "设置链接 link"
+			cell = func(auth.Role) string { return "" }
+		case api.AccessPublic:
+			anonymous, token = "○", "○ read"
+			cell = func(auth.Role) string { return "○" }
+		case api.AccessSignedIn:
+			token = "● read"
+		case api.AccessPerson, api.AccessSelf:
+		case api.AccessMay, api.AccessMachine:
+			if rt.Access == api.AccessMachine {
+				anonymous = "本机 this machine"
+			}
+			cell = func(r auth.Role) string {
+				return mark(slices.ContainsFunc(rt.Needs, r.May))
+			}
+		}
+		w("| `%s %s` | %s | %s |", rt.Method, rt.Pattern, anonymous, token)
+		for _, r := range roles {
+			w(" %s |", cell(r.Role))
+		}
+		w("\n")
+	}
+	return b.String()
+}
+
+// TestEveryPermissionIsNamed: the document leaves none out, and none is carried by
+// nobody.
+func TestEveryPermissionIsNamed(t *testing.T) {
+	named := map[auth.Permission]bool{}
+	for _, p := range permissionWords() {
+		named[p.p] = true
+		held := slices.ContainsFunc(auth.Roles(), func(r auth.RoleInfo) bool { return r.Role.May(p.p) })
+		if !held {
+			t.Errorf("nobody may %s", p.p)
+		}
+	}
+	for _, r := range auth.Roles() {
+		for _, p := range r.May {
+			if !named[p] {
+				t.Errorf("%s has no words", p)
+			}
+		}
+	}
+}
