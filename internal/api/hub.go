@@ -49,10 +49,15 @@ type hub struct {
 
 func newHub(s *Server) *hub {
 	st := s.opts.Feed.State()
-	return &hub{
+	h := &hub{
 		server: s, ready: make(chan *stream, s.opts.Streams+1), wake: make(chan struct{}, 1),
 		streams: map[*stream]struct{}{}, feedID: st.FeedID, position: st.Position, upTo: st.Position,
 	}
+	if s.opts.Auth != nil {
+		h.still = s.opts.Auth.Recheck
+		s.opts.Auth.OnChange(h.recheck)
+	}
+	return h
 }
 
 // Deliver takes a batch of the feed. Register it last: when a client hears of a
@@ -74,9 +79,9 @@ func (s *Server) Deliver(_ context.Context, b feed.Batch) {
 }
 
 // RightsChanged looks at every open stream with still, which says whether an identity
-// has the rights it had. Call it whenever rights change; from the first call on the
-// streams are looked at every two seconds as well, so that neither a stalled feed nor
-// a grant that ends by the clock leaves one open.
+// has the rights it had. The hub does so by itself when [auth.Service] reloads and every
+// two seconds, so that neither a stalled feed nor a grant that ends by the clock leaves
+// a stream open; whoever knows of another reason calls this.
 func (s *Server) RightsChanged(still func(*auth.Identity) bool) {
 	s.hub.mu.Lock()
 	s.hub.still = still

@@ -366,7 +366,7 @@ func TestLiveOverTLS(t *testing.T) {
 	e := startTCP(t, func(o *api.Options) { o.TLS, o.Authority = ca.TLSConfig(), ca })
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca.CertificatePEM())
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	client := &http.Client{Transport: asker{&http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}, e.env}}
 	s := e.listen(client, e.url, "tiles,incidents", "")
 	waitFor(t, "joined", func() bool { return len(s.of("lag")) > 0 })
 	for i := range 20 {
@@ -421,7 +421,7 @@ func TestSlowReaderIsDroppedAndOthersAreNot(t *testing.T) {
 	if err := c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(c, "GET /api/live?topics=hazards HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(c, "GET /api/live?topics=hazards HTTP/1.1\r\nHost: localhost\r\nCookie: onemap="+e.cookie+"\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	good := e.listen(e.http, e.url, "hazards", "")
