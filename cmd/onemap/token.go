@@ -11,7 +11,7 @@ import (
 	"onemap/internal/auth"
 )
 
-const tokenVerbs = "create --role R | list | revoke ID"
+const tokenVerbs = "create --role R | list | revoke ID" //nolint:gosec // usage, no credential
 
 // tokenCommand makes, lists and ends the tokens of programs and walls.
 func tokenCommand(ctx context.Context, env environment, args []string) error {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"onemap/internal/audit"
 	"onemap/internal/geo"
@@ -95,7 +97,7 @@ func cursorOf(s string) string { return base64.RawURLEncoding.EncodeToString([]b
 
 func fromCursor(c string) (string, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(c)
-	if err != nil || len(b) > 200 || strings.ContainsRune(string(b), 0) {
+	if err != nil || len(b) > 200 || bytes.IndexByte(b, 0) >= 0 || !utf8.Valid(b) {
 		return "", invalid("cursor", "bad_cursor", "翻页标记无效", "not a cursor of ours")
 	}
 	return string(b), nil
@@ -118,7 +120,7 @@ func (s *Service) Accounts(ctx context.Context, by By, q AccountQuery) (AccountP
 	var page AccountPage
 	err = s.read(ctx, by, func(w *work) error {
 		page = AccountPage{}
-		if err := w.all(func(r scanner) error { return page.add(r) }, "accounts", areas, strings.ReplaceAll(q.Q, "\x00", ""), q.State, after, limit+1); err != nil {
+		if err := w.all(page.add, "accounts", areas, strings.ReplaceAll(q.Q, "\x00", ""), q.State, after, limit+1); err != nil {
 			return err
 		}
 		if len(page.Accounts) > limit {
@@ -174,7 +176,7 @@ func (s *Service) account(ctx context.Context, by By, areas geo.Scopes, id strin
 	var page AccountPage
 	err := s.read(ctx, by, func(w *work) error {
 		page = AccountPage{}
-		if err := w.all(func(r scanner) error { return page.add(r) }, "account", id, areas, by.account()); err != nil {
+		if err := w.all(page.add, "account", id, areas, by.account()); err != nil {
 			return err
 		}
 		return w.addGrants(page.Accounts)
@@ -349,7 +351,7 @@ func (s *Service) UpdateAccount(ctx context.Context, by By, id string, version i
 			return ErrStaleVersion
 		}
 		var page AccountPage
-		if err := w.all(func(r scanner) error { return page.add(r) }, "account", id, geo.Scopes{geo.Everywhere()}, nil); err != nil {
+		if err := w.all(page.add, "account", id, geo.Scopes{geo.Everywhere()}, nil); err != nil {
 			return err
 		}
 		old := page.Accounts[0]

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"onemap/internal/auth"
 	"onemap/internal/db"
 	"onemap/internal/pgtest"
@@ -91,7 +93,12 @@ func (h *house) another() *auth.Service {
 
 func (h *house) exec(sql string, args ...any) {
 	h.t.Helper()
-	if _, err := pgtest.Connect(h.t, h.dsn.Admin).Exec(context.Background(), sql, args...); err != nil {
+	conn, err := pgx.Connect(context.Background(), h.dsn.Admin)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(context.Background(), sql, args...); err != nil {
 		h.t.Fatalf("%s: %v", sql, err)
 	}
 }

@@ -1,6 +1,9 @@
 package auth
 
-import "testing"
+import (
+	"context"
+	"testing"
+)
 
 // WeakHash is a password hashed with less than today's cost.
 func WeakHash(t testing.TB, password string) string {
@@ -10,4 +13,15 @@ func WeakHash(t testing.TB, password string) string {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// Flush writes when sessions were last seen and says of how many.
+func Flush(s *Service, ctx context.Context) (int, error) {
+	n := 0
+	for _, one := range s.sessions.all() {
+		if one.seen.Load()-one.flushed.Load() > int64(seenEvery) {
+			n++
+		}
+	}
+	return n, s.flush(ctx)
 }

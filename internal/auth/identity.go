@@ -184,8 +184,7 @@ func PublicReach(epoch uint64) db.Reach {
 	return db.NewReach(db.Areas{Public: geo.Scopes{geo.Everywhere()}, Class: "public", Epoch: epoch})
 }
 
-// DemoReach is what this machine sees before accounts exist: demo rows of any layer
-//.
+// DemoReach is what this machine sees before accounts exist: demo rows of any layer.
 func DemoReach(epoch uint64) db.Reach {
 	all := geo.Scopes{geo.Everywhere()}
 	return db.NewReach(db.Areas{Public: all, Internal: all, Sensitive: all, Demo: true, Class: "demo", Epoch: epoch})

@@ -45,7 +45,7 @@ func peopleColumns() []column {
 }
 
 func headerOf(cell string) int {
-	plain := strings.ToLower(strings.TrimRight(strings.TrimSpace(strings.TrimPrefix(cell, "\ufeff")), "*:: "))
+	plain := strings.ToLower(strings.TrimRight(strings.TrimSpace(strings.TrimPrefix(cell, "\ufeff")), "*:\uff1a "))
 	return slices.IndexFunc(peopleColumns(), func(c column) bool { return plain == c.en || slices.Contains(c.names, plain) })
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -93,7 +94,7 @@ func TestARevokedRightDiesWithAStalledFeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.node.UpdateAccount(t.Context(), adminBy, gone, info.Version, auth.AccountPatch{State: ptr(auth.Disabled)}); err != nil {
+	if _, err := h.node.UpdateAccount(t.Context(), adminBy, gone, info.Version, auth.AccountPatch{State: new(auth.Disabled)}); err != nil {
 		t.Fatal(err)
 	}
 	// On the node that did it, at once.
@@ -115,12 +116,7 @@ func TestARevokedRightDiesWithAStalledFeed(t *testing.T) {
 			return errors.Is(err, auth.ErrCredential)
 		},
 		"streams": func() bool {
-			for _, id := range streams {
-				if second.Recheck(id) {
-					return false
-				}
-			}
-			return true
+			return !slices.ContainsFunc(streams, second.Recheck)
 		},
 	}
 	deadline := time.Now().Add(30 * time.Second)
@@ -465,15 +461,15 @@ func TestWhoMayManageWhom(t *testing.T) {
 	_, by := h.in("adm.county")
 	_, err := h.node.Account(t.Context(), by, there)
 	wantErr(t, "a foreign account", err, auth.ErrNotFound)
-	_, err = h.node.UpdateAccount(t.Context(), by, there, 2, auth.AccountPatch{Name: ptr("x")})
+	_, err = h.node.UpdateAccount(t.Context(), by, there, 2, auth.AccountPatch{Name: new("x")})
 	wantErr(t, "changing a foreign account", err, auth.ErrNotFound)
 	_, _, err = h.node.CreateAccount(t.Context(), by, auth.NewAccount{Username: "newone", Name: "新", Unit: other})
 	wantErr(t, "an account in another county", err, auth.ErrForbidden)
 	_, _, err = h.node.CreateAccount(t.Context(), by, auth.NewAccount{Username: "newone", Name: "新"})
 	wantErr(t, "an account of no office", err, auth.ErrForbidden)
-	_, err = h.node.UpdateAccount(t.Context(), by, here, 2, auth.AccountPatch{Unit: ptr(other)})
+	_, err = h.node.UpdateAccount(t.Context(), by, here, 2, auth.AccountPatch{Unit: new(other)})
 	wantErr(t, "moving somebody out", err, auth.ErrForbidden)
-	_, err = h.node.UpdateAccount(t.Context(), by, here, 1, auth.AccountPatch{Name: ptr("x")})
+	_, err = h.node.UpdateAccount(t.Context(), by, here, 1, auth.AccountPatch{Name: new("x")})
 	wantErr(t, "an old version", err, auth.ErrStaleVersion)
 	info, link, err := h.node.CreateAccount(t.Context(), by, auth.NewAccount{Username: "newone", Name: " 新 人\u200b", Unit: town, Phone: "138 0013 8000"})
 	if err != nil || info.Name != "新 人" || info.State != auth.Invited || link.Token == "" {
@@ -545,7 +541,7 @@ func TestWhoMayManageWhom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = h.node.UpdateAccount(t.Context(), by, me, meInfo.Version, auth.AccountPatch{State: ptr(auth.Disabled)})
+	_, err = h.node.UpdateAccount(t.Context(), by, me, meInfo.Version, auth.AccountPatch{State: new(auth.Disabled)})
 	wantConflict(t, "himself", err, "self_disable")
 }
 
@@ -652,5 +648,82 @@ func TestTokens(t *testing.T) {
 		if k.CreatedBy != "eng" {
 			wantErr(t, "another's token", h.node.RevokeToken(t.Context(), eng, k.ID), auth.ErrNotFound)
 		}
+	}
+}
+
+// TestEveryRoleFitsTheDatabase: the table of roles stands in Go and in two checks.
+func TestEveryRoleFitsTheDatabase(t *testing.T) {
+	h := open(t)
+	for _, r := range auth.Roles() {
+		id := h.person("who."+string(r.Role[:3]), r.Role, county, county)
+		if n := h.count(`select count(*) from auth.role_grant where account = $1 and role = $2`, id, string(r.Role)); n != 1 {
+			t.Errorf("%s was not granted", r.Role)
+		}
+		_, _, err := h.node.CreateToken(t.Context(), cli, auth.NewToken{Name: "x", Role: r.Role, Area: county, Scopes: []string{"read"}})
+		if (err == nil) == r.Role.Separated() {
+			t.Errorf("a token of %s: %v", r.Role, err)
+		}
+	}
+}
+
+// TestAPersonMadeElsewhereIsKnownAtOnce: his first request may go to a node that has
+// not read the table since.
+func TestAPersonMadeElsewhereIsKnownAtOnce(t *testing.T) {
+	h := open(t)
+	second := h.another()
+	for i := range 5 {
+		name := fmt.Sprint("person", i)
+		h.person(name, auth.Viewer, county, county)
+		o, _ := h.in(name)
+		if id, err := who(second, o.Cookie); err != nil || id.Username != name {
+			t.Errorf("%s on the other node: %+v, %v", name, id, err)
+		}
+	}
+}
+
+// TestAFloodOfUnknownCookies: each is looked up at most once, and the people at work
+// do not notice.
+func TestAFloodOfUnknownCookies(t *testing.T) {
+	h := open(t)
+	h.person("worker", auth.Viewer, county, county)
+	o, _ := h.in("worker")
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			forged := []byte(flip(o.Cookie))
+			for k := range 20 {
+				forged[10+k] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx"[i]
+				if _, err := who(h.node, string(forged)); !errors.Is(err, auth.ErrCredential) && !errors.Is(err, auth.ErrBusy) {
+					t.Errorf("a forged cookie: %v", err)
+				}
+			}
+		})
+	}
+	for range 100 {
+		if _, err := who(h.node, o.Cookie); err != nil {
+			t.Fatalf("somebody at work: %v", err)
+		}
+	}
+	wg.Wait()
+}
+
+// TestLastSeenIsWritten, but not at every request.
+func TestLastSeenIsWritten(t *testing.T) {
+	h := open(t)
+	h.person("worker", auth.Viewer, county, county)
+	o, _ := h.in("worker")
+	h.clock.pass(3 * time.Minute)
+	for range 10 {
+		if _, err := who(h.node, o.Cookie); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []int{1, 0} {
+		if n, err := auth.Flush(h.node, t.Context()); err != nil || n != want {
+			t.Errorf("flush %d wrote %d, %v, want %d", i, n, err, want)
+		}
+	}
+	if n := h.count(`select count(*) from auth.session where last_seen_at > created_at + interval '2 minutes'`); n != 1 {
+		t.Errorf("%d sessions seen, want 1", n)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -208,7 +209,7 @@ func (s *Service) Changed(ctx context.Context, b feed.Batch) {
 func (s *Service) OnChange(fn func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.onChange = append(s.onChange[:len(s.onChange):len(s.onChange)], fn)
+	s.onChange = append(slices.Clip(s.onChange), fn)
 }
 
 // Epoch rises with every change of a layer's visibility.

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"onemap/internal/audit"
@@ -66,8 +67,8 @@ func (s *Service) Setup(ctx context.Context, by By, r SetupRequest) (SetupResult
 		}
 		seen[p.NewAccount.Username] = true
 	}
-	if err := s.Security().weak(r.Admin.Password, people[0].NewAccount.Username); err != nil {
-		for _, i := range err.(*Invalid).Items {
+	if bad := new(Invalid); errors.As(s.Security().weak(r.Admin.Password, people[0].NewAccount.Username), &bad) {
+		for _, i := range bad.Items {
 			f.add("/admin"+i.Path, i.Code, i.ZH, i.EN)
 		}
 	}

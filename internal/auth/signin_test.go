@@ -59,7 +59,7 @@ func TestEveryFailureIsTheSame(t *testing.T) {
 	h := open(t)
 	h.person("li.si", auth.Viewer, county, county)
 	disabled := h.person("gone", auth.Viewer, county, county)
-	if _, err := h.node.UpdateAccount(t.Context(), cli, disabled, 2, auth.AccountPatch{State: ptr(auth.Disabled)}); err != nil {
+	if _, err := h.node.UpdateAccount(t.Context(), cli, disabled, 2, auth.AccountPatch{State: new(auth.Disabled)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := h.node.AddUser(t.Context(), cli, auth.NewAccount{Username: "invited", Name: "新人", Unit: county}, auth.NewGrant{Role: auth.Viewer, Area: county}); err != nil {
@@ -88,8 +88,6 @@ func TestEveryFailureIsTheSame(t *testing.T) {
 		t.Error("an unknown name was written down: it may be a password")
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 // TestAHundredWrongPasswords: known and unknown names wait alike, on every node, and
 // the right password works after the wait.

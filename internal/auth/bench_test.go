@@ -1,0 +1,55 @@
+package auth_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"onemap/internal/auth"
+)
+
+// BenchmarkIdentify is what every request pays.
+func BenchmarkIdentify(b *testing.B) {
+	h := open(b)
+	h.person("bench", auth.DutyOfficer, county, county)
+	o, _ := h.in("bench")
+	_, text, err := h.node.CreateToken(b.Context(), cli, auth.NewToken{Name: "x", Role: auth.Viewer, Scopes: []string{"read"}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, c := range map[string]auth.Credential{"session": {Cookie: o.Cookie, Peer: office}, "token": {Bearer: text, Peer: office}, "anonymous": {}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := h.node.Identify(context.Background(), c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkSignIn is a password, with its transactions.
+func BenchmarkSignIn(b *testing.B) {
+	h := open(b)
+	h.person("bench", auth.DutyOfficer, county, county)
+	for b.Loop() {
+		h.in("bench")
+	}
+}
+
+// BenchmarkReload is what a change of rights costs every node, with a thousand accounts
+// of two grants each.
+func BenchmarkReload(b *testing.B) {
+	h := open(b)
+	h.exec(`insert into auth.account (username, name, unit, state) select 'user' || i, '人' || i, '990100', 'active' from generate_series(1, 1000) i`)
+	for _, role := range []string{"viewer", "grid_worker"} {
+		h.exec(`insert into auth.role_grant (account, role, area, reason) select id, '` + role + `', '990100101', 'x' from auth.account`)
+	}
+	for i := 0; b.Loop(); i++ {
+		b.StopTimer()
+		h.exec(`update auth.account set name = $1 where username = 'user1'`, fmt.Sprint("人", i))
+		b.StartTimer()
+		h.settle(h.node)
+	}
+}
