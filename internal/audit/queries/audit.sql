@@ -42,7 +42,7 @@ from audit.head h, audit.forward f left join lateral (select no, hash from audit
 select e.seq, e.at, e.xid::text, e.request, coalesce(e.account::text, ''), e.actor, coalesce(e.name, ''), e.role, e.grant_id, e.kind, e.session, e.peer,
   e.action, e.object, e.area, e.reason, e.outcome, e.before, e.after, e.first_seq, e.last_seq, encode(e.hash, 'hex')
 from audit.entry e
-where e.scope <@ current_setting('app.read')::int8multirange
+where coalesce(e.scope <@ current_setting('app.read')::int8multirange, false)
   and ($1::bigint is null or e.seq < $1)
   and ($2::timestamptz is null or e.at >= $2) and ($3::timestamptz is null or e.at < $3)
   and ($4 = '' or e.actor = $4)
