@@ -79,6 +79,9 @@ func (s *Service) Setup(ctx context.Context, by By, r SetupRequest) (SetupResult
 	if err != nil {
 		return SetupResult{}, err
 	}
+	if s.Done() { // somebody was faster while this one waited to hash
+		return SetupResult{}, ErrSetupDone
+	}
 	var out SetupResult
 	var k key
 	err = s.write(ctx, s.store.db.Intake, by, Grant{}, func(w *work) error {
