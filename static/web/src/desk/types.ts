@@ -31,7 +31,7 @@ export interface RuleSet {
 export interface Decision {
   id: string; version?: number; action: string; action_title?: string; object?: string | null; area?: string | null; area_title?: string | null; state: string; emergency?: boolean
   text?: string | null; reason: string | null; proposed_by?: string; proposer?: string; proposed_name?: string | null; proposed_at: string
-  decided_by?: string | null; decided_at?: string | null; note?: string | null; due_at?: string | null; overdue?: boolean
-  consulted?: { name: string; post?: string | null } | null; payload?: unknown; body?: unknown; mine?: boolean
+  decided_by?: string | null; decided_name?: string | null; decided_at?: string | null; note?: string | null; due_at?: string | null; overdue?: boolean
+  consulted?: { name: string; post?: string | null; confirmed?: boolean; on_duty?: string[] | null } | null; mine?: boolean; detail?: Record<string, unknown> | null
 }
 export interface Unit { code: string; title: string; rank: number; bounds: [number, number, number, number] | null; center: [number, number] | null; subtitle?: string | null }

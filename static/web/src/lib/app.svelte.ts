@@ -68,6 +68,8 @@ class App extends Asking {
       const [me, catalogue, style, about] = await Promise.all([
         getMe(this.lang).catch(() => this.me), getCatalogue(this.lang), this.style(), getAbout(this.lang).catch((): About => ({})),
       ])
+      // Where nothing is public, a stranger has no map to look at.
+      if (!me.signed_in && !me.setup_required && catalogue.layers.length === 0) { location.replace(signInAt(location)); return }
       this.me = me
       this.about = about
       this.adopt(catalogue, true)

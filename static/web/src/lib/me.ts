@@ -47,8 +47,8 @@ export const tabs = [
   { id: 'layers', needs: ['classify_layers', 'manage_system'] },
   { id: 'orders', needs: ['send_orders'] },
   { id: 'decisions', needs: ['countersign', 'send_orders', 'classify_layers', 'verify_rules', 'edit_rules'] },
-  { id: 'rules', needs: ['edit_rules', 'verify_rules', 'read_audit'] },
   { id: 'audit', needs: ['read_audit'] },
+  { id: 'rules', needs: ['edit_rules', 'verify_rules', 'read_audit'] },
 ] as const
 export type TabID = typeof tabs[number]['id']
 

@@ -5,49 +5,13 @@
 //
 // ONEMAP_E2E_DATA names the data directory of that server, for the test that changes a
 // row in the database. ONEMAP_E2E_ONLY picks tests by name.
-import { spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
+import { startServer } from './server.mjs'
 
 const here = new URL('.', import.meta.url).pathname
-
-const freePort = () => new Promise((resolve) => {
-  const s = createServer().listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => resolve(port)) })
-})
-
-async function startServer() {
-  const bin = process.env.ONEMAP_BIN ?? join(here, '../../../../bin/onemap')
-  if (!existsSync(bin)) throw new Error(`${bin} is missing: run make build first`)
-  const data = mkdtempSync(join(tmpdir(), 'onemap-e2e-'))
-  chmodSync(data, 0o711)
-  const port = await freePort()
-  const child = spawn(bin, ['serve', '--data', data, '--listen', `127.0.0.1:${port}`, '--with-demo'], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let log = ''
-  for (const s of [child.stdout, child.stderr]) s.on('data', (d) => { log = (log + d).slice(-4000) })
-  const ended = new Promise((resolve) => child.once('exit', resolve))
-  const url = `http://127.0.0.1:${port}`
-  const until = Date.now() + 300_000
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`the server ended:\n${log}`)
-    if (Date.now() > until) { child.kill('SIGTERM'); throw new Error(`the server was not ready in time:\n${log}`) }
-    const ok = await fetch(`${url}/readyz`).then((r) => r.ok, () => false)
-    if (ok) break
-    await new Promise((r) => setTimeout(r, 250))
-  }
-  return {
-    url, data,
-    async stop() {
-      child.kill('SIGTERM')
-      await ended
-      rmSync(data, { recursive: true, force: true })
-    },
-  }
-}
-
 const started = performance.now()
 const server = process.env.ONEMAP_E2E_URL
   ? { url: process.env.ONEMAP_E2E_URL, data: process.env.ONEMAP_E2E_DATA ?? '', stop: async () => {} }

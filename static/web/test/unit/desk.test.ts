@@ -29,7 +29,7 @@ describe('permissions', () => {
   it('open only the tabs they carry', () => {
     expect(tabsFor(['manage_accounts', 'enrol_devices', 'manage_system'])).toEqual(['people', 'sessions', 'layers'])
     expect(tabsFor(['manage_grants', 'manage_tokens', 'classify_layers'])).toEqual(['grants', 'tokens', 'layers', 'decisions'])
-    expect(tabsFor(['read_audit'])).toEqual(['rules', 'audit'])
+    expect(tabsFor(['read_audit'])).toEqual(['audit', 'rules'])
     expect(tabsFor(['write_features'])).toEqual([])
     expect(tabsFor([])).toEqual([])
   })
