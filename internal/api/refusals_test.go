@@ -174,7 +174,7 @@ func TestLanguages(t *testing.T) {
 
 // TestOnlyThisMachine tries to get in from elsewhere and through others.
 func TestOnlyThisMachine(t *testing.T) {
-	e := start(t)
+	e := startEmpty(t, db.Options{})
 	ask := func(from net.Addr, path, host string, headers ...string) reply {
 		t.Helper()
 		c, err := e.mem.DialWithLocalAddr(from)
@@ -217,15 +217,21 @@ func TestOnlyThisMachine(t *testing.T) {
 	}
 	for _, ip := range []string{"10.0.0.5", "192.168.1.2", "8.8.8.8", "fe80::1", "::ffff:10.0.0.5"} {
 		from := &net.TCPAddr{IP: net.ParseIP(ip), Port: 5}
-		for _, path := range []string{"/", "/api/about", "/tiles/hazards/3/0/0.mvt", "/ogc", "/metrics", "/readyz", "/api/live?topics=tiles", "/nope", "//bad"} {
+		for _, path := range []string{"/", "/api/about", "/tiles/hazards/3/0/0.mvt", "/ogc", "/metrics", "/api/live?topics=tiles", "/nope", "//bad", "/signin", "/api/users", "/api/code-lists", "/api/openapi.json"} {
 			r := ask(from, path, "localhost")
 			e.wantProblem(r, 503, "setup_required")
 			if r.Header.Get("Retry-After") == "" {
 				t.Error("503 without Retry-After")
 			}
 		}
-		if r := ask(from, "/healthz", "onemap.county.example"); r.StatusCode != 200 {
-			t.Errorf("/healthz from %s: %d", ip, r.StatusCode)
+		for _, path := range []string{"/healthz", "/readyz", "/api/me", "/api/setup", "/setup"} {
+			r := ask(from, path, "onemap.county.example")
+			if r.StatusCode != 200 {
+				t.Errorf("%s from %s: %d", path, ip, r.StatusCode)
+			}
+			if strings.Contains(string(r.body), "position") || strings.Contains(string(r.body), "checks") {
+				t.Errorf("%s tells strangers how it goes: %s", path, r.body)
+			}
 		}
 	}
 	for _, h := range []string{"X-Forwarded-For", "x-forwarded-host", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP", "X-Cluster-Client-IP"} {

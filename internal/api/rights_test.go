@@ -11,6 +11,7 @@ import (
 	"onemap/internal/api"
 	"onemap/internal/auth"
 	"onemap/internal/db"
+	"onemap/internal/decision"
 )
 
 // TestRightsDocument writes docs/rights.md from what the program goes by: the table
@@ -147,6 +148,30 @@ func rights(routes []*api.Route) string {
 		}
 		w("\n")
 	}
+
+	w("\n## 角色 × 须两人决定的事项 · Role × what two people decide\n\n")
+	w("提 = 可提出;定 = 可由另一人决定(同意、退回、补签)。提出人可撤回自己的,不能决定自己的。应急事项立即发出,之后由另一人补签。\n")
+	w("提 proposes, 定 decides as another person (approves, refuses, countersigns). Whoever proposed may withdraw it and cannot decide it. Emergency orders go at once and are countersigned afterwards. Actions of later parts are in the table and cannot be proposed before.\n\n")
+	head("事项 action")
+	for _, a := range decision.Actions() {
+		emergency := ""
+		if a.Emergency {
+			emergency = " ⚡"
+		}
+		w("| %s %s `%s`%s |", a.Title.ZH, a.Title.EN, a.Name, emergency)
+		for _, r := range roles {
+			cell := ""
+			if r.Role.May(a.Propose) {
+				cell += "提"
+			}
+			if slices.ContainsFunc(a.Decide, r.Role.May) {
+				cell += "定"
+			}
+			w(" %s |", cell)
+		}
+		w("\n")
+	}
+	w("\n规则集:编制人(`edit_rules`)与核实人(`verify_rules`)须为两人。 Rule sets: who makes a version and who confirms it are two people.\n")
 	return b.String()
 }
 

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
@@ -16,6 +17,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+
+	"onemap/internal/api"
 )
 
 // documents are the two OpenAPI documents as served, checked and resolved.
@@ -47,7 +50,7 @@ func (e *env) documents() *documents {
 		for _, ct := range []string{"application/geo+json", "application/problem+json", "application/vnd.oai.openapi+json"} {
 			openapi3filter.RegisterBodyDecoder(ct, asJSON)
 		}
-		for _, ct := range []string{"application/vnd.mapbox-vector-tile", "text/event-stream"} {
+		for _, ct := range []string{"application/vnd.mapbox-vector-tile", "text/event-stream", "text/csv"} {
 			openapi3filter.RegisterBodyDecoder(ct, asText)
 		}
 	})
@@ -83,7 +86,7 @@ func (e *env) validate(req *http.Request, resp *http.Response, body []byte) {
 	path := req.URL.Path
 	var name, pattern string
 	for _, r := range e.server.Routes() {
-		if r.Document == "" || r.Method != "GET" {
+		if r.Document == "" || r.Method != req.Method {
 			continue
 		}
 		re := "^" + regexp.QuoteMeta(r.Pattern) + "$"
@@ -93,7 +96,7 @@ func (e *env) validate(req *http.Request, resp *http.Response, body []byte) {
 			name, pattern = r.Document, r.Pattern
 		}
 	}
-	if pattern == "" || req.Method != "GET" {
+	if pattern == "" {
 		return
 	}
 	doc := docs.byName[name]
@@ -101,8 +104,8 @@ func (e *env) validate(req *http.Request, resp *http.Response, body []byte) {
 		return
 	}
 	item := doc.Paths.Value(pattern)
-	if item == nil || item.Get == nil {
-		e.t.Errorf("%s is not in the document %s", pattern, name)
+	if item == nil || item.GetOperation(req.Method) == nil {
+		e.t.Errorf("%s %s is not in the document %s", req.Method, pattern, name)
 		return
 	}
 	if resp.Header.Get("Content-Encoding") == "gzip" {
@@ -118,7 +121,7 @@ func (e *env) validate(req *http.Request, resp *http.Response, body []byte) {
 	}
 	in := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{
-			Request: req, Route: &routers.Route{Spec: doc, Path: pattern, PathItem: item, Method: "GET", Operation: item.Get},
+			Request: req, Route: &routers.Route{Spec: doc, Path: pattern, PathItem: item, Method: req.Method, Operation: item.GetOperation(req.Method)},
 		},
 		Status: resp.StatusCode, Header: resp.Header, Options: &openapi3filter.Options{IncludeResponseStatus: true},
 	}
@@ -148,6 +151,19 @@ func TestRoutesAndDocumentsAgree(t *testing.T) {
 			continue
 		}
 		op := item.GetOperation(r.Method)
+		if said, _ := op.Extensions["x-access"].(string); said != string(r.Access) {
+			t.Errorf("%s %s: the document says access %q, the table %q", r.Method, r.Pattern, said, r.Access)
+		}
+		var needs []string
+		for _, p := range r.Needs {
+			needs = append(needs, string(p))
+		}
+		if said := fmt.Sprint(op.Extensions["x-needs"]); said != fmt.Sprint(needs) && (len(needs) > 0 || op.Extensions["x-needs"] != nil) {
+			t.Errorf("%s %s: the document says it needs %s, the table %v", r.Method, r.Pattern, said, needs)
+		}
+		if (op.RequestBody != nil) != (r.Body != api.BodyNone) {
+			t.Errorf("%s %s: the document and the table disagree about a body", r.Method, r.Pattern)
+		}
 		if op.OperationID != r.Name {
 			t.Errorf("%s has operationId %q, the table says %q", r.Pattern, op.OperationID, r.Name)
 		}
