@@ -300,6 +300,9 @@ grant execute on function audit.record(text, text, text, text, text, text, text,
 
 alter table restricted.attribute add column id uuid not null default uuid_v7();
 create unique index attribute_id on restricted.attribute (id);
+create index contact_responsibility on restricted.contact (responsibility);
+create index contact_duty on restricted.contact (duty);
+create index household_building on restricted.household (building);
 
 revoke all on restricted.contact, restricted.attribute, restricted.household from onemap_app;
 grant select (id, responsibility, duty), insert, delete on restricted.contact to onemap_app;
