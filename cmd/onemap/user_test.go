@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -120,5 +122,39 @@ func TestUserPasswordFromStdin(t *testing.T) {
 	}
 	if _, err := s.SignIn(t.Context(), auth.By{Identity: s.Anonymous()}, auth.SignInRequest{Username: "boss", Password: "Correct-Horse-7"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUserAddJoinsARunningServer: the operator's way out of the set-up, beside the
+// server.
+func TestUserAddJoinsARunningServer(t *testing.T) {
+	data := dataDir(t)
+	s := startServer(t, data)
+	me := func() (out struct {
+		SetupRequired bool `json:"setup_required"`
+	}) {
+		resp, err := http.Get(s.url + "/api/me")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if !me().SetupRequired {
+		t.Fatal("a new server needs no set-up")
+	}
+	code, out, errs := runOnemap(t, "user", "add", "boss", "--role", "admin", "--data", data)
+	if code != exitDone || !strings.Contains(out, "/activate#") {
+		t.Fatalf("ends with %d\n%s%s", code, out, errs)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for me().SetupRequired && time.Now().Before(deadline) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if me().SetupRequired {
+		t.Errorf("the server goes on asking for a set-up\n%s", s.log)
 	}
 }

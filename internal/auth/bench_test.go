@@ -2,8 +2,10 @@ package auth_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"onemap/internal/auth"
 )
@@ -35,6 +37,23 @@ func BenchmarkSignIn(b *testing.B) {
 	h.person("bench", auth.DutyOfficer, county, county)
 	for b.Loop() {
 		h.in("bench")
+	}
+}
+
+// BenchmarkSignInRefused compares a known name with an unknown one: whoever measures
+// must learn nothing.
+func BenchmarkSignInRefused(b *testing.B) {
+	h := open(b)
+	h.person("bench", auth.DutyOfficer, county, county)
+	for _, name := range []string{"bench", "nobody"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				h.clock.pass(time.Hour) // the failures before are forgotten
+				if _, err := h.node.SignIn(context.Background(), h.by(nil), auth.SignInRequest{Username: name, Password: "Wrong-Password-1"}); !errors.Is(err, auth.ErrSignIn) {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -13,8 +13,9 @@ var (
 	ErrCredential = errors.New("auth: not signed in")
 	// ErrStale: the rights could not be read for five seconds, so there are none. 503.
 	ErrStale = errors.New("auth: rights could not be read")
-	// ErrBusy: more people sign in than passwords can be hashed. 503.
-	ErrBusy = errors.New("auth: too many sign-ins at once")
+	// ErrBusy: more people sign in than passwords can be hashed, or others change the
+	// same rows. 503.
+	ErrBusy = errors.New("auth: too much at once")
 	// ErrSignIn is the one answer to every failed sign-in. 401.
 	ErrSignIn = errors.New("auth: sign-in failed")
 	// ErrSecondFactor: the password was right, and a code is needed. 401.

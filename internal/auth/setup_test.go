@@ -380,3 +380,48 @@ func TestSessionsOfOthers(t *testing.T) {
 		t.Errorf("one's own: %v", err)
 	}
 }
+
+// TestAResetPasswordEndsEverything: whoever had the old one is out.
+func TestAResetPasswordEndsEverything(t *testing.T) {
+	h := open(t)
+	second := h.another()
+	h.person("adm", auth.Admin, county, county)
+	id := h.person("lost", auth.Viewer, county, county)
+	_, adm := h.in("adm")
+	before, _ := h.in("lost")
+	if _, err := who(second, before.Cookie); err != nil {
+		t.Fatal(err)
+	}
+	link, err := h.node.NewActivation(t.Context(), adm, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := who(h.node, before.Cookie); err != nil {
+		t.Errorf("a link alone ended a session: %v", err)
+	}
+	const next = "Another-Horse-8"
+	if _, err := h.node.Activate(t.Context(), h.by(nil), link.Token, next); err != nil {
+		t.Fatal(err)
+	}
+	_, err = who(h.node, before.Cookie)
+	wantErr(t, "on this node", err, auth.ErrCredential)
+	_, err = h.node.SignIn(t.Context(), h.by(nil), auth.SignInRequest{Username: "lost", Password: password})
+	wantErr(t, "the old password", err, auth.ErrSignIn)
+	if _, err := h.node.SignIn(t.Context(), h.by(nil), auth.SignInRequest{Username: "lost", Password: next}); err != nil {
+		t.Error(err)
+	}
+	if err := h.node.SetPassword(t.Context(), cli, id, "A-Third-Horse-9"); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		if _, err = who(second, before.Cookie); err != nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	wantErr(t, "on the other node", err, auth.ErrCredential)
+	if n := h.count(`select count(*) from auth.session s join auth.account a on a.id = s.account where a.username = 'lost' and s.ended_at is null`); n != 0 {
+		t.Errorf("%d sessions are left open", n)
+	}
+}

@@ -265,8 +265,16 @@ func (s *store) transact(ctx context.Context, pool *db.Pool, by By, claims db.Cl
 		err := pool.Tx(ctx, claims, func(tx pgx.Tx) error {
 			return fn(&work{ctx: ctx, tx: tx, q: s.q, by: by, now: now})
 		})
-		if pg := new(pgconn.PgError); try < 3 && errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") {
-			continue
+		if pg := new(pgconn.PgError); errors.As(err, &pg) {
+			switch pg.Code {
+			case "40001", "40P01": // serialisation, deadlock
+				if try < 3 {
+					continue
+				}
+				return fmt.Errorf("%w: %w", ErrBusy, err)
+			case "55P03": // lock_timeout
+				return fmt.Errorf("%w: %w", ErrBusy, err)
+			}
 		}
 		return err
 	}
