@@ -103,7 +103,11 @@ func TestLeavingClientsStopTheirQueries(t *testing.T) {
 			}
 			for _, path := range []string{"/ogc/collections/slow/items", "/tiles/slow/12/3404/1634.mvt", "/api/identify?lon=119.25&lat=34.15&layers=slow"} {
 				c := dial()
-				if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+				cookie := "onemap"
+				if secure {
+					cookie = "__Host-onemap"
+				}
+				if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nCookie: "+cookie+"="+e.cookie+"\r\n\r\n"); err != nil {
 					t.Fatal(err)
 				}
 				waitFor(t, path+" asks the database", func() bool { return e.sleeping() == 1 })
