@@ -108,6 +108,30 @@ func TestAnEntryKnowsItsRowsOfTheFeed(t *testing.T) {
 	}
 }
 
+// TestAnEntryKeepsTheNameOfThatDay: people change their names, entries do not.
+func TestAnEntryKeepsTheNameOfThatDay(t *testing.T) {
+	h := open(t)
+	const id = "01900000-0000-7000-8000-000000000001"
+	owner := pgtest.Connect(t, h.Admin)
+	if _, err := owner.Exec(t.Context(), `insert into auth.account (id, username, name) values ($1, 'wang', '王一')`, id); err != nil {
+		t.Fatal(err)
+	}
+	d := doer()
+	d.Account = id
+	h.record(t, audit.Entry{Doer: d, Action: "a.b"})
+	if _, err := owner.Exec(t.Context(), `update auth.account set name = '王二' where id = $1`, id); err != nil {
+		t.Fatal(err)
+	}
+	h.seal(t)
+	p, err := h.log.Search(t.Context(), audit.Reading("sun", everywhere()), audit.Query{})
+	if err != nil || len(p.Rows) != 1 || p.Rows[0].Name != "王一" || p.Rows[0].Account != id {
+		t.Errorf("%+v %v", p.Rows, err)
+	}
+	if r := h.verify(t); r.Broken != nil {
+		t.Error(r.Broken)
+	}
+}
+
 func TestAFailedTransactionLeavesNoEntry(t *testing.T) {
 	h := open(t)
 	boom := errors.New("boom")
