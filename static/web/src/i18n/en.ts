@@ -206,6 +206,7 @@ export const en = {
   admin: 'Administration',
   person_menu: 'Menu of {name}',
   person_no_roles: 'no grants yet',
+  no_grants: 'You hold no grants yet, so there is nothing to see. Ask the security administrator.',
   rights_changed: 'Your rights have changed; the map was drawn anew with them',
   taken_by: 'taken by {who}',
 } satisfies Dictionary

@@ -205,6 +205,7 @@ export const zh = {
   admin: '管理',
   person_menu: '{name}的菜单',
   person_no_roles: '还没有授权',
+  no_grants: '您还没有授权,没有可看的图层。请联系安全管理员。',
   rights_changed: '您的权限有变化,地图已按新的权限重画',
   taken_by: '{who} 导出',
 } as const

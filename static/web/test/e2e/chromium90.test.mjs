@@ -65,4 +65,19 @@ describe('Chromium 90', () => {
     await until(page, () => document.documentElement.dataset.theme === 'dark')
     assert.deepEqual(faults, [])
   })
+
+  it('opens the doors: signing in, set-up, activation', async () => {
+    const page = await (await browser.newContext({ viewport: { width: 1024, height: 640 }, locale: 'zh-CN' })).newPage()
+    const faults = []
+    watch(page, faults)
+    for (const path of ['/signin', '/setup', '/activate', '/enrol']) {
+      await go(page, path)
+      await until(page, () => (document.querySelector('main h1')?.textContent ?? '') !== '')
+    }
+    // The rules of a password follow the typing.
+    await go(page, '/activate')
+    await page.evaluate(() => { const i = document.querySelector('input[autocomplete="new-password"]'); i.value = 'Correct-horse-1'; i.dispatchEvent(new Event('input', { bubbles: true })) })
+    await until(page, () => document.querySelectorAll('.rules .ok').length >= 2)
+    assert.deepEqual(faults, [])
+  })
 })

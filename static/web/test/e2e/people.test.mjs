@@ -180,7 +180,9 @@ describe('people and grants', () => {
     await until(grid.page, () => window.__app?.mapReady)
     const own = await grid.page.evaluate(() => fetch('/ogc/collections/population/items?limit=500').then((r) => r.json()).then((d) => d.features.map((f) => f.properties.admin_code ?? '')))
     assert.ok(own.length > 0, 'nothing of the own area')
-    assert.deepEqual(own.filter((c) => !c.startsWith('990100102')), [])
+    // What straddles a border belongs to the county; nothing of another township is here.
+    assert.ok(own.some((c) => c.startsWith('990100102')))
+    assert.deepEqual([...new Set(own.filter((c) => !c.startsWith('990100102') && c !== '990100'))], [])
     const other = await grid.page.evaluate(() => fetch('/ogc/collections/admin/items?code=990100101').then((r) => r.json()).then((d) => d.features.length))
     assert.equal(other, 0, 'another township is seen')
   })
@@ -200,7 +202,7 @@ describe('people and grants', () => {
     await until(grid.page, () => window.__app.live === 'live' && window.__app.scene.total > 0)
     const before = await grid.page.evaluate(() => window.__app.catalogue.layers.length)
     assert.ok(before > 3)
-    await page.locator('tr', { hasText: '孙丽' }).getByText('收回').click()
+    await page.locator('tr', { hasText: '孙丽' }).getByRole('button', { name: '收回', exact: true }).click()
     await page.locator('dialog.ask textarea').fill('岗位调整')
     await page.locator('dialog.ask .danger').click()
     await until(grid.page, () => window.__app.scene.total === 0 && window.__app.catalogue.layers.every((l) => l.visibility === 'public'))
@@ -333,6 +335,7 @@ describe('for everybody', () => {
   })
   for (const [name, size] of sizes) {
     it(`axe finds nothing inside: ${name}`, async () => {
+      const wrong = []
       for (const [who, pages] of [
         [() => admin, ['/account', '/admin#people', '/admin#people/new', '/admin#sessions', '/admin#layers']],
         [() => security, ['/admin#grants', '/admin#grants/new', '/admin#tokens', '/admin#tokens/wall', '/admin#layers', '/admin#decisions']],
@@ -343,12 +346,13 @@ describe('for everybody', () => {
           await p.page.goto('about:blank')
           await p.page.goto(`${base}${path.replace(/#|$/, (m) => `?lang=${lang}&theme=${theme}${m}`)}`)
           await until(p.page, () => document.documentElement.dataset.ready === '1' && !document.querySelector('.blank[role="status"]'))
-          assert.deepEqual(await audit(p.page), [], `${path} ${name} ${lang} ${theme}`)
+          wrong.push(...(await audit(p.page)).map((v) => `${path} ${lang} ${theme} ${v}`))
           const wide = await p.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
-          assert.ok(wide <= 0, `${path} ${name} ${lang}: ${wide} px too wide`)
+          if (wide > 0) wrong.push(`${path} ${lang}: ${wide} px too wide`)
         }
         await p.close()
       }
+      assert.deepEqual(wrong, [])
     })
   }
 })
