@@ -136,6 +136,17 @@ func (a asker) RoundTrip(req *http.Request) (*http.Response, error) {
 // startEmpty serves a house without accounts.
 func startEmpty(t testing.TB, pools db.Options, change ...func(*api.Options)) *env {
 	t.Helper()
+	return startAll(t, pools, nil, change...)
+}
+
+// startClock is startEmpty where signing in goes by another clock.
+func startClock(t testing.TB, clock func() time.Time) *env {
+	t.Helper()
+	return startAll(t, db.Options{}, clock)
+}
+
+func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...func(*api.Options)) *env {
+	t.Helper()
 	e := &env{t: t, dsn: pgtest.Database(t), logs: &logs{}}
 	var err error
 	must := func(err error) {
@@ -163,7 +174,7 @@ func startEmpty(t testing.TB, pools db.Options, change ...func(*api.Options)) *e
 	must(err)
 	ground, err := basemap.Open()
 	must(err)
-	e.auth, err = auth.Open(t.Context(), auth.Options{DB: e.db, Catalogue: e.reg, Logger: logger})
+	e.auth, err = auth.Open(t.Context(), auth.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
 	must(err)
 	e.audit, err = audit.Open(audit.Options{DB: e.db, Logger: logger})
 	must(err)
@@ -232,9 +243,9 @@ func (e *env) do(method, target string, headers ...string) reply {
 }
 
 // post sends a JSON body as a page of ours does.
-func (e *env) post(method, target, body string, headers ...string) reply {
+func (e *env) post(target, body string, headers ...string) reply {
 	e.t.Helper()
-	return e.send(method, target, strings.NewReader(body), append([]string{"Content-Type", "application/json", "Sec-Fetch-Site", "same-origin"}, headers...)...)
+	return e.send("POST", target, strings.NewReader(body), append([]string{"Content-Type", "application/json", "Sec-Fetch-Site", "same-origin"}, headers...)...)
 }
 
 func (e *env) send(method, target string, content io.Reader, headers ...string) reply {
