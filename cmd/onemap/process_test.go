@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -77,11 +78,29 @@ func runOnemap(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
+// output is what a process wrote so far.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
 // server is a running onemap.
 type server struct {
 	cmd  *exec.Cmd
 	url  string
-	log  *bytes.Buffer
+	log  *output
 	done chan struct{}
 }
 
@@ -93,7 +112,7 @@ func startServer(t *testing.T, data string, args ...string) *server {
 	}
 	addr := ln.Addr().String()
 	ln.Close()
-	s := &server{url: "http://" + addr, log: &bytes.Buffer{}, done: make(chan struct{})}
+	s := &server{url: "http://" + addr, log: &output{}, done: make(chan struct{})}
 	s.cmd = onemap(t, append([]string{"serve", "--data", data, "--listen", addr}, args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	if err := s.cmd.Start(); err != nil {
@@ -278,6 +297,50 @@ func TestKilledServerLeavesNothingBehind(t *testing.T) {
 	again := startServer(t, data)
 	if got := again.status("/api/layers"); got != http.StatusOK {
 		t.Errorf("after the kill: %d", got)
+	}
+}
+
+// TestSetupLinkOnTheTerminal: a new server prints its link once, for whoever started
+// it; the link makes the first three people, and is in no log.
+func TestSetupLinkOnTheTerminal(t *testing.T) {
+	s := startServer(t, dataDir(t), "--log-level", "debug")
+	link := regexp.MustCompile(`(http://\S+)/setup#(\S+)`)
+	deadline := time.Now().Add(20 * time.Second)
+	var found [][]string
+	for found == nil && time.Now().Before(deadline) {
+		found = link.FindAllStringSubmatch(s.log.String(), -1)
+		time.Sleep(20 * time.Millisecond)
+	}
+	if len(found) != 1 || found[0][1] != s.url {
+		t.Fatalf("links %v in\n%s", found, s.log)
+	}
+	token := found[0][2]
+	body := `{"token":"` + token + `","admin":{"username":"guan","name":"管理","password":"Onemap-Test-2026"},"security_admin":{"username":"anquan","name":"安全"},"auditor":{"username":"shenji","name":"审计"}}`
+	req, err := http.NewRequest(http.MethodPost, s.url+"/api/setup", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		t.Fatalf("set-up: %d %s", resp.StatusCode, answer)
+	}
+	if got := s.status("/tiles/hazards/3/6/3.mvt"); got != http.StatusUnauthorized {
+		t.Errorf("after set-up anonymous callers get %d", got)
+	}
+	if n := strings.Count(s.log.String(), token); n != 1 {
+		t.Errorf("the link's secret stands %d times in what the server wrote", n)
+	}
+	for _, secret := range []string{"Onemap-Test-2026", "onemap="} {
+		if strings.Contains(s.log.String(), secret) {
+			t.Errorf("%q was written", secret)
+		}
 	}
 }
 

@@ -17,14 +17,43 @@ import (
 func BenchmarkCachedTile(b *testing.B) {
 	e := startTCP(b)
 	e.county()
-	hammer(b, e.addr, "/tiles/hazard_areas,hazards/12/3404/1634.mvt")
+	hammer(b, e.addr, "/tiles/hazard_areas,hazards/12/3404/1634.mvt", e.credential())
+}
+
+func (e *env) credential() string { return "Cookie: onemap=" + e.cookie }
+
+// BenchmarkCachedTileAnonymous is the same without a credential, of public layers.
+func BenchmarkCachedTileAnonymous(b *testing.B) {
+	e := startTCP(b)
+	e.county()
+	admin := e.admin()
+	admin(`select layer_set_visibility('hazards', 'public'), layer_set_visibility('hazard_areas', 'public')`)
+	const path = "/tiles/hazard_areas,hazards/12/3404/1634.mvt"
+	waitFor(b, "the layers are public", func() bool { return e.get(path, nobody()...).StatusCode == 200 })
+	hammer(b, e.addr, path)
+}
+
+// BenchmarkSignIn is a password over HTTP: mostly argon2id, on purpose.
+func BenchmarkSignIn(b *testing.B) {
+	e := start(b)
+	for b.Loop() {
+		if r := e.post("/api/session", `{"username":"zhang","password":"`+password+`"}`, nobody()...); r.StatusCode != 200 {
+			b.Fatalf("%d %s", r.StatusCode, r.body)
+		}
+	}
+}
+
+// BenchmarkMe is an answer about oneself: what knowing who asks costs beside HTTP.
+func BenchmarkMe(b *testing.B) {
+	e := startTCP(b)
+	hammer(b, e.addr, "/api/me", e.credential())
 }
 
 func BenchmarkCachedTileNotModified(b *testing.B) {
 	e := startTCP(b)
 	e.county()
 	const path = "/tiles/hazard_areas,hazards/12/3404/1634.mvt"
-	hammer(b, e.addr, path, "If-None-Match: "+e.get(path).Header.Get("ETag"))
+	hammer(b, e.addr, path, "If-None-Match: "+e.get(path).Header.Get("ETag"), e.credential())
 }
 
 func BenchmarkBare(b *testing.B) {

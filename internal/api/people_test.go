@@ -254,6 +254,9 @@ func TestSigningInIsOurs(t *testing.T) {
 	if !same(a, b) {
 		t.Errorf("a known and an unknown name differ: %s %s", a.body, b.body)
 	}
+	if l := e.logs.String(); strings.Contains(l, "could not be recorded") {
+		t.Errorf("refusals of strangers are not written down: %s", l[strings.Index(l, "could not be recorded"):][:200])
+	}
 	for _, origin := range []string{"https://evil.example", "null", "http://localhost"} {
 		r := e.get("/api/me", "Origin", origin)
 		for k := range r.Header {
