@@ -101,12 +101,12 @@ func TestLeavingClientsStopTheirQueries(t *testing.T) {
 				}
 				return c
 			}
+			cookie := "onemap"
+			if secure {
+				cookie = "__Host-onemap"
+			}
 			for _, path := range []string{"/ogc/collections/slow/items", "/tiles/slow/12/3404/1634.mvt", "/api/identify?lon=119.25&lat=34.15&layers=slow"} {
 				c := dial()
-				cookie := "onemap"
-				if secure {
-					cookie = "__Host-onemap"
-				}
 				if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nCookie: "+cookie+"="+e.cookie+"\r\n\r\n"); err != nil {
 					t.Fatal(err)
 				}
@@ -116,7 +116,7 @@ func TestLeavingClientsStopTheirQueries(t *testing.T) {
 			}
 			// A pipelined request behind the slow one must not hide the hang-up.
 			c := dial()
-			if _, err := io.WriteString(c, "GET /ogc/collections/slow/items HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			if _, err := io.WriteString(c, "GET /ogc/collections/slow/items HTTP/1.1\r\nHost: localhost\r\nCookie: "+cookie+"="+e.cookie+"\r\n\r\n"); err != nil {
 				t.Fatal(err)
 			}
 			waitFor(t, "the first asks", func() bool { return e.sleeping() == 1 })
