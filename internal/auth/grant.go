@@ -110,6 +110,15 @@ func (w *work) newGrant(account string, role Role, area string, from, to time.Ti
 	return id, err
 }
 
+// reachOfGrant is the area whoever gives or takes a role must grant in: everywhere for
+// the 三员, whatever area theirs is.
+func reachOfGrant(role Role, scope geo.Scope) geo.Scope {
+	if role.Separated() {
+		return geo.Everywhere()
+	}
+	return scope
+}
+
 // GrantRole gives somebody else a role inside the granter's area. Who grants only in an
 // area gives no 三员 role.
 func (s *Service) GrantRole(ctx context.Context, by By, n NewGrant) (GrantInfo, error) {
@@ -121,12 +130,9 @@ func (s *Service) GrantRole(ctx context.Context, by By, n NewGrant) (GrantInfo, 
 	if err := f.err(); err != nil {
 		return GrantInfo{}, err
 	}
-	g, err := s.allowed(by, ManageGrants, Grant{Area: n.Area}.Scope())
+	g, err := s.allowed(by, ManageGrants, reachOfGrant(n.Role, Grant{Area: n.Area}.Scope()))
 	if err != nil {
 		return GrantInfo{}, err
-	}
-	if n.Role.Separated() && !by.CLI && g.Area != "" {
-		return GrantInfo{}, ErrForbidden
 	}
 	var id string
 	area := ""
@@ -204,12 +210,12 @@ func (s *Service) RevokeGrant(ctx context.Context, by By, id, reason string) err
 		if !found {
 			return ErrNotFound
 		}
-		g, err := s.allowed(by, ManageGrants, scope)
-		if err != nil {
+		if _, err := s.allowed(by, ManageGrants, scope); err != nil {
 			return ErrNotFound
 		}
-		if role.Separated() && !by.CLI && g.Area != "" {
-			return ErrForbidden
+		g, err := s.allowed(by, ManageGrants, reachOfGrant(role, scope))
+		if err != nil {
+			return err
 		}
 		if revoked != nil {
 			return conflict("ended", "授权已撤销", "the grant was revoked already")
