@@ -16,8 +16,16 @@
 //     somebody first asks for Done, so a cached answer costs nothing.
 //   - Every error a client sees is a problem document from the message table; SQL,
 //     stack traces and request bytes are never shown or logged.
-//   - Until accounts exist the server is read only, answers loopback callers and
-//     nobody behind a proxy.
+//   - Every route says who may call it; [New] refuses one that does not. All pass one
+//     door (guard.go), which finds out who asks before anything of the request but its
+//     path is looked at. A credential that is not valid is never taken for none.
+//   - What an asker may not see is answered exactly as what is absent, by the same
+//     code: 401 to anonymous callers, 404 to others.
+//   - A body is limited before it is read, and decoded by one strict decoder.
+//   - No answer that depends on who asked may be kept by a shared cache; nothing of a
+//     person is kept at all.
+//   - Until accounts exist the server is read only, shows loopback callers the rows of
+//     a demonstration, and nobody behind a proxy anything.
 //
 // Locks: hub.mu guards the set of streams; stream.mu guards one stream's queue. A
 // holder of hub.mu may take stream.mu, never the other way round.
