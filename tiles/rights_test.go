@@ -3,6 +3,7 @@ package tiles
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -31,10 +32,7 @@ type model map[string]map[int64]modelRow
 func (m model) clone() model {
 	out := model{}
 	for l, rows := range m {
-		out[l] = map[int64]modelRow{}
-		for fid, r := range rows {
-			out[l][fid] = r
-		}
+		out[l] = maps.Clone(rows)
 	}
 	return out
 }

@@ -209,7 +209,7 @@ func hidden(req *Request) *Error {
 // layer finds a layer the asker may see. Absent and invisible take the same path.
 func (s *Server) layer(req *Request, snap *registry.Snapshot, id string) (*registry.Layer, error) {
 	l, ok := snap.Layer(id)
-	if !ok || !req.Reach.Sees(l.Visibility) {
+	if !ok || !l.SeenBy(req.Reach) {
 		return nil, hidden(req)
 	}
 	return l, nil
@@ -219,7 +219,7 @@ func (s *Server) layer(req *Request, snap *registry.Snapshot, id string) (*regis
 func visibleLayers(req *Request, snap *registry.Snapshot) []*registry.Layer {
 	out := make([]*registry.Layer, 0, len(snap.Layers))
 	for _, l := range snap.Layers {
-		if req.Reach.Sees(l.Visibility) {
+		if l.SeenBy(req.Reach) {
 			out = append(out, l)
 		}
 	}

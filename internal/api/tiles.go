@@ -83,7 +83,7 @@ type styleKey struct {
 	theme style.Theme
 	lang  registry.Lang
 	base  string
-	sees  [3]bool // public, internal, sensitive: layers the asker may not see are absent
+	sees  [4]bool // public, internal, sensitive: layers the asker may not see are absent; demo only
 }
 
 // styleCache keeps the style documents of the present snapshot.
@@ -113,6 +113,7 @@ func (s *Server) getStyle(_ context.Context, req *Request) (*Response, error) {
 	for i, v := range []string{db.Public, db.Internal, db.Sensitive} {
 		key.sees[i] = req.Reach.Sees(v)
 	}
+	key.sees[3] = req.Reach.Demo()
 	snap := s.opts.Catalogue.Now()
 	c := &s.styles
 	c.mu.Lock()
@@ -200,6 +201,8 @@ func (c tileCollector) Collect(ch chan<- prometheus.Metric) {
 	put("render_seconds_total", "Time spent rendering.", prometheus.CounterValue, st.RenderSeconds)
 	put("invalidated_total", "Tiles removed because something in them changed.", prometheus.CounterValue, float64(st.Invalidated))
 	put("evicted_total", "Tiles removed for room.", prometheus.CounterValue, float64(st.Evicted))
+	put("unkept_total", "Tiles rendered for a reach beyond the 256 that are kept.", prometheus.CounterValue, float64(st.Unkept))
+	put("scopes", "Reaches with tiles in memory.", prometheus.GaugeValue, float64(st.Scopes))
 	put("entries", "Tiles in memory.", prometheus.GaugeValue, float64(st.Entries))
 	put("bytes", "Bytes of tiles in memory.", prometheus.GaugeValue, float64(st.Bytes))
 	put("max_bytes", "Bytes tiles may take.", prometheus.GaugeValue, float64(st.MaxBytes))
