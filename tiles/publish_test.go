@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"onemap/internal/db"
+	"onemap/internal/geo"
 	"onemap/internal/pgtest"
 	"onemap/internal/registry"
 )
@@ -279,6 +280,41 @@ func TestClosedTablesAreNeverPublished(t *testing.T) {
 		_, err := Publish(t.Context(), w.sql, name, PublishOptions{ID: "leak"})
 		if !errors.Is(err, ErrPublish) || !strings.Contains(fmt.Sprint(err), "published") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestForeignTablesAreNoDemo: the demo's reach holds our rows of demo data sets only;
+// for everybody else a published table follows its visibility.
+func TestForeignTablesAreNoDemo(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`create table wells (gid int primary key, name text, geom geometry(Point, 4490)); insert into wells values (1, 'w', 'SRID=4490;POINT(110.5 30.5)')`)
+	w.publish("wells", PublishOptions{ID: "wells", Visibility: db.Internal})
+	all := geo.Scopes{geo.Everywhere()}
+	for _, c := range []struct {
+		name  string
+		areas db.Areas
+		seen  bool
+	}{
+		{"township", db.Areas{Internal: geo.Scopes{mustScope(t, "990100001")}}, true},
+		{"public", db.Areas{Public: all}, false},
+		{"demo", db.Areas{Public: all, Internal: all, Sensitive: all, Demo: true}, false},
+	} {
+		req := at(110.5, 30.5, 12, "wells")
+		req.Reach = db.NewReach(c.areas)
+		_, err := w.engine.Tile(t.Context(), req)
+		if (err == nil) != c.seen || err != nil && !errors.Is(err, ErrUnknownLayer) {
+			t.Errorf("%s: tile %v", c.name, err)
+		}
+		infos, err := w.engine.Layers(t.Context(), req.Reach)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if listed := slices.ContainsFunc(infos, func(i LayerInfo) bool { return i.Layer.ID == "wells" }); listed != c.seen {
+			t.Errorf("%s: listed %v", c.name, listed)
+		}
+		if _, err := w.engine.TileJSON(t.Context(), []string{"wells"}, "", registry.English, req.Reach); (err == nil) != c.seen {
+			t.Errorf("%s: TileJSON %v", c.name, err)
 		}
 	}
 }
