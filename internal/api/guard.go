@@ -226,6 +226,16 @@ func visibleLayers(req *Request, snap *registry.Snapshot) []*registry.Layer {
 	return out
 }
 
+// someLayers is visibleLayers for a list: where no layer is public, whoever is not
+// signed in is told to sign in instead of being shown an empty house.
+func someLayers(req *Request, snap *registry.Snapshot) ([]*registry.Layer, error) {
+	list := visibleLayers(req, snap)
+	if len(list) == 0 && req.Who.Kind == auth.Anonymous {
+		return nil, problem(CodeNotSignedIn)
+	}
+	return list, nil
+}
+
 func localHost(host string) bool {
 	name := host
 	if h, port, err := net.SplitHostPort(host); err == nil {

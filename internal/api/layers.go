@@ -134,7 +134,10 @@ func (s *Server) getLayers(ctx context.Context, req *Request) (*Response, error)
 	if err != nil {
 		return nil, err
 	}
-	layers := visibleLayers(req, snap)
+	layers, err := someLayers(req, snap)
+	if err != nil {
+		return nil, err
+	}
 	sources, err := s.sources(ctx, req, snap)
 	if err != nil {
 		return nil, err

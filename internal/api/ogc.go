@@ -118,7 +118,11 @@ func (s *Server) getCollections(ctx context.Context, req *Request) (*Response, e
 		return nil, err
 	}
 	list := []collectionAnswer{}
-	for _, l := range visibleLayers(req, s.opts.Catalogue.Now()) {
+	layers, err := someLayers(req, s.opts.Catalogue.Now())
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range layers {
 		list = append(list, s.collection(req, l, infos[l.ID]))
 	}
 	return answer(typeJSON, map[string]any{

@@ -111,7 +111,10 @@ func TestSetupHappensOnce(t *testing.T) {
 	if me.SignedIn || me.Demo {
 		t.Errorf("anonymous: %+v", me)
 	}
-	e.wantProblem(e.get("/tiles/hazards/12/3404/1634.mvt"), 401, "not_signed_in")
+	// No layer is public: there is nothing here for somebody without a name.
+	for _, path := range []string{"/api/layers", "/ogc/collections", "/tiles/style.json", "/api/search?q=x", "/api/identify?lon=119&lat=34", "/tiles/hazards/12/3404/1634.mvt"} {
+		e.wantProblem(e.get(path), 401, "not_signed_in")
+	}
 	e.wantProblem(e.get("/tiles/nowhere/12/3404/1634.mvt"), 401, "not_signed_in")
 }
 

@@ -59,7 +59,10 @@ func (s *Server) getIdentify(ctx context.Context, req *Request) (*Response, erro
 			return nil, err
 		}
 	}
-	layers := visibleLayers(req, snap)
+	layers, err := someLayers(req, snap)
+	if err != nil {
+		return nil, err
+	}
 	if v, given := req.Query.Get("layers"); given {
 		if layers, err = s.layerList(req, snap, v); err != nil {
 			return nil, err
@@ -256,9 +259,11 @@ func (s *Server) getSearch(ctx context.Context, req *Request) (*Response, error)
 		limit = n
 	}
 	snap := s.opts.Catalogue.Now()
-	layers := visibleLayers(req, snap)
+	layers, err := someLayers(req, snap)
+	if err != nil {
+		return nil, err
+	}
 	if v, given := req.Query.Get("layers"); given {
-		var err error
 		if layers, err = s.layerList(req, snap, v); err != nil {
 			return nil, err
 		}

@@ -115,6 +115,10 @@ func (s *Server) getStyle(_ context.Context, req *Request) (*Response, error) {
 	}
 	key.sees[3] = req.Reach.Demo()
 	snap := s.opts.Catalogue.Now()
+	layers, err := someLayers(req, snap)
+	if err != nil {
+		return nil, err
+	}
 	c := &s.styles
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,7 +128,7 @@ func (s *Server) getStyle(_ context.Context, req *Request) (*Response, error) {
 	body, ok := c.docs[key]
 	if !ok {
 		var err error
-		if body, err = style.Build(styleInput(snap, visibleLayers(req, snap), key.lang), style.Options{Theme: key.theme, Language: string(key.lang), BaseURL: key.base}); err != nil {
+		if body, err = style.Build(styleInput(snap, layers, key.lang), style.Options{Theme: key.theme, Language: string(key.lang), BaseURL: key.base}); err != nil {
 			return nil, err
 		}
 		c.docs[key] = body
