@@ -59,6 +59,7 @@ func commands() []command {
 		{"demo", "生成或移除示例县 · load or remove the fictional demo county", demoCommand},
 		{"user", "账号:添加、口令、停用 · people: add, passwd, disable, list", userCommand},
 		{"token", "令牌:创建、列出、撤销 · tokens: create, list, revoke", tokenCommand},
+		{"setting", "设置:列出、修改 · list and change settings", settingCommand},
 		{"migrate", "升级数据库结构 · bring the database to this program's schema", migrateCommand},
 		{"check", "检查安装与数据库 · check installation and database", checkCommand},
 		{"version", "版本 · print the version", versionCommand},

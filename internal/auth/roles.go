@@ -36,7 +36,8 @@ const (
 	ManageGrants   Permission = "manage_grants"   // who may do what, where
 	ManageTokens   Permission = "manage_tokens"   // tokens of programs and walls
 	EnrolDevices   Permission = "enrol_devices"   // sign a field phone in by QR code
-	ManageSystem   Permission = "manage_system"   // layers' titles, settings, syslog
+	ManageSystem   Permission = "manage_system"   // layers' titles, settings of the map, metrics
+	ManageSecurity Permission = "manage_security" // rules of signing in, syslog, how long the audit is kept
 	ClassifyLayers Permission = "classify_layers" // visibility of layers
 	ReadAudit      Permission = "read_audit"
 	EditRules      Permission = "edit_rules"   // new versions of rule sets
@@ -73,7 +74,7 @@ func Roles() []RoleInfo {
 		{Commander, title("指挥员", "Commander"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, Countersign}},
 		{DataEngineer, title("数据工程师", "Data engineer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, EditRules}},
 		{Admin, title("系统管理员", "System administrator"), db.Internal, false, false, true, []Permission{ManageAccounts, EnrolDevices, ManageSystem}},
-		{SecurityAdmin, title("安全管理员", "Security administrator"), db.Internal, false, false, true, []Permission{ManageGrants, ManageTokens, ClassifyLayers}},
+		{SecurityAdmin, title("安全管理员", "Security administrator"), db.Internal, false, false, true, []Permission{ManageGrants, ManageTokens, ManageSecurity, ClassifyLayers}},
 		{Auditor, title("审计员", "Auditor"), db.Internal, false, false, true, []Permission{ReadAudit}},
 	}
 }

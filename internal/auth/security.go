@@ -1,6 +1,9 @@
 package auth
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"onemap/internal/registry"
@@ -66,19 +69,51 @@ func securityOf(snap *registry.Snapshot) Security {
 	if snap == nil || !snap.Setting(SecurityKey, &s) {
 		s = defaultSecurity()
 	}
-	for _, b := range []struct {
-		v        *int
-		min, max int
-	}{
-		{&s.Password.MinLength, 8, 64}, {&s.Password.Classes, 1, 4}, {&s.Password.History, 0, 24}, {&s.Password.MaxAgeDays, 0, 3650},
-		{&s.Session.IdleHours, 1, 168}, {&s.Session.AbsoluteHours, 1, 720}, {&s.Session.DeviceDays, 1, 90},
-		{&s.Failures.DelayAfter, 1, 20}, {&s.Failures.LockAfter, 2, 100}, {&s.Failures.LockMinutes, 1, 60}, {&s.Failures.AddressAfter, 5, 10000},
-		{&s.ActivationHours, 1, 24 * 14},
-	} {
+	for _, b := range s.bounds() {
 		*b.v = min(max(*b.v, b.min), b.max)
 	}
 	return s
 }
+
+type bound struct {
+	name     string
+	v        *int
+	min, max int
+}
+
+// bounds are the numbers of the setting and what is safe for each.
+func (s *Security) bounds() []bound {
+	return []bound{
+		{"password.min_length", &s.Password.MinLength, 8, 64}, {"password.classes", &s.Password.Classes, 1, 4},
+		{"password.history", &s.Password.History, 0, 24}, {"password.max_age_days", &s.Password.MaxAgeDays, 0, 3650},
+		{"session.idle_hours", &s.Session.IdleHours, 1, 168}, {"session.absolute_hours", &s.Session.AbsoluteHours, 1, 720},
+		{"session.device_days", &s.Session.DeviceDays, 1, 90},
+		{"failures.delay_after", &s.Failures.DelayAfter, 1, 20}, {"failures.lock_after", &s.Failures.LockAfter, 2, 100},
+		{"failures.lock_minutes", &s.Failures.LockMinutes, 1, 60}, {"failures.address_after", &s.Failures.AddressAfter, 5, 10000},
+		{"activation_hours", &s.ActivationHours, 1, 24 * 14},
+	}
+}
+
+// CheckSecurity says what is wrong with a setting somebody typed: an [Invalid] with
+// every member that is unknown or out of its bounds. What is absent keeps its default.
+func CheckSecurity(raw []byte) error {
+	s := defaultSecurity()
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&s); err != nil || dec.More() {
+		return invalid("value", "not_of_its_kind", "应为安全设置的 JSON 对象,且只含已知的成员", "it is the JSON object of the security setting, with known members only")
+	}
+	var faults Invalid
+	for _, b := range s.bounds() {
+		if *b.v < b.min || *b.v > b.max {
+			faults.add("value."+b.name, "out_of_range", fmt.Sprintf("应在 %d 到 %d 之间", b.min, b.max), fmt.Sprintf("it lies between %d and %d", b.min, b.max))
+		}
+	}
+	return faults.err()
+}
+
+// DefaultSecurity is the setting as it holds where nobody set it.
+func DefaultSecurity() Security { return defaultSecurity() }
 
 // passwordExpires is when a password chosen at t must be changed; zero is never.
 func (s Security) passwordExpires(t time.Time) time.Time {

@@ -40,3 +40,13 @@ update layer set title_zh = $2, title_en = $3, default_visible = $4 where layer 
 
 -- name: layer_visibility
 select layer_set_visibility($1, $2)
+
+-- name: settings
+select key, value, updated_at, updated_by from setting
+
+-- name: setting
+select value from setting where key = $1 for update
+
+-- name: setting_put
+insert into setting (key, value, updated_at, updated_by) values ($1, $2, now(), $3)
+on conflict (key) do update set value = excluded.value, updated_at = excluded.updated_at, updated_by = excluded.updated_by

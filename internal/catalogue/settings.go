@@ -1,0 +1,211 @@
+package catalogue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	"onemap/internal/audit"
+	"onemap/internal/auth"
+	"onemap/internal/db"
+	"onemap/internal/geo"
+	"onemap/internal/registry"
+)
+
+// Setting is one value of the installation. Value is what holds: what somebody set,
+// else the default.
+type Setting struct {
+	Key       string
+	Title     registry.Title
+	Needs     auth.Permission
+	Value     json.RawMessage
+	Set       bool
+	UpdatedAt time.Time
+	UpdatedBy string
+}
+
+// knob is a setting the program knows.
+type knob struct {
+	key      string
+	title    registry.Title
+	needs    auth.Permission
+	standard func() any
+	check    func(raw json.RawMessage) error
+}
+
+// knobs are all settings an administrator may change. What the program reads and is
+// not here cannot be set by mistake.
+func knobs() []knob {
+	title := func(zh, en string) registry.Title { return registry.Title{ZH: zh, EN: en} }
+	word := func(s string) func() any { return func() any { return s } }
+	number := func(n int) func() any { return func() any { return n } }
+	return []knob{
+		{"home", title("地图打开的区域", "Where the map opens"), auth.ManageSystem, func() any { return map[string]string{"code": "", "title": ""} }, checkHome},
+		{"timezone", title("时区", "Time zone"), auth.ManageSystem, word("Asia/Shanghai"), checkZone},
+		{"map_approval", title("审图号", "Map approval number"), auth.ManageSystem, word(""), checkText(60)},
+		{"watermark", title("全图水印", "Watermark of the map"), auth.ManageSystem, word(""), checkText(30)},
+		{auth.SecurityKey, title("登录与口令", "Signing in and passwords"), auth.ManageSecurity, func() any { return auth.DefaultSecurity() }, func(raw json.RawMessage) error { return auth.CheckSecurity(raw) }},
+		{"syslog", title("审计外送", "Audit to syslog"), auth.ManageSecurity, func() any { return nil }, checkSyslog},
+		{"audit_keep_days", title("审计保存天数", "Days the audit is kept"), auth.ManageSecurity, number(183), checkNumber(183, 36500)},
+		{"countersign_hours", title("补签时限(小时)", "Hours until a countersignature is overdue"), auth.ManageSecurity, number(24), checkNumber(1, 168)},
+	}
+}
+
+// Settings lists what may be set and what holds.
+func (s *Store) Settings(ctx context.Context, c db.Claims) ([]Setting, error) {
+	type row struct {
+		value json.RawMessage
+		at    time.Time
+		by    string
+	}
+	found := map[string]row{}
+	err := s.pool.Ask(ctx, c, s.queries.Get("settings"), nil, func(rows pgx.Rows) error {
+		for rows.Next() {
+			var key string
+			var r row
+			if err := rows.Scan(&key, &r.value, &r.at, &r.by); err != nil {
+				return err
+			}
+			found[key] = r
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("catalogue: settings: %w", err)
+	}
+	out := make([]Setting, 0, len(found))
+	for _, k := range knobs() {
+		v := Setting{Key: k.key, Title: k.title, Needs: k.needs}
+		if r, ok := found[k.key]; ok {
+			v.Value, v.Set, v.UpdatedAt, v.UpdatedBy = r.value, true, r.at, r.by
+		} else if v.Value, err = json.Marshal(k.standard()); err != nil {
+			return nil, fmt.Errorf("catalogue: setting %s: %w", k.key, err)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// SetSetting changes one. It holds on every node as soon as the feed has told it.
+// Faults are an [auth.Invalid]; an unknown key is [auth.ErrNotFound].
+func (s *Store) SetSetting(ctx context.Context, by auth.By, key string, value json.RawMessage, reason string) error {
+	var k knob
+	for _, have := range knobs() {
+		if have.key == key {
+			k = have
+		}
+	}
+	if k.key == "" {
+		return auth.ErrNotFound
+	}
+	// A setting holds for everybody: whoever administers one county cannot change it.
+	grant, ok := by.Grant(k.needs, geo.Everywhere(), s.now())
+	if !ok && !by.CLI {
+		return auth.ErrForbidden
+	}
+	if len(value) > maxBody {
+		return fault("value", "too_large", "内容不超过 64 KB", "at most 64 KB")
+	}
+	if err := k.check(value); err != nil {
+		return err
+	}
+	reason = strings.TrimSpace(reason)
+	if n := utf8.RuneCountInString(reason); n > 500 || (n < 4 && !by.CLI) {
+		return fault("reason", "length", "请写明原因(4 至 500 字)", "say why, in 4 to 500 characters")
+	}
+	claims := by.Writing(grant)
+	if by.CLI {
+		claims = db.System("onemap")
+	}
+	err := s.pool.Tx(ctx, claims, func(tx pgx.Tx) error {
+		var before json.RawMessage
+		err := tx.QueryRow(ctx, s.queries.Get("setting"), key).Scan(&before)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		if _, err := tx.Exec(ctx, s.queries.Get("setting_put"), key, value, by.Doer(grant).Actor); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{
+			Doer: by.Doer(grant), Action: "setting.update", Object: "setting/" + key, Outcome: "done", Reason: reason,
+			// As text: the audit refuses members called password, and here that is the rules for one.
+			Before: map[string]any{"value": string(before)}, After: map[string]any{"value": string(value)},
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("catalogue: set %s: %w", key, err)
+	}
+	return nil
+}
+
+func fault(path, code, zh, en string) error {
+	return &auth.Invalid{Items: []auth.Fault{{Path: path, Code: code, ZH: zh, EN: en}}}
+}
+
+func checkHome(raw json.RawMessage) error {
+	var h struct {
+		Code  *string `json:"code"`
+		Title *string `json:"title"`
+	}
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&h); err != nil || dec.More() || h.Code == nil {
+		return fault("value", "not_of_its_kind", `应为 {"code": "行政区划代码", "title": "名称"}`, `it is {"code": "administrative code", "title": "name"}`)
+	}
+	if *h.Code != "" {
+		if _, err := geo.ParseScope(*h.Code); err != nil {
+			return fault("value.code", "not_a_code", "不是行政区划代码", "it is no administrative code")
+		}
+	}
+	if h.Title != nil && utf8.RuneCountInString(*h.Title) > 60 {
+		return fault("value.title", "length", "不超过 60 字", "at most 60 characters")
+	}
+	return nil
+}
+
+func checkZone(raw json.RawMessage) error {
+	var name string
+	if err := json.Unmarshal(raw, &name); err != nil || name == "" || name == "Local" {
+		return fault("value", "not_of_its_kind", "应为 IANA 时区名,如 Asia/Shanghai", "it is the IANA name of a zone, as Asia/Shanghai")
+	}
+	if _, err := time.LoadLocation(name); err != nil {
+		return fault("value", "unknown", "没有这个时区", "there is no such zone")
+	}
+	return nil
+}
+
+func checkText(limit int) func(json.RawMessage) error {
+	return func(raw json.RawMessage) error {
+		var text *string
+		if err := json.Unmarshal(raw, &text); err != nil || text == nil {
+			return fault("value", "not_of_its_kind", "应为文字", "it is a text")
+		}
+		if utf8.RuneCountInString(*text) > limit || strings.ContainsAny(*text, "\r\n\t") {
+			return fault("value", "length", fmt.Sprintf("一行,不超过 %d 字", limit), fmt.Sprintf("one line of at most %d characters", limit))
+		}
+		return nil
+	}
+}
+
+func checkNumber(least, most int) func(json.RawMessage) error {
+	return func(raw json.RawMessage) error {
+		var n *int
+		if err := json.Unmarshal(raw, &n); err != nil || n == nil || *n < least || *n > most {
+			return fault("value", "out_of_range", fmt.Sprintf("应为 %d 到 %d 之间的整数", least, most), fmt.Sprintf("it is a whole number between %d and %d", least, most))
+		}
+		return nil
+	}
+}
+
+func checkSyslog(raw json.RawMessage) error {
+	if _, err := audit.ParseTarget(raw); err != nil {
+		return fault("value", "not_of_its_kind", `应为 {"address": "主机:端口", "tls": true, "ca": "PEM", "facility": 13},或 null`, err.Error())
+	}
+	return nil
+}
