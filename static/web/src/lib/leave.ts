@@ -19,18 +19,16 @@ export async function forget(): Promise<void> {
   } catch { /* no database */ }
 }
 
-const NAME = 'onemap.session'
+// One channel for speaking and hearing: a page never hears itself.
+let channel: BroadcastChannel | null = null
+const tabs = (): BroadcastChannel | null => (channel ??= 'BroadcastChannel' in window ? new BroadcastChannel('onemap.session') : null)
 
 /** announce tells the other tabs that somebody came or left. */
-export function announce(): void {
-  if (!('BroadcastChannel' in window)) return
-  const channel = new BroadcastChannel(NAME)
-  channel.postMessage('changed')
-  channel.close()
-}
+export function announce(): void { tabs()?.postMessage('changed') }
 
 export function onAnnounce(run: () => void): void {
-  if ('BroadcastChannel' in window) new BroadcastChannel(NAME).onmessage = run
+  const c = tabs()
+  if (c) c.onmessage = run
 }
 
 /** signOut ends the session at the server first: if that fails the person is still signed in, and must know. */
