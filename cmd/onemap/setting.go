@@ -47,7 +47,7 @@ func settingCommand(ctx context.Context, env environment, args []string) error {
 	if args[0] == "list" {
 		return settingList(ctx, env, store)
 	}
-	err = store.SetSetting(ctx, auth.By{CLI: true}, rest[0], json.RawMessage(rest[1]), *reason)
+	err = store.SetSetting(ctx, auth.By{CLI: true}, rest[0], 0, json.RawMessage(rest[1]), *reason)
 	if errors.Is(err, auth.ErrNotFound) {
 		return usagef("没有设置 %q · no such setting; onemap setting list", rest[0])
 	}

@@ -28,6 +28,7 @@ type Setting struct {
 	Set       bool
 	UpdatedAt time.Time
 	UpdatedBy string
+	Version   int64 // 0 while nobody set it
 }
 
 // knob is a setting the program knows.
@@ -83,7 +84,7 @@ func (s *Store) Settings(ctx context.Context, c db.Claims) ([]Setting, error) {
 	for _, k := range knobs() {
 		v := Setting{Key: k.key, Title: k.title, Needs: k.needs}
 		if r, ok := found[k.key]; ok {
-			v.Value, v.Set, v.UpdatedAt, v.UpdatedBy = r.value, true, r.at, r.by
+			v.Value, v.Set, v.UpdatedAt, v.UpdatedBy, v.Version = r.value, true, r.at, r.by, r.at.UnixMicro()
 		} else if v.Value, err = json.Marshal(k.standard()); err != nil {
 			return nil, fmt.Errorf("catalogue: setting %s: %w", k.key, err)
 		}
@@ -92,9 +93,10 @@ func (s *Store) Settings(ctx context.Context, c db.Claims) ([]Setting, error) {
 	return out, nil
 }
 
-// SetSetting changes one. It holds on every node as soon as the feed has told it.
-// Faults are an [auth.Invalid]; an unknown key is [auth.ErrNotFound].
-func (s *Store) SetSetting(ctx context.Context, by auth.By, key string, value json.RawMessage, reason string) error {
+// SetSetting changes one if it is still the version the administrator saw; the
+// command line changes what there is. It holds on every node as soon as the feed has
+// told it. Faults are an [auth.Invalid]; an unknown key is [auth.ErrNotFound].
+func (s *Store) SetSetting(ctx context.Context, by auth.By, key string, version int64, value json.RawMessage, reason string) error {
 	var k knob
 	for _, have := range knobs() {
 		if have.key == key {
@@ -124,10 +126,20 @@ func (s *Store) SetSetting(ctx context.Context, by auth.By, key string, value js
 		claims = db.System("onemap")
 	}
 	err := s.pool.Tx(ctx, claims, func(tx pgx.Tx) error {
-		var before json.RawMessage
-		err := tx.QueryRow(ctx, s.queries.Get("setting"), key).Scan(&before)
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		if _, err := tx.Exec(ctx, s.queries.Get("setting_lock"), key); err != nil {
 			return err
+		}
+		var before json.RawMessage
+		var at time.Time
+		found := int64(0)
+		switch err := tx.QueryRow(ctx, s.queries.Get("setting"), key).Scan(&before, &at); {
+		case err == nil:
+			found = at.UnixMicro()
+		case !errors.Is(err, pgx.ErrNoRows):
+			return err
+		}
+		if found != version && !by.CLI {
+			return auth.ErrStaleVersion
 		}
 		if _, err := tx.Exec(ctx, s.queries.Get("setting_put"), key, value, by.Doer(grant).Actor); err != nil {
 			return err

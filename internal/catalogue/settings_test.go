@@ -10,6 +10,14 @@ import (
 	"onemap/internal/pgtest"
 )
 
+func versionOf(t *testing.T, s *Store, key string) int64 {
+	t.Helper()
+	if key == "no_such_setting" {
+		return 0
+	}
+	return value(t, s, key).Version
+}
+
 func value(t *testing.T, s *Store, key string) Setting {
 	t.Helper()
 	all, err := s.Settings(t.Context(), as(1, auth.Admin, "").Reading())
@@ -61,7 +69,7 @@ func TestASettingIsCheckedRecordedAndHolds(t *testing.T) {
 		"a syslog":                          {security, "syslog", `{"address": "tls://log.example:6514"}`, nil},
 		"a countersignature after a second": {security, "countersign_hours", `0.5`, errFault},
 	} {
-		err := s.SetSetting(ctx, c.by, c.key, json.RawMessage(c.value), "按年度方案调整")
+		err := s.SetSetting(ctx, c.by, c.key, versionOf(t, s, c.key), json.RawMessage(c.value), "按年度方案调整")
 		var invalid *auth.Invalid
 		switch {
 		case c.want == nil && err != nil:
@@ -74,6 +82,10 @@ func TestASettingIsCheckedRecordedAndHolds(t *testing.T) {
 	}
 	if v := value(t, s, "audit_keep_days"); !v.Set || string(v.Value) != "365" || v.UpdatedBy != "person2" {
 		t.Errorf("after: %+v", v)
+	}
+	// What somebody else changed meanwhile is not overwritten.
+	if err := s.SetSetting(ctx, security, "audit_keep_days", 0, json.RawMessage(`400`), "按年度方案调整"); !errors.Is(err, auth.ErrStaleVersion) {
+		t.Errorf("a stale version: %v", err)
 	}
 	var n int
 	if err := pgtest.Connect(t, dsn.Admin).QueryRow(ctx, `select count(*) from audit.entry where action = 'setting.update' and outcome = 'done'`).Scan(&n); err != nil || n != 6 {

@@ -45,8 +45,11 @@ select layer_set_visibility($1, $2)
 select key, value, updated_at, updated_by from setting
 
 -- name: setting
-select value from setting where key = $1 for update
+select value, updated_at from setting where key = $1 for update
+
+-- name: setting_lock
+select pg_advisory_xact_lock(hashtextextended('setting ' || $1, 0))
 
 -- name: setting_put
-insert into setting (key, value, updated_at, updated_by) values ($1, $2, now(), $3)
+insert into setting (key, value, updated_at, updated_by) values ($1, $2, clock_timestamp(), $3)
 on conflict (key) do update set value = excluded.value, updated_at = excluded.updated_at, updated_by = excluded.updated_by
