@@ -50,6 +50,7 @@ func permissionWords() []struct {
 		{auth.ManageTokens, "管理程序与大屏的令牌", "tokens of programs and walls"},
 		{auth.EnrolDevices, "为手机登记设备", "sign a field phone in"},
 		{auth.ManageSystem, "图层名称、系统设置、运行指标", "titles of layers, settings, metrics"},
+		{auth.ManageSecurity, "登录规则、审计外送、补签时限", "rules of signing in, syslog, hours to countersign"},
 		{auth.ClassifyLayers, "图层可见性", "visibility of layers"},
 		{auth.ReadAudit, "查阅与导出审计", "read and export the audit"},
 		{auth.EditRules, "编制规则集新版本", "new versions of rule sets"},
