@@ -239,7 +239,7 @@ func (a *app) run(ctx context.Context) error {
 	if !a.flags.loopback() {
 		warnOpen(a.env, a.flags.listen)
 	}
-	a.background.Go(func() { offerSetup(work, a.env, a.auth, a.url, a.log) })
+	a.background.Go(func() { offerSetup(work, a.env, a.auth, a.url, a.registry.Now().Location(), a.log) })
 
 	var clusterDown <-chan struct{}
 	if a.db.cluster != nil {

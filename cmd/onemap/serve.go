@@ -129,7 +129,7 @@ type setup interface {
 // offerSetup prints the link that makes the first administrators, and a new one when
 // it expires, until set-up is over. It is printed for the person at the terminal and
 // never logged.
-func offerSetup(ctx context.Context, env environment, s setup, base string, log *slog.Logger) {
+func offerSetup(ctx context.Context, env environment, s setup, base string, zone *time.Location, log *slog.Logger) {
 	base = strings.TrimRight(base, "/")
 	for !s.Done() && ctx.Err() == nil {
 		token, expires, err := s.SetupLink(ctx)
@@ -141,7 +141,7 @@ func offerSetup(ctx context.Context, env environment, s setup, base string, log 
 			continue
 		}
 		fmt.Fprintf(env.stdout, "  尚无管理员。请在 %s 前打开设置链接 · no administrator yet; open the set-up link before %s:\n\n    %s/setup#%s\n\n  在此之前,本机可只读浏览示例县 · until then this machine may look at the demo county, read only\n\n",
-			expires.Local().Format("15:04"), expires.Local().Format("15:04"), base, token)
+			expires.In(zone).Format("15:04"), expires.In(zone).Format("15:04"), base, token)
 		waitSetup(ctx, s, expires)
 	}
 }

@@ -149,8 +149,7 @@ func member(t reflect.Type, name string) (reflect.Type, bool) {
 	if t = plain(t); free(t) || t.Kind() != reflect.Struct {
 		return nil, true // of another shape: Unmarshal says so
 	}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name {
 			return f.Type, true
 		}

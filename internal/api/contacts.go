@@ -66,7 +66,7 @@ func (s *Server) getContacts(ctx context.Context, req *Request) (*Response, erro
 // postReveal shows the numbers of one contact. Each grant that lets the asker reveal
 // is tried: which area the contact lies in is not known before.
 func (s *Server) postReveal(ctx context.Context, req *Request) (*Response, error) {
-	id, bad := req.id(0)
+	id, bad := req.id()
 	if bad != nil {
 		return nil, bad
 	}

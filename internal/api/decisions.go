@@ -120,7 +120,7 @@ type transitionBody struct {
 }
 
 func (s *Server) postTransition(ctx context.Context, req *Request) (*Response, error) {
-	id, bad := req.id(0)
+	id, bad := req.id()
 	if bad != nil {
 		return nil, bad
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"onemap/internal/auth"
@@ -154,7 +155,7 @@ func (s *Server) getUsers(ctx context.Context, req *Request) (*Response, error) 
 }
 
 func (s *Server) getUser(ctx context.Context, req *Request) (*Response, error) {
-	id, bad := req.id(0)
+	id, bad := req.id()
 	if bad != nil {
 		return nil, bad
 	}
@@ -203,7 +204,7 @@ type userPatchBody struct {
 }
 
 func (s *Server) patchUser(ctx context.Context, req *Request) (*Response, error) {
-	id, bad := req.id(0)
+	id, bad := req.id()
 	if bad != nil {
 		return nil, bad
 	}
@@ -227,7 +228,7 @@ func (s *Server) patchUser(ctx context.Context, req *Request) (*Response, error)
 }
 
 func (s *Server) postUserActivation(ctx context.Context, req *Request) (*Response, error) {
-	id, bad := req.id(0)
+	id, bad := req.id()
 	if bad != nil {
 		return nil, bad
 	}
@@ -239,7 +240,7 @@ func (s *Server) postUserActivation(ctx context.Context, req *Request) (*Respons
 }
 
 func (s *Server) deleteUserSecondFactor(ctx context.Context, req *Request) (*Response, error) {
-	id, bad := req.id(0)
+	id, bad := req.id()
 	if bad != nil {
 		return nil, bad
 	}
@@ -278,7 +279,7 @@ func (s *Server) postUsersImport(ctx context.Context, req *Request) (*Response, 
 		return nil, err
 	}
 	rejected := map[int]bool{}
-	for _, i := range append(issues[:len(issues):len(issues)], res.Rejected...) {
+	for _, i := range append(slices.Clip(issues), res.Rejected...) {
 		if i.Row > 0 {
 			rejected[i.Row] = true
 		}
@@ -372,7 +373,7 @@ type reasonBody struct {
 }
 
 func (s *Server) deleteGrant(ctx context.Context, req *Request) (*Response, error) {
-	id, bad := req.id(0)
+	id, bad := req.id()
 	if bad != nil {
 		return nil, bad
 	}
@@ -475,7 +476,7 @@ func (s *Server) postToken(ctx context.Context, req *Request) (*Response, error)
 }
 
 func (s *Server) deleteToken(ctx context.Context, req *Request) (*Response, error) {
-	id, bad := req.id(0)
+	id, bad := req.id()
 	if bad != nil {
 		return nil, bad
 	}

@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"onemap/internal/audit"
 	"onemap/internal/auth"
 )
@@ -48,7 +46,7 @@ func (r *refusals) count(who string, now time.Time) (write, last bool) {
 // refused records an attempt that was denied: who, from where, at which route. The
 // answer does not depend on whether it could be written.
 func (s *Server) refused(ctx context.Context, req *Request, p *Error) {
-	if s.opts.DB == nil || req.route == nil {
+	if req.route == nil {
 		return
 	}
 	by := s.by(req)
@@ -69,8 +67,7 @@ func (s *Server) refused(ctx context.Context, req *Request, p *Error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	err := s.opts.DB.Intake.Tx(ctx, req.Who.Reading(), func(tx pgx.Tx) error { return audit.Record(ctx, tx, entry) })
-	if err != nil {
+	if err := s.opts.Audit.Note(ctx, req.Who.Reading(), entry); err != nil {
 		s.opts.Logger.Warn("api: a refusal could not be recorded", "request", req.ID, "err", err)
 	}
 }

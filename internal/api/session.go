@@ -313,17 +313,17 @@ func (s *Server) getSessions(ctx context.Context, req *Request) (*Response, erro
 	return private(map[string]any{"sessions": out})
 }
 
-// id reads a placeholder that is a UUID. What is none is as absent as what is not
+// id reads the first placeholder, which is a UUID. What is none is as absent as what is not
 // there.
-func (r *Request) id(i int) (string, *Error) {
-	if v := r.Param(i); uuidText(v) {
+func (r *Request) id() (string, *Error) {
+	if v := r.Param(0); uuidText(v) {
 		return v, nil
 	}
 	return "", problem(CodeNotFound)
 }
 
 func (s *Server) deleteSessionByID(ctx context.Context, req *Request) (*Response, error) {
-	id, bad := req.id(0)
+	id, bad := req.id()
 	if bad != nil {
 		return nil, bad
 	}

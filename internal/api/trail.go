@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"onemap/internal/audit"
 	"onemap/internal/auth"
 	"onemap/internal/db"
@@ -157,7 +155,7 @@ func (s *Server) exportAudit(ctx context.Context, req *Request, format, kind str
 func (s *Server) note(ctx context.Context, req *Request, under auth.Permission, e audit.Entry) error {
 	grant, _ := req.Who.Grant(under, geo.Scope{}, req.Received)
 	e.Doer = s.by(req).Doer(grant)
-	return s.opts.DB.Intake.Tx(ctx, req.Who.Writing(grant), func(tx pgx.Tx) error { return audit.Record(ctx, tx, e) })
+	return s.opts.Audit.Note(ctx, req.Who.Writing(grant), e)
 }
 
 type brokenAnswer struct {

@@ -60,6 +60,12 @@ func (l *Log) sealOnce(ctx context.Context, limit int) (int64, error) {
 	return *n, nil
 }
 
+// Note records an entry in a transaction of its own: for what changes nothing, such as
+// an export or an attempt that was refused.
+func (l *Log) Note(ctx context.Context, claims db.Claims, e Entry) error {
+	return l.db.Intake.Tx(ctx, claims, func(tx pgx.Tx) error { return Record(ctx, tx, e) })
+}
+
 // Verify checks the whole chain on a connection of the bulk pool.
 func (l *Log) Verify(ctx context.Context) (r Result, err error) {
 	err = l.db.Bulk.Hold(ctx, func(conn *pgx.Conn) error {
