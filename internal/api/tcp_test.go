@@ -144,7 +144,7 @@ func TestWatchedConnectionsLiveOn(t *testing.T) {
 	defer c.Close()
 	r := bufio.NewReader(c)
 	for i := range 300 {
-		if _, err := io.WriteString(c, "GET /api/search?q=%E6%B8%85%E6%B2%B3 HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		if _, err := io.WriteString(c, "GET /api/search?q=%E6%B8%85%E6%B2%B3 HTTP/1.1\r\nHost: localhost\r\nCookie: onemap="+e.cookie+"\r\n\r\n"); err != nil {
 			t.Fatalf("request %d: %v", i, err)
 		}
 		resp, err := http.ReadResponse(r, nil)
