@@ -244,10 +244,12 @@ func (w *world) lines() map[string]line {
 				}
 				return []int{404}
 			}},
-		"catalogue":    {calls: always("/api/catalogue")},
-		"layer":        {calls: paths("/api/layers/hazards", "/api/layers/hazard_areas", "/api/layers/nowhere"), want: statuses(200, 200, 404)},
-		"layer_update": {calls: with(paths("/api/layers/hazards", "/api/layers/nowhere2", "/api/layers/nowhere"), `{"title":"x"}`), want: statuses(428, 404, 404), alike: true},
-		"decisions":    {calls: paths("/api/decisions", "/api/decisions?state=pending_countersign", "/api/decisions?action=nothing")},
+		"settings":       {calls: always("/api/settings")},
+		"setting_update": {calls: with(paths("/api/settings/watermark", "/api/settings/nothing2", "/api/settings/nothing"), `{"value":"x","reason":"矩阵测试"}`), want: oneOf(428), alike: true},
+		"catalogue":      {calls: always("/api/catalogue")},
+		"layer":          {calls: paths("/api/layers/hazards", "/api/layers/hazard_areas", "/api/layers/nowhere"), want: statuses(200, 200, 404)},
+		"layer_update":   {calls: with(paths("/api/layers/hazards", "/api/layers/nowhere2", "/api/layers/nowhere"), `{"title":"x"}`), want: statuses(428, 404, 404), alike: true},
+		"decisions":      {calls: paths("/api/decisions", "/api/decisions?state=pending_countersign", "/api/decisions?action=nothing")},
 		"decision_create": {calls: at("/api/decisions", area(`{"action":"call_out","area":"AREA","text":"叫应","consulted":{"name":"李带班"},"reason":"矩阵测试"}`)),
 			want: func(a who, t target) []int {
 				if t == own || a.area == "" {

@@ -113,6 +113,8 @@ func (s *Server) peopleRoutes() []*Route {
 		json(route("POST", "/api/decisions/{id}/transitions", "decision_transition", s.postTransition, AccessPerson)),
 		route("GET", "/api/contacts", "contacts", s.getContacts, AccessPerson, "area", "layer", "id", "limit", "cursor"),
 		may(json(route("POST", "/api/contacts/{id}/reveal", "contact_reveal", s.postReveal, "")), auth.Reveal),
+		may(route("GET", "/api/settings", "settings", s.getSettings, ""), auth.ManageSystem, auth.ManageSecurity),
+		may(json(route("PATCH", "/api/settings/{key}", "setting_update", s.patchSetting, "")), auth.ManageSystem, auth.ManageSecurity),
 		may(route("GET", "/api/catalogue", "catalogue", s.getCatalogue, ""), auth.ManageSystem, auth.ClassifyLayers),
 		may(route("GET", "/api/layers/{id}", "layer", s.getLayer, ""), auth.ManageSystem, auth.ClassifyLayers),
 		may(json(route("PATCH", "/api/layers/{id}", "layer_update", s.patchLayer, "")), auth.ManageSystem, auth.ClassifyLayers),
