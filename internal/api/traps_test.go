@@ -46,7 +46,7 @@ func TestNothingKeptIsOverwritten(t *testing.T) {
 	for i := range 50 {
 		text := fmt.Sprintf("value%02d", i)
 		want = append(want, text)
-		if _, err := io.WriteString(c, "GET /api/search?q="+text+" HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		if _, err := io.WriteString(c, "GET /api/search?q="+text+" HTTP/1.1\r\nHost: localhost\r\n"+e.credential()+"\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
 		resp, err := http.ReadResponse(r, nil)
