@@ -74,9 +74,9 @@ func TestASettingIsCheckedRecordedAndHolds(t *testing.T) {
 		switch {
 		case c.want == nil && err != nil:
 			t.Errorf("%s: %v", name, err)
-		case c.want == errFault && !errors.As(err, &invalid):
+		case errors.Is(c.want, errFault) && !errors.As(err, &invalid):
 			t.Errorf("%s: %v, want a fault", name, err)
-		case c.want != nil && c.want != errFault && !errors.Is(err, c.want):
+		case c.want != nil && !errors.Is(c.want, errFault) && !errors.Is(err, c.want):
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
