@@ -48,6 +48,7 @@ export const tabs = [
   { id: 'orders', needs: ['send_orders'] },
   { id: 'decisions', needs: ['countersign', 'send_orders', 'classify_layers', 'verify_rules', 'edit_rules'] },
   { id: 'audit', needs: ['read_audit'] },
+  { id: 'settings', needs: ['manage_system', 'manage_security'] },
   { id: 'rules', needs: ['edit_rules', 'verify_rules', 'read_audit'] },
 ] as const
 export type TabID = typeof tabs[number]['id']

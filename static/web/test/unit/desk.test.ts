@@ -27,8 +27,8 @@ describe('the way back after signing in', () => {
 
 describe('permissions', () => {
   it('open only the tabs they carry', () => {
-    expect(tabsFor(['manage_accounts', 'enrol_devices', 'manage_system'])).toEqual(['people', 'sessions', 'layers'])
-    expect(tabsFor(['manage_grants', 'manage_tokens', 'classify_layers'])).toEqual(['grants', 'tokens', 'layers', 'decisions'])
+    expect(tabsFor(['manage_accounts', 'enrol_devices', 'manage_system'])).toEqual(['people', 'sessions', 'layers', 'settings'])
+    expect(tabsFor(['manage_grants', 'manage_tokens', 'classify_layers', 'manage_security'])).toEqual(['grants', 'tokens', 'layers', 'decisions', 'settings'])
     expect(tabsFor(['read_audit'])).toEqual(['audit', 'rules'])
     expect(tabsFor(['write_features'])).toEqual([])
     expect(tabsFor([])).toEqual([])
@@ -145,7 +145,7 @@ describe('words of the administration', () => {
   it('are all used', () => {
     const files = (dir: string): string[] => readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? files(`${dir}/${e.name}`) : [`${dir}/${e.name}`]))
     const source = files('src/desk').filter((f) => /\.(ts|svelte)$/.test(f) && !f.endsWith('words.ts')).map((f) => readFileSync(f, 'utf8')).join('\n')
-    const built = /^(page|tab|state|role|about|visibility|dec|do|out|kind|audit|action|grant|ago)_/ // put together from a value
+    const built = /^(page|tab|state|role|about|visibility|dec|do|out|kind|audit|action|grant|ago|setting|security)_/ // put together from a value
     expect(all.map(([k]) => k).filter((k) => !built.test(k) && !new RegExp(`['"\`]${k}['"\`]`).test(source))).toEqual([])
   })
 })
