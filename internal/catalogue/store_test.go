@@ -52,7 +52,7 @@ func next(rule string) NewVersion {
 func TestARuleSetIsMadeByOneAndVerifiedByAnother(t *testing.T) {
 	s, dsn := open(t)
 	ctx := t.Context()
-	maker, checker := as(1, auth.DataEngineer, ""), as(2, auth.Approver, "9901")
+	maker, checker := as(1, auth.DataEngineer, ""), as(2, auth.Approver, "")
 	// The same person in both roles.
 	both := as(1, auth.Approver, "")
 	r, err := s.AddVersion(ctx, maker, next("shelter_area_per_person"))
@@ -67,6 +67,13 @@ func TestARuleSetIsMadeByOneAndVerifiedByAnother(t *testing.T) {
 	}
 	if _, err := s.Verify(ctx, as(3, auth.Viewer, ""), r.Rule, 2, "已与标准原文核对"); !errors.Is(err, auth.ErrForbidden) {
 		t.Errorf("a viewer verifies: %v", err)
+	}
+	// A rule holds everywhere; a right over one county is not enough.
+	if _, err := s.Verify(ctx, as(4, auth.Approver, "990100"), r.Rule, 2, "已与标准原文核对"); !errors.Is(err, auth.ErrForbidden) {
+		t.Errorf("an approver of one county verifies: %v", err)
+	}
+	if _, err := s.AddVersion(ctx, as(4, auth.DataEngineer, "990100"), next(r.Rule)); !errors.Is(err, auth.ErrForbidden) {
+		t.Errorf("an engineer of one county makes a version: %v", err)
 	}
 	var fault *auth.Invalid
 	if _, err := s.Verify(ctx, checker, r.Rule, 2, " "); !errors.As(err, &fault) {
