@@ -46,7 +46,7 @@ func knobs() []knob {
 		{"timezone", title("时区", "Time zone"), auth.ManageSystem, word("Asia/Shanghai"), checkZone},
 		{"map_approval", title("审图号", "Map approval number"), auth.ManageSystem, word(""), checkText(60)},
 		{"watermark", title("全图水印", "Watermark of the map"), auth.ManageSystem, word(""), checkText(30)},
-		{auth.SecurityKey, title("登录与口令", "Signing in and passwords"), auth.ManageSecurity, func() any { return auth.DefaultSecurity() }, func(raw json.RawMessage) error { return auth.CheckSecurity(raw) }},
+		{auth.SecurityKey, title("登录与密码", "Signing in and passwords"), auth.ManageSecurity, func() any { return auth.DefaultSecurity() }, func(raw json.RawMessage) error { return auth.CheckSecurity(raw) }},
 		{"syslog", title("审计外送", "Audit to syslog"), auth.ManageSecurity, func() any { return nil }, checkSyslog},
 		{"audit_keep_days", title("审计保存天数", "Days the audit is kept"), auth.ManageSecurity, number(183), checkNumber(183, 36500)},
 		{"countersign_hours", title("补签时限(小时)", "Hours until a countersignature is overdue"), auth.ManageSecurity, number(24), checkNumber(1, 168)},

@@ -43,11 +43,11 @@ export const tabs = [
   { id: 'people', needs: ['manage_accounts', 'enrol_devices'] },
   { id: 'sessions', needs: ['manage_accounts'] },
   { id: 'grants', needs: ['manage_grants'] },
-  { id: 'tokens', needs: ['manage_tokens'] },
+  { id: 'tokens', needs: ['manage_tokens', 'make_tokens'] },
   { id: 'layers', needs: ['classify_layers', 'manage_system'] },
   { id: 'orders', needs: ['send_orders'] },
-  { id: 'decisions', needs: ['countersign', 'send_orders', 'classify_layers', 'verify_rules', 'edit_rules'] },
   { id: 'audit', needs: ['read_audit'] },
+  { id: 'decisions', needs: ['countersign', 'send_orders', 'classify_layers', 'manage_security', 'read_audit', 'verify_rules', 'edit_rules'] },
   { id: 'settings', needs: ['manage_system', 'manage_security'] },
   { id: 'rules', needs: ['edit_rules', 'verify_rules', 'read_audit'] },
 ] as const

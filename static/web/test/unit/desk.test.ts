@@ -29,7 +29,8 @@ describe('permissions', () => {
   it('open only the tabs they carry', () => {
     expect(tabsFor(['manage_accounts', 'enrol_devices', 'manage_system'])).toEqual(['people', 'sessions', 'layers', 'settings'])
     expect(tabsFor(['manage_grants', 'manage_tokens', 'classify_layers', 'manage_security'])).toEqual(['grants', 'tokens', 'layers', 'decisions', 'settings'])
-    expect(tabsFor(['read_audit'])).toEqual(['audit', 'rules'])
+    expect(tabsFor(['read_audit'])).toEqual(['audit', 'decisions', 'rules'])
+    expect(tabsFor(['make_tokens', 'send_orders'])).toEqual(['tokens', 'orders', 'decisions'])
     expect(tabsFor(['write_features'])).toEqual([])
     expect(tabsFor([])).toEqual([])
   })
