@@ -425,8 +425,9 @@ create table restricted.permit (
 create index permit_at on restricted.permit (at);
 
 -- ask writes down who wants to see what and why, and gives a permit for it; null where
--- there is nothing the caller may see. He reads it in the area of the one grant he acts
--- under (app.write), and only what he may read at all.
+-- there is nothing the caller may see. The row must lie inside the area of the one grant
+-- he acts under (app.write), not only touch it: the number of the county's leader is
+-- nobody's in a township, and what has no place is for those who act everywhere.
 create function restricted.ask(
   p_id uuid, p_reason text, p_request text, p_account text, p_actor text, p_role text, p_grant text, p_kind text, p_session text, p_peer text) returns uuid
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -439,7 +440,7 @@ begin
     raise exception using errcode = '22023', message = 'a reason of at least four characters is needed';
   end if;
   select * into p from restricted.people(p_id, null, null) x
-  where x.scope && current_setting('app.read')::int8multirange and x.scope && current_setting('app.write')::int8multirange limit 1;
+  where x.scope && current_setting('app.read')::int8multirange and x.scope <@ current_setting('app.write')::int8multirange limit 1;
   if p.id is null then
     return null;
   end if;
@@ -464,7 +465,7 @@ begin
     return null;
   end if;
   return (select x.fields from restricted.people(v_subject, null, null) x
-    where x.scope && current_setting('app.read')::int8multirange and x.scope && current_setting('app.write')::int8multirange limit 1);
+    where x.scope && current_setting('app.read')::int8multirange and x.scope <@ current_setting('app.write')::int8multirange limit 1);
 end
 $$;
 

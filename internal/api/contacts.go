@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"onemap/internal/auth"
+	"onemap/internal/db"
+	"onemap/internal/geo"
 	"onemap/internal/restricted"
 )
 
@@ -63,6 +65,15 @@ func (s *Server) getContacts(ctx context.Context, req *Request) (*Response, erro
 	return private(map[string]any{"contacts": out, "next": optional(next)})
 }
 
+// revealing are the claims of a look at one number: it must lie inside what the grant
+// reads, so that a grid worker reaches the people of his township and nobody above.
+// Nothing is written in this area but the entry of the audit.
+func revealing(who *auth.Identity, g auth.Grant) db.Claims {
+	c := who.Writing(g)
+	c.Write = geo.Scopes{g.ReadScope()}
+	return c
+}
+
 // postReveal shows the numbers of one contact. Each grant that lets the asker reveal
 // is tried: which area the contact lies in is not known before.
 func (s *Server) postReveal(ctx context.Context, req *Request) (*Response, error) {
@@ -78,7 +89,7 @@ func (s *Server) postReveal(ctx context.Context, req *Request) (*Response, error
 		if !g.Valid(req.Received) || !g.Role.May(auth.Reveal) {
 			continue
 		}
-		fields, err := s.opts.Contacts.Reveal(ctx, req.Who.Writing(g), s.by(req).Doer(g), id, b.Reason)
+		fields, err := s.opts.Contacts.Reveal(ctx, revealing(req.Who, g), s.by(req).Doer(g), id, b.Reason)
 		switch {
 		case errors.Is(err, restricted.ErrNotFound):
 			continue

@@ -21,10 +21,11 @@ import (
 )
 
 // Target is where the audit is sent, the setting "syslog": {"address": "host:6514",
-// "tls": true, "ca": "-----BEGIN CERTIFICATE-----…", "facility": 13}. An address may
-// begin with tcp://, tls:// or udp://; without one it is TCP, or TLS where tls says so.
-// ca is the PEM of the authority the receiver's certificate must come from, empty for
-// the system's. facility is a number of RFC 5424, 13 (log audit) where it is not given.
+// "ca": "-----BEGIN CERTIFICATE-----…", "facility": 13}. An address without a scheme is
+// TLS; who wants it in clear writes tcp:// or udp://. tls may say the same again, and
+// must not say the contrary. ca is the PEM of the authority the receiver's certificate
+// must come from, empty for the system's. facility is a number of RFC 5424, 13 (log
+// audit) where it is not given.
 type Target struct {
 	Network  string // tcp, tls, udp
 	Address  string
@@ -41,7 +42,7 @@ const defaultFacility = 13
 func ParseTarget(raw []byte) (Target, error) {
 	s := struct {
 		Address  string `json:"address"`
-		TLS      bool   `json:"tls"`
+		TLS      *bool  `json:"tls"`
 		CA       string `json:"ca"`
 		Facility *int   `json:"facility"`
 	}{}
@@ -54,15 +55,15 @@ func ParseTarget(raw []byte) (Target, error) {
 	if s.Address == "" {
 		return Target{}, nil
 	}
-	t := Target{Network: "tcp", Address: s.Address, CA: s.CA, Facility: defaultFacility}
+	t := Target{Network: "tls", Address: s.Address, CA: s.CA, Facility: defaultFacility}
 	if network, rest, ok := strings.Cut(s.Address, "://"); ok {
 		t.Network, t.Address = network, rest
 	}
-	if s.TLS {
-		t.Network = "tls"
-	}
 	if t.Network != "tcp" && t.Network != "tls" && t.Network != "udp" {
 		return Target{}, fmt.Errorf("%w: the address begins with tcp://, tls:// or udp://", ErrTarget)
+	}
+	if s.TLS != nil && *s.TLS != (t.Network == "tls") {
+		return Target{}, fmt.Errorf("%w: tls says otherwise than the address; in clear is tcp:// or udp://", ErrTarget)
 	}
 	host, port, err := net.SplitHostPort(t.Address)
 	if n, perr := strconv.Atoi(port); err != nil || perr != nil || host == "" || n < 1 || n > 65535 {

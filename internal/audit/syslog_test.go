@@ -360,8 +360,10 @@ func TestSyslogOverUDP(t *testing.T) {
 
 func TestTargets(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
-		{`{"address": "log:514"}`, "tcp://log:514"}, {`{"address": "log:6514", "tls": true}`, "tls://log:6514"}, {`{"address": "udp://[::1]:514"}`, "udp://[::1]:514"},
+		{`{"address": "log:514"}`, "tls://log:514"}, {`{"address": "tcp://log:514"}`, "tcp://log:514"}, {`{"address": "tcp://log:514", "tls": false}`, "tcp://log:514"},
+		{`{"address": "log:6514", "tls": true}`, "tls://log:6514"}, {`{"address": "udp://[::1]:514"}`, "udp://[::1]:514"},
 		{`{}`, "://"}, {``, "://"}, {`null`, "://"}, {`{"address": ""}`, "://"},
+		{`{"address": "log:514", "tls": false}`, ""}, {`{"address": "tcp://log:514", "tls": true}`, ""}, {`{"address": "udp://log:514", "tls": true}`, ""},
 		{`{"address": "log"}`, ""}, {`{"address": "log:0"}`, ""}, {`{"address": ":514"}`, ""}, {`{"address": "http://log:514"}`, ""}, {`"log:514"`, ""}, {`{"address": 5}`, ""},
 		{`{"address": "log:514", "facility": 24}`, ""}, {`{"address": "log:514", "ca": "/etc/ssl/ca.pem"}`, ""},
 	} {

@@ -11,6 +11,7 @@ import (
 // the parts that bring their effects.
 const (
 	Declassify  = "layer.declassify"
+	Syslog      = "setting.syslog"
 	CallOut     = "call_out"
 	EvacuateNow = "evacuate_now"
 )
@@ -30,6 +31,9 @@ func Actions() []Action {
 	second := []auth.Permission{auth.Countersign}
 	return []Action{
 		{Declassify, title("降低图层保护级别", "Lower the protection of a layer"), auth.ClassifyLayers, []auth.Permission{auth.ClassifyLayers, auth.Countersign}, false},
+		// Where the audit goes is not one person's: the auditor, whose it is, or another
+		// who manages security.
+		{Syslog, title("更改审计外送", "Change where the audit is sent"), auth.ManageSecurity, []auth.Permission{auth.ReadAudit, auth.ManageSecurity}, false},
 		{"plan.approve", title("审定区划方案", "Approve a zoning plan"), auth.WriteFeatures, second, false},
 		{"plan.publish", title("发布区划方案", "Publish a zoning plan"), auth.WriteFeatures, second, false},
 		{"danger.close", title("隐患销号", "Close a hidden danger"), auth.WriteFeatures, second, false},

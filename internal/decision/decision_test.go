@@ -259,6 +259,8 @@ func TestAnEmergencyOrderGoesAtOnce(t *testing.T) {
 	h.duty(t, "990100", "昨日领导", -25*time.Hour, -time.Hour)
 	h.duty(t, "990200", "外县领导", -time.Hour, time.Hour)
 	officer, commander := person(1, "duty", "duty_officer@990100"), person(2, "cmd", "commander@990100")
+	alias := person(8, "wang.duty", "duty_officer@990100")
+	alias.Name = "王 值班"
 	order := decision.Order{Action: decision.EvacuateNow, Area: "990100101", Text: "甲村立即转移", Reason: "滑坡前兆明显", Consulted: decision.Consulted{Name: "张带班", Post: "副局长"}}
 	for _, c := range []struct {
 		name      string
@@ -278,6 +280,8 @@ func TestAnEmergencyOrderGoesAtOnce(t *testing.T) {
 		ok   func(error) bool
 	}{
 		{"nobody consulted", officer, func(o *decision.Order) { o.Consulted.Name = " " }, func(e error) bool { return invalidAt(e, "consulted.name") }},
+		{"himself by name", officer, func(o *decision.Order) { o.Consulted.Name = "D UTY" }, func(e error) bool { return invalidAt(e, "consulted.name") }},
+		{"himself by user name", alias, func(o *decision.Order) { o.Consulted.Name = " Wang.Duty " }, func(e error) bool { return invalidAt(e, "consulted.name") }},
 		{"no text", officer, func(o *decision.Order) { o.Text = "" }, func(e error) bool { return invalidAt(e, "text") }},
 		{"no reason", officer, func(o *decision.Order) { o.Reason = "急" }, func(e error) bool { return invalidAt(e, "reason") }},
 		{"another county", officer, func(o *decision.Order) { o.Area = "990200" }, func(e error) bool { return errors.Is(e, auth.ErrForbidden) }},

@@ -101,8 +101,8 @@ func (l *Ledger) Propose(ctx context.Context, by auth.By, p Proposal) (Decision,
 	return l.add(ctx, by, grant, d, "decision.propose")
 }
 
-// Emergency sends an order at once, on one person's word. It names whom he consulted;
-// the roster confirms or does not, and holds nothing up.
+// Emergency sends an order at once, on one person's word. It names whom he consulted,
+// who is not himself; the roster confirms or does not, and holds nothing up.
 func (l *Ledger) Emergency(ctx context.Context, by auth.By, o Order) (Decision, error) {
 	a, ok := Find(o.Action)
 	if !ok || !a.Emergency {
@@ -112,6 +112,9 @@ func (l *Ledger) Emergency(ctx context.Context, by auth.By, o Order) (Decision, 
 	scope := f.scope(o.Area)
 	o.Text, o.Reason = f.text("text", o.Text, 1, 4000), f.text("reason", o.Reason, minReason, 2000)
 	c := Consulted{Name: f.text("consulted.name", o.Consulted.Name, 1, 100), Post: f.text("consulted.post", o.Consulted.Post, 0, 100)}
+	if by.Identity != nil && named([]string{by.Name, by.Username}, c.Name) {
+		f.add("consulted.name", "self", "请示的带班领导不能是本人", "the person consulted is somebody else")
+	}
 	grant, may := l.grant(by, []auth.Permission{a.Propose}, scope)
 	if !may {
 		return Decision{}, auth.ErrForbidden
@@ -150,7 +153,7 @@ func (l *Ledger) add(ctx context.Context, by auth.By, grant auth.Grant, d Decisi
 			if d.Consulted.OnDuty, err = l.onDuty(ctx, tx, d.Area); err != nil {
 				return err
 			}
-			d.Consulted.Confirmed = d.Consulted.Name != by.Name && named(d.Consulted.OnDuty, d.Consulted.Name)
+			d.Consulted.Confirmed = named(d.Consulted.OnDuty, d.Consulted.Name)
 		}
 		var id string
 		if err := tx.QueryRow(ctx, l.queries.Get("add"), d.Action, d.Object, d.Area, d.State, by.Account, by.Actor(), grant.ID, grant.Role,
@@ -169,11 +172,12 @@ func (l *Ledger) add(ctx context.Context, by auth.By, grant auth.Grant, d Decisi
 	return d, nil
 }
 
-// named compares names as people write them: blanks between the characters do not count.
+// named compares names as people write them: neither blanks between the characters nor
+// capitals count, and no name is nobody's.
 func named(names []string, name string) bool {
-	plain := func(s string) string { return strings.Join(strings.Fields(s), "") }
+	plain := func(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), "")) }
 	for _, n := range names {
-		if plain(n) == plain(name) {
+		if p := plain(n); p != "" && p == plain(name) {
 			return true
 		}
 	}
