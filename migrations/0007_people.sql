@@ -127,10 +127,12 @@ create table auth.token (
   network      cidr,
   created_at   timestamptz not null default now(),
   created_by   uuid references auth.account,            -- null: the command line
+  stands       boolean not null default false,          -- by itself; others hold while their maker's grant does
   expires_at   timestamptz not null,
   revoked_at   timestamptz,
   revoked_by   uuid references auth.account,
   last_used_at timestamptz,
+  constraint token_stands check (not stands or created_by is null or (role = 'viewer' and scopes <@ array['read', 'wall'])),
   constraint token_wall check (not 'wall' = any(scopes)
     or (cardinality(scopes) = 1 and network is not null and masklen(network) >= case family(network) when 4 then 8 else 32 end)),
   constraint token_expiry check (expires_at > created_at and expires_at <= created_at + interval '401 days')
@@ -169,6 +171,7 @@ create table auth.activation (
   account    uuid not null references auth.account,
   created_at timestamptz not null default now(),
   created_by text not null default feed_actor(),
+  issuer     uuid references auth.account,               -- null: the set-up or the command line
   expires_at timestamptz not null,
   used_at    timestamptz,
   voided_at  timestamptz
@@ -181,9 +184,12 @@ create table auth.enrolment (
   account    uuid not null references auth.account,
   created_at timestamptz not null default now(),
   created_by text not null default feed_actor(),
+  issuer     uuid references auth.account,               -- null: the command line
   expires_at timestamptz not null,
-  used_at    timestamptz
+  used_at    timestamptz,
+  voided_at  timestamptz
 );
+create index enrolment_account on auth.enrolment (account) where used_at is null and voided_at is null;
 comment on table auth.enrolment is '外业手机扫码登录:十分钟,一次有效';
 
 create table auth.setup_link (
@@ -215,13 +221,15 @@ comment on table auth.throttle is '登录失败的递增等待,所有节点共�
 -- What must hold ------------------------------------------------------------------------------
 
 -- left_over says whether, with one grant or one account gone, an active person still
--- holds the role over at least that area.
-create function auth.left_over(gone_account uuid, gone_grant uuid, p_role text, p_scope int8range) returns boolean
+-- holds the role over at least that area, and for at least as long: a successor of a
+-- few seconds is none.
+create function auth.left_over(gone_account uuid, gone_grant uuid, p_role text, p_scope int8range, p_until timestamptz) returns boolean
 language sql stable as $$
   select exists (
     select from auth.role_grant g join auth.account a on a.id = g.account
     where g.role = p_role and g.revoked_at is null and a.state = 'active'
       and g.valid_from <= clock_timestamp() and (g.valid_to is null or g.valid_to > clock_timestamp())
+      and coalesce(g.valid_to, 'infinity') >= coalesce(p_until, 'infinity')
       and g.scope @> p_scope and g.id is distinct from gone_grant and g.account is distinct from gone_account)
 $$;
 
@@ -241,15 +249,27 @@ begin
     if a.state = 'disabled' then
       raise exception using errcode = '23514', constraint = 'role_grant_disabled', message = 'the account is disabled';
     end if;
+    if new.role in ('admin', 'security_admin', 'auditor') then
+      -- Whoever holds a link to an account becomes whom it is granted to. So the person
+      -- is there first (the set-up and the command line name their people themselves),
+      -- and what could still open the account is void. Links are made and used under
+      -- the account's lock.
+      select * into a from auth.account where id = new.account for no key update;
+      if a.state <> 'active' and new.granted_by is not null then
+        raise exception using errcode = '23514', constraint = 'role_grant_not_active', message = 'the person has not opened his link';
+      end if;
+      update auth.activation set voided_at = clock_timestamp() where account = new.account and used_at is null and voided_at is null;
+      update auth.enrolment set voided_at = clock_timestamp() where account = new.account and used_at is null and voided_at is null;
+    end if;
     return new;
   end if;
   if old.revoked_at is not null and (new.revoked_at, new.revoked_by) is distinct from (old.revoked_at, old.revoked_by) then
     raise exception using errcode = '23514', constraint = 'role_grant_final', message = 'a revoked grant stays revoked';
   end if;
-  if old.revoked_at is null and new.revoked_at is not null and old.role in ('admin', 'security_admin') and a.state = 'active'
+  if old.revoked_at is null and new.revoked_at is not null and old.role in ('admin', 'security_admin', 'auditor') and a.state = 'active'
      and old.valid_from <= clock_timestamp() and (old.valid_to is null or old.valid_to > clock_timestamp()) then
     perform from auth.version for update;
-    if not auth.left_over(null, old.id, old.role, old.scope) then
+    if not auth.left_over(null, old.id, old.role, old.scope, old.valid_to) then
       raise exception using errcode = '23514', constraint = 'role_grant_last', message = 'the last holder of the role stays';
     end if;
   end if;
@@ -273,9 +293,9 @@ begin
     if old.state = 'active' then
       perform from auth.version for update;
       for g in select * from auth.role_grant r
-               where r.account = old.id and r.role in ('admin', 'security_admin') and r.revoked_at is null
+               where r.account = old.id and r.role in ('admin', 'security_admin', 'auditor') and r.revoked_at is null
                  and r.valid_from <= clock_timestamp() and (r.valid_to is null or r.valid_to > clock_timestamp()) loop
-        if not auth.left_over(old.id, null, g.role, g.scope) then
+        if not auth.left_over(old.id, null, g.role, g.scope, g.valid_to) then
           raise exception using errcode = '23514', constraint = 'role_grant_last', message = 'the last holder of the role stays';
         end if;
       end loop;
@@ -340,7 +360,7 @@ grant update (revoked_at, revoked_by, revoke_reason) on auth.role_grant to onema
 grant update (revoked_at, revoked_by, last_used_at) on auth.token to onemap_app;
 grant update (last_seen_at, ended_at, ended_why, verified) on auth.session to onemap_app;
 grant update (used_at, voided_at) on auth.activation to onemap_app;
-grant update (used_at) on auth.enrolment to onemap_app;
+grant update (used_at, voided_at) on auth.enrolment to onemap_app;
 grant update (fails, last_at, until) on auth.throttle to onemap_app;
 revoke all on all functions in schema auth from public;
 grant execute on function auth.tidy() to onemap_app;

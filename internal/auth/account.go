@@ -82,7 +82,7 @@ func (w *work) activation(account string, n NewAccount, sec Security) (Activatio
 	}
 	text, k := newSecret()
 	a := Activation{Account: account, Username: n.Username, Name: n.Name, Token: text, Expires: w.now.Add(time.Duration(sec.ActivationHours) * time.Hour)}
-	_, err := w.do("new_activation", k[:], account, w.now, a.Expires)
+	_, err := w.do("new_activation", k[:], account, w.now, a.Expires, w.by.account())
 	return a, err
 }
 
@@ -309,42 +309,15 @@ func (s *Service) lockAccount(w *work, p Permission, id string) (lockedAccount, 
 	return a, g, nil
 }
 
-// mayImpersonate refuses what would let the doer sign in as somebody with more rights
-// than he administers: a link or a code for a person who holds another of the 三员, or
-// a grant that reaches beyond the doer's area. The command line may.
-func (s *Service) mayImpersonate(w *work, p Permission, account string) error {
-	if w.by.CLI {
-		return nil
-	}
-	areas, err := s.bounds(w.by, p)
-	if err != nil {
-		return err
-	}
-	beyond := false
-	err = w.all(func(r scanner) error {
-		var role Role
-		var scope geo.Scope
-		if err := r.Scan(&role, &scope); err != nil {
-			return err
-		}
-		beyond = beyond || role.Separated() || !areas.Contains(scope)
-		return nil
-	}, "held_by", account, w.now)
-	if err != nil {
-		return err
-	}
-	if beyond {
-		return conflict("more_rights", "该人员是三员之一或权限超出你的管理区域,请在服务器上用 onemap user passwd 办理",
-			"the person is one of the 三员 or has rights beyond your area; use onemap user passwd on the server")
-	}
-	return nil
-}
-
-// UpdateAccount changes a person; version is what the doer saw.
+// UpdateAccount changes a person; version is what the doer saw. Somebody with rights
+// beyond the doer's area, or one of the 三员, is changed by who administers everywhere.
 func (s *Service) UpdateAccount(ctx context.Context, by By, id string, version int64, p AccountPatch) (AccountInfo, error) {
 	err := s.write(ctx, s.store.db.Bulk, by, Grant{}, func(w *work) error {
 		a, g, err := s.lockAccount(w, ManageAccounts, id)
 		if err != nil {
+			return err
+		}
+		if err := s.mayTouch(w, id); err != nil {
 			return err
 		}
 		if a.version != version {
@@ -395,6 +368,9 @@ func (s *Service) UpdateAccount(ctx context.Context, by By, id string, version i
 			if _, err := w.do("void_activations", id, w.now); err != nil {
 				return err
 			}
+			if _, err := w.do("void_enrolments", id, w.now); err != nil {
+				return err
+			}
 		}
 		if _, err := w.do("update_account", id, n.Name, n.Unit, n.Department, n.Position, n.Phone, state); err != nil {
 			return err
@@ -432,12 +408,8 @@ func (s *Service) NewActivation(ctx context.Context, by By, account string) (Act
 		if a.state == Disabled {
 			return conflict("account_disabled", "账号已停用", "the account is disabled")
 		}
-		// Before the first password there is nobody to be mistaken for yet; the grants
-		// were given knowing that.
-		if a.state == Active {
-			if err := s.mayImpersonate(w, ManageAccounts, account); err != nil {
-				return err
-			}
+		if err := s.mayImpersonate(w, ManageAccounts, account); err != nil {
+			return err
 		}
 		if out, err = w.activation(account, NewAccount{Username: a.username, Name: a.name}, s.Security()); err != nil {
 			return err

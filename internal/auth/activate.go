@@ -19,15 +19,20 @@ func (s *Service) Activate(ctx context.Context, by By, activation, password stri
 	var k key
 	err := s.write(ctx, s.store.db.Intake, by, Grant{}, func(w *work) error {
 		var a lockedAccount
-		if found, err := w.one([]any{&a.id}, "find_activation", link[:], w.now); err != nil || !found {
+		var issuer *string
+		if found, err := w.one([]any{&a.id, &issuer}, "find_activation", link[:], w.now); err != nil || !found {
 			return orElse(err, ErrLink)
 		}
 		if found, err := w.one([]any{&a.username, &a.name, &a.unit, &a.scope, &a.state, &a.version}, "lock_account", a.id); err != nil || !found || a.state == Disabled {
 			return orElse(err, ErrLink)
 		}
-		// Under the account's lock: of two at once the second finds it used.
+		// Under the account's lock: of two at once the second finds it used, and what
+		// is granted meanwhile waits or was seen.
 		if n, err := w.do("use_activation", link[:], w.now); err != nil || n == 0 {
 			return orElse(err, ErrLink)
+		}
+		if err := w.stillIssued(ManageAccounts, issuer, a); err != nil {
+			return err
 		}
 		if err := s.choose(w, a, password); err != nil {
 			return err
@@ -47,7 +52,7 @@ func (s *Service) Activate(ctx context.Context, by By, activation, password stri
 			return err
 		}
 		out.Expires = n.expires
-		return w.record(audit.Entry{Doer: himself(by, a, Session, n.id), Action: "account.activate", Object: "account/" + a.id, Area: a.unit, After: map[string]any{"username": a.username}})
+		return w.record(audit.Entry{Doer: himself(by, a, Session, n.id), Action: "account.activate", Object: "account/" + a.id, Area: a.unit, After: map[string]any{"username": a.username, "issuer": issuer}})
 	})
 	if err != nil {
 		return Opened{}, err
@@ -78,7 +83,7 @@ func (s *Service) CreateEnrolment(ctx context.Context, by By, account string) (c
 			return err
 		}
 		expires = w.now.Add(enrolmentLife)
-		if _, err := w.do("new_enrolment", k[:], account, w.now, expires); err != nil {
+		if _, err := w.do("new_enrolment", k[:], account, w.now, expires, by.account()); err != nil {
 			return err
 		}
 		return w.record(audit.Entry{Doer: by.Doer(g), Action: "enrolment.create", Object: "account/" + account, Area: a.unit, After: map[string]any{"username": a.username, "expires_at": expires}})
@@ -102,7 +107,8 @@ func (s *Service) Enrol(ctx context.Context, by By, code, device, name string) (
 	var k key
 	err := s.write(ctx, s.store.db.Intake, by, Grant{}, func(w *work) error {
 		var a lockedAccount
-		if found, err := w.one([]any{&a.id}, "find_enrolment", c[:], w.now); err != nil || !found {
+		var issuer *string
+		if found, err := w.one([]any{&a.id, &issuer}, "find_enrolment", c[:], w.now); err != nil || !found {
 			return orElse(err, ErrLink)
 		}
 		if found, err := w.one([]any{&a.username, &a.name, &a.unit, &a.scope, &a.state, &a.version}, "lock_account", a.id); err != nil || !found || a.state == Disabled {
@@ -110,6 +116,9 @@ func (s *Service) Enrol(ctx context.Context, by By, code, device, name string) (
 		}
 		if n, err := w.do("use_enrolment", c[:], w.now); err != nil || n == 0 {
 			return orElse(err, ErrLink)
+		}
+		if err := w.stillIssued(EnrolDevices, issuer, a); err != nil {
+			return err
 		}
 		// A field worker may never need a password: the phone makes him active.
 		if a.state == Invited {
@@ -151,7 +160,7 @@ func (s *Service) OpenWall(ctx context.Context, by By, text string) (Opened, err
 	var out Opened
 	var k key
 	err = s.write(ctx, s.store.db.Intake, by, Grant{}, func(w *work) error {
-		n := newSession{token: id.ID, kind: Wall, expires: id.Until}
+		n := newSession{token: id.ID, kind: Wall, expires: id.Grants[0].To}
 		if out.Cookie, k, err = w.open(&n); err != nil {
 			return err
 		}

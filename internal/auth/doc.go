@@ -14,7 +14,11 @@
 // codes as SHA-256; the secret of a second factor must be readable to be used, and is
 // the one that is; identifying a known caller costs no round trip; rights that could
 // not be read for five seconds are no rights; a session's id and secret are always new;
-// nobody signs in as somebody with more rights than he administers.
+// nobody signs in as somebody with more rights than he administers: a link or a code is
+// judged when it is made and again when it is used, a 三员 role goes only to an account its
+// person has opened and voids what could still open it; a token never has more than its
+// maker, and lives by the grant it comes from. A person may hold a 三员 role beside a
+// business role: 三员分立 is between the three, four eyes compares persons.
 //
 // Locks: Service.syncing is held while the version is read and the table swapped, and
 // over queries; Service.mu guards the list of listeners; sessions.mu guards the cache

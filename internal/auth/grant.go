@@ -120,7 +120,9 @@ func reachOfGrant(role Role, scope geo.Scope) geo.Scope {
 }
 
 // GrantRole gives somebody else a role inside the granter's area. Who grants only in an
-// area gives no 三员 role.
+// area gives no 三员 role, and nobody gives one to an account its person has not opened
+// yet; links and codes to the account that are still out are void by it (the database
+// sees to both).
 func (s *Service) GrantRole(ctx context.Context, by By, n NewGrant) (GrantInfo, error) {
 	if _, err := s.bounds(by, ManageGrants); err != nil {
 		return GrantInfo{}, err
@@ -142,6 +144,9 @@ func (s *Service) GrantRole(ctx context.Context, by By, n NewGrant) (GrantInfo, 
 			return err
 		}
 		area = a.unit
+		if n.Role.Separated() && a.state == Invited && !by.CLI {
+			return notActive()
+		}
 		from := n.From
 		if from.IsZero() {
 			from = w.now

@@ -214,6 +214,8 @@ func TestTokens(t *testing.T) {
 	h.person("eng", auth.DataEngineer, county, county)
 	_, sec := h.in("sec.county")
 	_, eng := h.in("eng")
+	h.person("duty", auth.DutyOfficer, county, county)
+	_, duty := h.in("duty")
 	wall := auth.NewToken{Name: "大屏", Role: auth.Viewer, Area: county, Scopes: []string{"wall"}, Network: "10.1.0.0/16"}
 	for _, c := range []struct {
 		name string
@@ -247,7 +249,7 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	_, text, err := h.node.CreateToken(t.Context(), sec, auth.NewToken{Name: "机器", Role: auth.DutyOfficer, Area: county, Scopes: []string{"read"}})
+	_, text, err := h.node.CreateToken(t.Context(), duty, auth.NewToken{Name: "机器", Role: auth.DutyOfficer, Area: county, Scopes: []string{"read"}})
 	if err != nil {
 		t.Fatal(err)
 	}

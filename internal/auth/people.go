@@ -295,7 +295,7 @@ func (s *Service) addPeople(w *work, good []NewPerson, out *ImportResult) error 
 		return err
 	}
 	until := w.now.Add(time.Duration(s.Security().ActivationHours) * time.Hour)
-	if _, err := w.do("new_activations", hashes, columns[0], w.now, until); err != nil {
+	if _, err := w.do("new_activations", hashes, columns[0], w.now, until, w.by.account()); err != nil {
 		return err
 	}
 	for i, r := range good {

@@ -11,7 +11,9 @@ import (
 type Role string
 
 // The roles. The last three are the 三员 of 等保三级 (GB/T 22239-2019, 8.1.5): nobody
-// holds two of them, and none of them writes domain data.
+// holds two of them, and none of them carries a right over domain data. One of them may
+// hold a business role beside it, as small offices need: 三员分立 is between the three,
+// and four eyes compares persons, not roles.
 const (
 	Viewer        Role = "viewer"
 	GridWorker    Role = "grid_worker"
@@ -34,7 +36,8 @@ type Permission string
 const (
 	ManageAccounts Permission = "manage_accounts" // people, their sessions, second factors
 	ManageGrants   Permission = "manage_grants"   // who may do what, where
-	ManageTokens   Permission = "manage_tokens"   // tokens of programs and walls
+	ManageTokens   Permission = "manage_tokens"   // see and revoke all, make those that only look
+	MakeTokens     Permission = "make_tokens"     // of one's own role, inside one's own area
 	EnrolDevices   Permission = "enrol_devices"   // sign a field phone in by QR code
 	ManageSystem   Permission = "manage_system"   // layers' titles, settings of the map, metrics
 	ManageSecurity Permission = "manage_security" // rules of signing in, syslog, how long the audit is kept
@@ -68,11 +71,11 @@ func Roles() []RoleInfo {
 		{Viewer, title("查看人员", "Viewer"), db.Internal, false, false, false, nil},
 		{GridWorker, title("网格员", "Grid worker"), db.Internal, true, true, false, []Permission{WriteFeatures, Reveal}},
 		{Unit, title("责任单位", "Responsible unit"), db.Public, false, false, false, nil},
-		{DutyOfficer, title("值班员", "Duty officer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, EnrolDevices}},
-		{Planner, title("规划人员", "Planner"), db.Sensitive, false, true, true, []Permission{WriteFeatures}},
+		{DutyOfficer, title("值班员", "Duty officer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, EnrolDevices, MakeTokens}},
+		{Planner, title("规划人员", "Planner"), db.Sensitive, false, true, true, []Permission{WriteFeatures, MakeTokens}},
 		{Approver, title("审批人", "Approver"), db.Sensitive, false, false, true, []Permission{VerifyRules, Countersign}},
-		{Commander, title("指挥员", "Commander"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, Countersign}},
-		{DataEngineer, title("数据工程师", "Data engineer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, EditRules}},
+		{Commander, title("指挥员", "Commander"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, Countersign, MakeTokens}},
+		{DataEngineer, title("数据工程师", "Data engineer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, EditRules, MakeTokens}},
 		{Admin, title("系统管理员", "System administrator"), db.Internal, false, false, true, []Permission{ManageAccounts, EnrolDevices, ManageSystem}},
 		{SecurityAdmin, title("安全管理员", "Security administrator"), db.Internal, false, false, true, []Permission{ManageGrants, ManageTokens, ManageSecurity, ClassifyLayers}},
 		{Auditor, title("审计员", "Auditor"), db.Internal, false, false, true, []Permission{ReadAudit}},

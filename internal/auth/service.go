@@ -302,7 +302,7 @@ func (s *Service) identifySession(ctx context.Context, t *table, c Credential) (
 // of is the identity of a session, made once per table and moment.
 func (t *table) of(one *session, now time.Time) (*Identity, error) {
 	m := one.made.Load()
-	if m == nil || m.table != t || (m.err == nil && !now.Before(m.who.Until)) {
+	if m == nil || m.table != t || m.err != nil || !now.Before(m.who.Until) {
 		m = &made{table: t}
 		m.who, m.err = t.identity(one, now)
 		one.made.Store(m)
@@ -377,7 +377,11 @@ func (s *Service) identifyToken(ctx context.Context, t *table, c Credential) (*I
 	}
 	m := one.made.Load()
 	if m == nil || m.table != t || !now.Before(m.who.Until) {
-		m = &made{table: t, who: t.holder(one, now)}
+		who, err := t.holder(one, now)
+		if err != nil {
+			return nil, err
+		}
+		m = &made{table: t, who: who}
 		one.made.Store(m)
 	}
 	if m.who.Network.IsValid() && !m.who.Network.Contains(c.Peer.Unmap()) {
@@ -428,7 +432,10 @@ func (s *Service) Recheck(id *Identity) bool {
 			return false
 		}
 	} else if k, ok := t.tokensByID[id.ID]; ok {
-		again = t.holder(k, now)
+		var err error
+		if again, err = t.holder(k, now); err != nil {
+			return false
+		}
 	}
 	return again != nil && (again == id || again.same(id, now))
 }

@@ -126,7 +126,9 @@ func TestSetupLinksAndPeople(t *testing.T) {
 	wantErr(t, "the link again", err, auth.ErrLink)
 	wantErr(t, "is a failed sign-in", err, auth.ErrSignIn)
 	b := done.Activations[1]
-	newer, err := h.node.NewActivation(t.Context(), h.by(done.Opened.Identity), b.Account)
+	_, err = h.node.NewActivation(t.Context(), h.by(done.Opened.Identity), b.Account)
+	wantConflict(t, "the administrator renews the auditor's link", err, "more_rights")
+	newer, err := h.node.NewActivation(t.Context(), cli, b.Account)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -314,10 +314,11 @@ func (s *Service) Sessions(ctx context.Context, by By, account string) ([]Sessio
 		return nil, ErrNotFound
 	}
 	if by.Identity == nil || by.Account != account {
-		if _, err := s.Account(ctx, by, account); err != nil {
+		areas, err := s.bounds(by, ManageAccounts)
+		if err != nil {
 			return nil, err
 		}
-		if _, err := s.bounds(by, ManageAccounts); err != nil {
+		if _, err := s.account(ctx, by, areas, account); err != nil {
 			return nil, err
 		}
 	}
@@ -340,7 +341,8 @@ func (s *Service) Sessions(ctx context.Context, by By, account string) ([]Sessio
 	return out, err
 }
 
-// EndSession ends one's own session, or that of somebody one manages.
+// EndSession ends one's own session, or that of somebody one manages who has no rights
+// beyond that.
 func (s *Service) EndSession(ctx context.Context, by By, id string) error {
 	if !isID(id) {
 		return ErrNotFound
@@ -364,6 +366,11 @@ func (s *Service) EndSession(ctx context.Context, by By, id string) error {
 			}
 			if g, err = s.allowed(by, p, scope); err != nil {
 				return ErrNotFound
+			}
+			if account != nil {
+				if err := s.mayTouch(w, *account); err != nil {
+					return err
+				}
 			}
 		} else if by.Limited != "" && id != by.ID {
 			return ErrForbidden

@@ -121,12 +121,16 @@ func (c *conn) table(ctx context.Context, now time.Time) (*table, error) {
 			k := &token{}
 			var hash []byte
 			var network *netip.Prefix
-			if err := rows.Scan(&k.id, &hash, &k.name, &k.role, &k.area, &k.scopes, &network, &k.created, &k.expires); err != nil {
+			var maker *string
+			if err := rows.Scan(&k.id, &hash, &k.name, &k.role, &k.area, &k.scopes, &network, &k.created, &k.expires, &maker); err != nil {
 				rows.Close()
 				return err
 			}
 			if network != nil {
 				k.network = *network
+			}
+			if maker != nil {
+				k.maker = *maker
 			}
 			t.tokens[key(hash)] = k
 			t.tokensByID[k.id] = k
@@ -297,6 +301,8 @@ func meaning(name string, err error) error {
 		return conflict("grant_exists", "该人员在该区域已有同一角色", "the person holds this role over this area already")
 	case "role_grant_last":
 		return conflict("last_holder", "这是最后一名可用的管理员,须先有接任者", "the last active holder of the role; appoint another first")
+	case "role_grant_not_active":
+		return notActive()
 	case "role_grant_disabled":
 		return conflict("account_disabled", "账号已停用", "the account is disabled")
 	case "account_not_himself":

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,6 +64,7 @@ type person struct {
 // token is a token that is neither revoked nor was expired at loading.
 type token struct {
 	id, name, area   string
+	maker            string // account by whose grants it lives; "" for one that stands by itself
 	role             Role
 	scopes           []string
 	network          netip.Prefix
@@ -177,20 +179,33 @@ func (t *table) wall(s *session, now time.Time) (*Identity, error) {
 	if !ok || !now.Before(k.expires) {
 		return nil, ErrCredential
 	}
-	id := t.holder(k, now)
-	id.Kind, id.ID, id.Until = Wall, s.id, earliest(s.expires, k.expires)
+	id, err := t.holder(k, now)
+	if err != nil {
+		return nil, err
+	}
+	id.Kind, id.ID, id.Until = Wall, s.id, earliest(s.expires, id.Until)
 	return id, nil
 }
 
-// holder is who shows a token.
-func (t *table) holder(k *token, now time.Time) *Identity {
-	id := &Identity{Kind: Token, Name: k.name, ID: k.id, Scopes: k.scopes, Network: k.network, Until: k.expires}
+// holder is who shows a token. One that a person made from a grant of his is nobody's
+// while he holds none that contains it, or is not active.
+func (t *table) holder(k *token, now time.Time) (*Identity, error) {
+	until := k.expires
+	if k.maker != "" {
+		p, ok := t.people[k.maker]
+		area := Grant{Area: k.area}.Scope()
+		if !ok || p.state != Active || !slices.ContainsFunc(p.grants, func(g Grant) bool { return g.makes(k.role, area, now) }) {
+			return nil, ErrCredential
+		}
+		until = earliest(until, boundary(p.grants, now))
+	}
+	id := &Identity{Kind: Token, Name: k.name, ID: k.id, Scopes: k.scopes, Network: k.network, Until: until}
 	if len(k.scopes) == 1 && k.scopes[0] == "wall" {
 		id.Kind = Wall
 	}
 	id.Grants = []Grant{{ID: k.id, Role: k.role, Area: k.area, From: k.created, To: k.expires}}
 	id.Reach = ReachOf(id.Grants, now, uint64(t.version.epoch))
-	return id
+	return id, nil
 }
 
 // boundary is the next moment a grant begins or ends.

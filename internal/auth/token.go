@@ -106,23 +106,40 @@ func (s *Service) Tokens(ctx context.Context, by By) ([]TokenInfo, error) {
 	return out, err
 }
 
-// makerOf is the grant a token comes from: the management of tokens over its area, or a
-// grant of the maker's own with the same role that contains it. Nobody makes a token
-// that may more than he may hand out.
-func (s *Service) makerOf(by By, n NewToken) (Grant, error) {
-	area := Grant{Area: n.Area}.Scope()
-	if g, err := s.allowed(by, ManageTokens, area); err == nil {
-		return g, nil
+// makes says whether a token of a role over an area lies inside a grant, at t: of the
+// grant's own role, or one that only looks at what the grant reads.
+func (g Grant) makes(role Role, area geo.Scope, t time.Time) bool {
+	return g.Valid(t) && g.Role.May(MakeTokens) && (role == g.Role || role == Viewer) && g.Scope().Contains(area)
+}
+
+// makerOf is the grant a token comes from, and whether the token then stands by itself.
+// Nobody makes a token that may more than he himself: who manages tokens makes such as
+// only look, which stand; others come from a grant of the maker's own and live by it.
+func (s *Service) makerOf(by By, n *NewToken, given bool) (g Grant, stands bool, err error) {
+	if by.CLI {
+		return Grant{}, true, nil
 	}
-	if by.Identity != nil && by.SignedIn() && by.Kind == Session {
-		now := s.clock()
-		for _, g := range by.Grants {
-			if g.Valid(now) && g.Role == n.Role && g.Scope().Contains(area) && (g.To.IsZero() || !n.Expires.After(g.To)) {
-				return g, nil
-			}
+	area := Grant{Area: n.Area}.Scope()
+	looks := n.Role == Viewer && !slices.Contains(n.Scopes, "report") && !slices.Contains(n.Scopes, "ingest")
+	if g, err := s.allowed(by, ManageTokens, area); err == nil && looks {
+		return g, true, nil
+	}
+	now, found := s.clock(), false
+	for _, one := range by.Grants {
+		if one.makes(n.Role, area, now) && (!found || one.To.IsZero() || (!g.To.IsZero() && one.To.After(g.To))) {
+			g, found = one, true
 		}
 	}
-	return Grant{}, ErrForbidden
+	if !found {
+		return Grant{}, false, ErrForbidden
+	}
+	if !g.To.IsZero() && n.Expires.After(g.To) {
+		if given {
+			return Grant{}, false, invalid("/expires_at", "bad_period", "不能晚于你自己授权的到期时间", "after the end of the grant of yours it comes from")
+		}
+		n.Expires = g.To
+	}
+	return g, false, nil
 }
 
 // CreateToken makes a token and shows it this once. At the command line it ends the
@@ -133,12 +150,13 @@ func (s *Service) CreateToken(ctx context.Context, by By, n NewToken) (TokenInfo
 	}
 	now := s.clock()
 	n.Scopes = slices.Clone(n.Scopes)
+	given := !n.Expires.IsZero()
 	var f Invalid
 	network := n.check(&f, now)
 	if err := f.err(); err != nil {
 		return TokenInfo{}, "", err
 	}
-	g, err := s.makerOf(by, n)
+	g, stands, err := s.makerOf(by, &n, given)
 	if err != nil {
 		return TokenInfo{}, "", err
 	}
@@ -155,7 +173,7 @@ func (s *Service) CreateToken(ctx context.Context, by By, n NewToken) (TokenInfo
 				return err
 			}
 		}
-		if _, err := w.do("new_token", info.ID, k[:], n.Name, string(n.Role), n.Area, n.Scopes, bound, w.now, by.account(), n.Expires); err != nil {
+		if _, err := w.do("new_token", info.ID, k[:], n.Name, string(n.Role), n.Area, n.Scopes, bound, w.now, by.account(), stands, n.Expires); err != nil {
 			return err
 		}
 		return w.record(audit.Entry{Doer: by.Doer(g), Action: "token.create", Object: "token/" + info.ID, Area: n.Area,
@@ -186,8 +204,11 @@ func (s *Service) RevokeToken(ctx context.Context, by By, id string) error {
 			return orElse(err, ErrNotFound)
 		}
 		g, err := s.allowed(by, ManageTokens, scope)
-		if err != nil && (maker == nil || by.Account == "" || *maker != by.Account) {
-			return ErrNotFound
+		if err != nil {
+			if maker == nil || by.Account == "" || *maker != by.Account {
+				return ErrNotFound
+			}
+			g, _ = by.Grant(MakeTokens, scope, w.now) // none is needed to end one's own
 		}
 		if revoked != nil {
 			return conflict("ended", "令牌已撤销", "the token was revoked already")

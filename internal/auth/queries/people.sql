@@ -11,8 +11,8 @@ select n.id, n.username, n.name, nullif(n.unit, ''), nullif(n.department, ''), n
 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) as n(id, username, name, unit, department, position, phone)
 
 -- name: new_activations
-insert into auth.activation (hash, account, created_at, expires_at)
-select n.hash, n.account, $3, $4 from unnest($1::bytea[], $2::uuid[]) as n(hash, account)
+insert into auth.activation (hash, account, created_at, expires_at, issuer)
+select n.hash, n.account, $3, $4, $5 from unnest($1::bytea[], $2::uuid[]) as n(hash, account)
 
 -- name: taken_usernames
 select username from auth.account where username = any($1)
@@ -75,6 +75,10 @@ update auth.role_grant set revoked_at = $2, revoked_by = $3, revoke_reason = $4 
 -- name: held_by
 select role, scope from auth.role_grant where account = $1 and revoked_at is null and (valid_to is null or valid_to > $2)
 
+-- name: issuer_holds
+select g.role, g.scope from auth.role_grant g join auth.account a on a.id = g.account
+where a.id = $1 and a.state = 'active' and g.revoked_at is null and g.valid_from <= $2 and (g.valid_to is null or g.valid_to > $2)
+
 -- name: tokens
 select t.id, t.name, t.role, t.area, t.scopes, coalesce(t.network::text, ''), t.created_at, coalesce(a.username, 'onemap'), t.expires_at, t.revoked_at, t.last_used_at
 from auth.token t left join auth.account a on a.id = t.created_by
@@ -82,7 +86,8 @@ where t.scope <@ $1::int8multirange or t.created_by = $2
 order by t.id desc limit 10000
 
 -- name: new_token
-insert into auth.token (id, hash, name, role, area, scopes, network, created_at, created_by, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+insert into auth.token (id, hash, name, role, area, scopes, network, created_at, created_by, stands, expires_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 
 -- name: find_token
 select name, role, area, scope, created_by, revoked_at from auth.token where id = $1

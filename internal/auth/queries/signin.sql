@@ -108,22 +108,25 @@ insert into auth.setup_done (at) values ($1) on conflict do nothing
 select exists (select from auth.setup_done)
 
 -- name: new_activation
-insert into auth.activation (hash, account, created_at, expires_at) values ($1, $2, $3, $4)
+insert into auth.activation (hash, account, created_at, expires_at, issuer) values ($1, $2, $3, $4, $5)
 
 -- name: void_activations
 update auth.activation set voided_at = $2 where account = $1 and used_at is null and voided_at is null
 
 -- name: find_activation
-select account from auth.activation where hash = $1 and used_at is null and voided_at is null and expires_at > $2
+select account, issuer from auth.activation where hash = $1 and used_at is null and voided_at is null and expires_at > $2
 
 -- name: use_activation
 update auth.activation set used_at = $2 where hash = $1 and used_at is null and voided_at is null and expires_at > $2
 
 -- name: new_enrolment
-insert into auth.enrolment (hash, account, created_at, expires_at) values ($1, $2, $3, $4)
+insert into auth.enrolment (hash, account, created_at, expires_at, issuer) values ($1, $2, $3, $4, $5)
 
 -- name: find_enrolment
-select account from auth.enrolment where hash = $1 and used_at is null and expires_at > $2
+select account, issuer from auth.enrolment where hash = $1 and used_at is null and voided_at is null and expires_at > $2
 
 -- name: use_enrolment
-update auth.enrolment set used_at = $2 where hash = $1 and used_at is null and expires_at > $2
+update auth.enrolment set used_at = $2 where hash = $1 and used_at is null and voided_at is null and expires_at > $2
+
+-- name: void_enrolments
+update auth.enrolment set voided_at = $2 where account = $1 and used_at is null and voided_at is null

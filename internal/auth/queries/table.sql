@@ -14,7 +14,7 @@ select id, account, role, area, valid_from, valid_to from auth.role_grant
 where revoked_at is null and (valid_to is null or valid_to > $1) order by valid_from, id
 
 -- name: live_tokens
-select id, hash, name, role, area, scopes, network, created_at, expires_at from auth.token
+select id, hash, name, role, area, scopes, network, created_at, expires_at, case when not stands then created_by end from auth.token
 where revoked_at is null and expires_at > $1
 
 -- name: find_session
