@@ -224,7 +224,7 @@ func (h *house) tryDisable(by auth.By, account string) error {
 
 // TestATokenIsNeverMoreThanItsMaker: F4.
 func TestATokenIsNeverMoreThanItsMaker(t *testing.T) {
-	h, admin, security := three(t)
+	h, _, security := three(t)
 	h.person("sec.two", auth.SecurityAdmin, "", "")
 	h.clock.freeze()
 	token := func(by auth.By, role auth.Role, area string, scopes ...string) (auth.TokenInfo, string, error) {
@@ -351,7 +351,7 @@ func TestATokenIsNeverMoreThanItsMaker(t *testing.T) {
 		t.Fatal(err)
 	}
 	alive("with a wider grant", true, text, viewer, wall)
-	_, admin = h.in("adm.all")
+	_, admin := h.in("adm.all")
 	h.disable(admin, maker)
 	alive("its maker was disabled", false, text, viewer, wall)
 
