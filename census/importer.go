@@ -338,14 +338,14 @@ func (r *run) progress(stage, layer string, rows int64) {
 }
 
 // issues counts them and writes them down.
-func (r *run) issues(ctx context.Context, to copier, issues []Issue) error {
+func (r *run) issues(ctx context.Context, to batcher, issues []Issue) error {
 	keep := issues[:0:0]
 	for _, i := range issues {
 		if r.count(i) {
 			keep = append(keep, i)
 		}
 	}
-	if err := r.im.store.copyIssues(ctx, to, r.id, r.seq, keep); err != nil {
+	if err := r.im.store.addIssues(ctx, to, r, keep); err != nil {
 		return err
 	}
 	r.seq += int64(len(keep))

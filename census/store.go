@@ -305,44 +305,56 @@ func (s *store) copyStaged(ctx context.Context, conn *pgx.Conn, id [16]byte, row
 	return nil
 }
 
-type copier interface {
-	CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error)
+// batcher is a connection, or a transaction on one.
+type batcher interface {
+	SendBatch(context.Context, *pgx.Batch) pgx.BatchResults
 }
 
-// copyIssues writes issues down, numbered from seq.
-func (s *store) copyIssues(ctx context.Context, to copier, id [16]byte, seq int64, issues []Issue) error {
+// addIssues writes issues down, numbered from the run's own count. They bring their
+// claims along: the table is guarded, and the connection of the staging has none.
+func (s *store) addIssues(ctx context.Context, to batcher, r *run, issues []Issue) error {
 	if len(issues) == 0 {
 		return nil
 	}
-	_, err := to.CopyFrom(ctx, pgx.Identifier{"import_issue"},
-		[]string{"import", "seq", "file", "row_no", "source_key", "rule", "kind", "path", "message", "place", "original"},
-		pgx.CopyFromSlice(len(issues), func(k int) ([]any, error) {
-			i := issues[k]
-			var place geo.Shape
-			if i.At != nil {
-				place.Geometry = *i.At
+	n := len(issues)
+	file, row, rule, kind, message := make([]string, n), make([]int64, n), make([]string, n), make([]string, n), make([]string, n)
+	key, path, original := make([]*string, n), make([]*string, n), make([]*string, n)
+	lon, lat := make([]*float64, n), make([]*float64, n)
+	for k, i := range issues {
+		file[k], row[k], rule[k], kind[k], message[k] = text(i.File), i.Row, i.Rule, string(i.Kind), text(i.Message)
+		key[k], path[k] = nullText(i.Key), nullText(i.Path)
+		if i.At != nil {
+			lon[k], lat[k] = &i.At[0], &i.At[1]
+		}
+		if i.Kind != Warning && i.Original != nil {
+			raw, err := json.Marshal(clean(i.Original))
+			if err != nil {
+				raw, _ = json.Marshal(map[string]any{"unreadable": err.Error()})
 			}
-			var original any
-			if i.Kind != Warning && i.Original != nil {
-				raw, err := json.Marshal(clean(i.Original))
-				if err != nil {
-					raw, _ = json.Marshal(map[string]any{"unreadable": err.Error()})
-				}
-				original = json.RawMessage(raw)
-			}
-			return []any{id, seq + int64(k), clean(i.File), i.Row, nullText(i.Key), i.Rule, string(i.Kind), nullText(i.Path), clean(i.Message), place, original}, nil
-		}))
-	if err != nil {
+			body := string(raw)
+			original[k] = &body
+		}
+	}
+	var b pgx.Batch
+	db.System(r.opt.Actor).Queue(&b)
+	b.Queue(s.fixed.Get("issues_add"), r.id, r.seq, file, row, key, rule, kind, path, message, lon, lat, original)
+	if err := to.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("census: issues: %w", err)
 	}
 	return nil
 }
 
-func nullText(s string) any {
+func text(s string) string {
+	s, _ = clean(s).(string)
+	return s
+}
+
+func nullText(s string) *string {
 	if s == "" {
 		return nil
 	}
-	return clean(s)
+	s = text(s)
+	return &s
 }
 
 // outcome is what a chunk did.
@@ -370,7 +382,7 @@ func (s *store) chunk(ctx context.Context, r *run, l *layerInfo, sql map[string]
 			if out.protected, err = collectTaken(rows, RuleFieldVerified, "该记录已现场核实,未覆盖;确认差异后以 --accept 导入 (verified in the field, not overwritten)"); err != nil {
 				return err
 			}
-			if err := s.copyIssues(ctx, tx, r.id, r.seq, out.protected); err != nil {
+			if err := s.addIssues(ctx, tx, r, out.protected); err != nil {
 				return err
 			}
 		}
@@ -464,7 +476,7 @@ func (s *store) take(ctx context.Context, r *run, layer string, ord int64, rule,
 		if g.Geometry != nil && geo.VertexCount(g) <= 10_000 {
 			i.Original["geometry"] = coordinates(g.Geometry)
 		}
-		return s.copyIssues(ctx, tx, r.id, r.seq, []Issue{i})
+		return s.addIssues(ctx, tx, r, []Issue{i})
 	})
 	if err != nil {
 		return i, fmt.Errorf("census: quarantine: %w", err)

@@ -106,7 +106,7 @@ func (s *store) transform(ctx context.Context, r *run, layer string, lo, hi int6
 		if issues, err = collectTaken(rows, RuleTransform, "坐标无法换算,请核对坐标系 (cannot be transformed; check the coordinate system)"); err != nil {
 			return err
 		}
-		return s.copyIssues(ctx, tx, r.id, r.seq, issues)
+		return s.addIssues(ctx, tx, r, issues)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("census: transform: %w", err)

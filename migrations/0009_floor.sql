@@ -223,8 +223,25 @@ begin
 end
 $$;
 
+-- What an import found and did: rows as they came, with the values of their fields, of
+-- whatever area and visibility. No route reads them; the importer is the program itself.
+do $$
+declare
+  t text;
+begin
+  foreach t in array array['import_issue', 'import_change'] loop
+    execute format('alter table %I enable row level security', t);
+    execute format('alter table %I force row level security', t);
+    execute format('create policy program on %I using (current_setting(''app.role'') = ''system'')', t);
+  end loop;
+end
+$$;
+-- Open stay admin_alias (names of administrative units, read by every search, nobody's
+-- secret) and dataset (names of sources; the demo rule of every policy asks it).
+
 -- Partitions come with the default grants of the schema: a day of the feed could be
--- changed by its own name.
+-- changed by its own name. The app role calls this, so it says itself what is too much:
+-- the feed of 35 days is kept whatever is asked, and no more than a month is made ahead.
 create or replace function change_log_maintain(ahead_days integer default 7, keep_days integer default 35)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -232,6 +249,9 @@ declare
   part text;
   r record;
 begin
+  if ahead_days is null or ahead_days not between 1 and 31 or keep_days is null or keep_days not between 35 and 36500 then
+    raise exception using errcode = '22023', message = 'the feed is made 1 to 31 days ahead and kept 35 days or longer';
+  end if;
   for d in select generate_series(current_date, current_date + ahead_days, interval '1 day')::date loop
     part := 'change_log_' || to_char(d, 'YYYYMMDD');
     if to_regclass(part) is null then
@@ -273,6 +293,22 @@ revoke usage, select on sequence change_log_seq from onemap_app;
 -- it looks. Visibility goes through layer_set_visibility.
 revoke insert, update, delete on layer, layer_field, theme from onemap_app;
 grant update (title_zh, title_en, theme, sort, ladder, ladder_by, order_by, symbol, min_zoom, max_zoom, default_visible) on layer to onemap_app;
+
+-- PostGIS's estimate of a table's extent runs as its owner, past every policy. Who does
+-- not own the extension cannot take it away and is told what a superuser must run.
+do $$
+declare
+  f record;
+begin
+  for f in select p.oid::regprocedure as f, pg_has_role(p.proowner, 'usage') as ours from pg_proc p where p.proname = 'st_estimatedextent' loop
+    if f.ours then
+      execute format('revoke execute on function %s from public', f.f);
+    else
+      raise warning 'a superuser must run: revoke execute on function % from public', f.f;
+    end if;
+  end loop;
+end
+$$;
 
 revoke all on function row_guard(regclass, text, boolean), layer_guard(text) from public;
 

@@ -366,3 +366,80 @@ func TestOwnerIsNoExceptionAndNewLayersAreClosed(t *testing.T) {
 		}
 	})
 }
+
+// TestTheFeedCannotBeEmptied: the app role calls the upkeep of the feed, with any
+// numbers it likes.
+func TestTheFeedCannotBeEmptied(t *testing.T) {
+	dsn := pgtest.Database(t)
+	admin, app := pgtest.Connect(t, dsn.Admin), pgtest.Connect(t, dsn.App)
+	if _, err := admin.Exec(t.Context(), `insert into hazards (name, admin_code) values ('a', '990100001');
+		insert into change_log (layer, op, row_count, actor, at) values ('hazards', 'B', 1, 'long ago', now() - interval '60 days')`); err != nil {
+		t.Fatal(err)
+	}
+	rows := func() (n int) {
+		t.Helper()
+		if err := admin.QueryRow(t.Context(), `select count(*) from change_log`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := rows()
+	for _, args := range []string{"0, -400", "7, 0", "7, 34", "7, -1", "7, null", "null, 35", "0, 35", "-400, 35", "32, 35", "2147483647, 35", "7, 2147483647", "null, null"} {
+		if _, err := app.Exec(t.Context(), `select change_log_maintain(`+args+`)`); state(err) != "22023" {
+			t.Errorf("change_log_maintain(%s): %v", args, err)
+		}
+	}
+	if n := rows(); n != before {
+		t.Errorf("%d rows of %d are left", n, before)
+	}
+	for _, args := range []string{"", "1, 36500", "31, 400"} {
+		if _, err := app.Exec(t.Context(), `select change_log_maintain(`+args+`)`); err != nil {
+			t.Errorf("change_log_maintain(%s): %v", args, err)
+		}
+	}
+	if n := rows(); n != before-1 {
+		t.Errorf("%d rows of %d are left after the upkeep, want one less", n, before)
+	}
+}
+
+// TestWhatImportsFoundIsTheProgramsOwn: rows as they came hold values of every area.
+func TestWhatImportsFoundIsTheProgramsOwn(t *testing.T) {
+	dsn := pgtest.Database(t)
+	admin, app := pgtest.Connect(t, dsn.Admin), pgtest.Connect(t, dsn.App)
+	if _, err := admin.Exec(t.Context(), `with d as (insert into dataset (name, title) values ('d', 'd') returning id), i as (insert into import (dataset, mode, source) select id, 'upsert', 's' from d returning id),
+		c as (insert into import_change (import, layer, feature, source_key, op) select id, 'hazards', uuid_v7(), 'k', 'I' from i)
+		insert into import_issue (import, seq, file, row_no, rule, kind, message, original) select id, 1, 'f', 1, 'r', 'rejected', 'm', '{"phone": "13812345678"}' from i`); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"import_issue", "import_change"} {
+		var n int
+		if err := pgtest.Connect(t, dsn.App).QueryRow(t.Context(), `select count(*) from `+table).Scan(&n); state(err) != "42704" {
+			t.Errorf("%s without claims: %d rows, %v", table, n, err)
+		}
+		for role, want := range map[string]int{"system": 1, "commander": 0, "auditor": 0, "data_engineer": 0, "": 0} {
+			under(t, app, claim{public: "*", read: "*", sensitive: "*", write: "*"}, func(tx pgx.Tx) {
+				if _, err := tx.Exec(t.Context(), `select set_config('app.role', $1, true)`, role); err != nil {
+					t.Fatal(err)
+				}
+				if err := tx.QueryRow(t.Context(), `select count(*) from `+table).Scan(&n); err != nil || n != want {
+					t.Errorf("%s as %q: %d rows, want %d (%v)", table, role, n, want, err)
+				}
+				tag, err := tx.Exec(t.Context(), `delete from `+table)
+				if err != nil || int(tag.RowsAffected()) != want {
+					t.Errorf("%s as %q: %d rows deleted, want %d (%v)", table, role, tag.RowsAffected(), want, err)
+				}
+			})
+		}
+	}
+}
+
+// TestNoEstimateGoesAroundTheFloor: PostGIS tells the box of a whole table from its
+// statistics, as the owner.
+func TestNoEstimateGoesAroundTheFloor(t *testing.T) {
+	app := pgtest.Writer(t, pgtest.Database(t).App)
+	for _, sql := range []string{`select st_estimatedextent('public', 'hazards', 'geom')`, `select st_estimatedextent('hazards', 'geom')`, `select st_estimatedextent('public', 'hazards', 'geom', true)`} {
+		if _, err := app.Exec(t.Context(), sql); state(err) != "42501" {
+			t.Errorf("%s: %v, want SQLSTATE 42501", sql, err)
+		}
+	}
+}

@@ -126,6 +126,12 @@ select i.dataset, i.state, i.layers, d.name from import i join dataset d on d.id
 -- name: import_layers
 select distinct layer from import_change where import = $1 order by layer
 
+-- name: issues_add
+insert into import_issue (import, seq, file, row_no, source_key, rule, kind, path, message, place, original)
+select $1, $2::bigint + i.n - 1, i.file, i.row_no, i.source_key, i.rule, i.kind, i.path, i.message, st_setsrid(st_makepoint(i.lon, i.lat), 4490), i.original::jsonb
+from unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::float8[], $11::float8[], $12::text[])
+  with ordinality i(file, row_no, source_key, rule, kind, path, message, lon, lat, original, n)
+
 -- name: import_issues
 select file, row_no, coalesce(source_key, ''), rule, kind, coalesce(path, ''), message, place, original
 from import_issue where import = $1 order by seq

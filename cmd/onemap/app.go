@@ -127,7 +127,7 @@ func (a *app) openServer() error {
 	if err != nil {
 		return err
 	}
-	ledger, err := decision.Open(decision.Options{DB: a.db.DB})
+	ledger, err := decision.Open(decision.Options{DB: a.db.DB, Effects: editor.Effects()})
 	if err != nil {
 		return err
 	}

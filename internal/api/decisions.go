@@ -143,6 +143,19 @@ func (s *Server) postTransition(ctx context.Context, req *Request) (*Response, e
 	return versioned(decisionLine(d, req, s.areaTitles(ctx, req)), d.Version)
 }
 
+// propose answers 202 with what another person has to decide now.
+func (s *Server) propose(ctx context.Context, req *Request, p decision.Proposal) (*Response, error) {
+	d, err := s.opts.Decisions.Propose(ctx, s.by(req), p)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := private(map[string]any{"decision": decisionLine(d, req, s.areaTitles(ctx, req))})
+	if err == nil {
+		resp.Status = 202
+	}
+	return resp, err
+}
+
 // patchLayer changes titles and what is shown at first, raises the protection at
 // once, and proposes lowering it to a second person.
 func (s *Server) patchLayer(ctx context.Context, req *Request) (*Response, error) {
@@ -164,17 +177,9 @@ func (s *Server) patchLayer(ctx context.Context, req *Request) (*Response, error
 		if b.Title != nil || b.TitleEN != nil || b.DefaultVisible != nil {
 			return nil, fault(req, "visibility", "alone", "降低保护级别须单独提出", "lowering the protection is proposed alone")
 		}
-		d, err := s.opts.Decisions.Propose(ctx, s.by(req), decision.Proposal{
+		return s.propose(ctx, req, decision.Proposal{
 			Action: decision.Declassify, Object: "layers/" + req.Param(0), Reason: b.Reason, Detail: map[string]string{"visibility": *b.Visibility},
 		})
-		if err != nil {
-			return nil, err
-		}
-		resp, err := private(map[string]any{"decision": decisionLine(d, req, s.areaTitles(ctx, req))})
-		if err == nil {
-			resp.Status = 202
-		}
-		return resp, err
 	}
 	if err != nil {
 		return nil, err

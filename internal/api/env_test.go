@@ -182,7 +182,7 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	must(err)
 	contacts, err := restricted.Open(e.db)
 	must(err)
-	ledger, err := decision.Open(decision.Options{DB: e.db})
+	ledger, err := decision.Open(decision.Options{DB: e.db, Effects: editor.Effects()})
 	must(err)
 	e.opts = api.Options{
 		DB: e.db, Auth: e.auth, Audit: e.audit, Editor: editor, Contacts: contacts, Decisions: ledger, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Health: checker,

@@ -63,13 +63,27 @@ func (s *Server) refused(ctx context.Context, req *Request, p *Error) {
 		reason += "; 本分钟内不再记录 · no more of this minute are recorded"
 	}
 	entry := audit.Entry{
-		Doer: by.Doer(auth.Grant{}), Action: "access.refuse", Object: clip(req.Method+" "+req.Path, 200), Outcome: audit.Refused, Reason: reason,
+		Doer: by.Doer(auth.Grant{}), Action: "access.refuse", Area: home(req.Who), Object: clip(req.Method+" "+req.Path, 200), Outcome: audit.Refused, Reason: reason,
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := s.opts.Audit.Note(ctx, req.Who.Reading(), entry); err != nil {
 		s.opts.Logger.Warn("api: a refusal could not be recorded", "request", req.ID, "err", err)
 	}
+}
+
+// home is the area an asker's refusals are filed under, so that the auditor of his
+// township sees what his people run into: the person's office, or where a program's
+// token holds. Callers without a name belong nowhere, which only everywhere's auditor
+// reads.
+func home(who *auth.Identity) string {
+	switch {
+	case who.Unit != "":
+		return who.Unit
+	case len(who.Grants) == 1:
+		return who.Grants[0].Area
+	}
+	return ""
 }
 
 // maskPhone keeps what tells two numbers apart to who knows them.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"onemap/internal/catalogue"
@@ -45,6 +46,8 @@ type settingBody struct {
 	Reason string          `json:"reason"`
 }
 
+// patchSetting changes a value at once, or proposes it to a second person: where the
+// audit is sent is not one person's.
 func (s *Server) patchSetting(ctx context.Context, req *Request) (*Response, error) {
 	version, bad := ifMatch(req)
 	if bad != nil {
@@ -54,7 +57,12 @@ func (s *Server) patchSetting(ctx context.Context, req *Request) (*Response, err
 	if bad := readJSON(req, &b); bad != nil {
 		return nil, bad
 	}
-	if err := s.opts.Editor.SetSetting(ctx, s.by(req), req.Param(0), version, b.Value, b.Reason); err != nil {
+	key := req.Param(0)
+	err := s.opts.Editor.SetSetting(ctx, s.by(req), key, version, b.Value, b.Reason)
+	if errors.Is(err, catalogue.ErrNeedsDecision) {
+		return s.propose(ctx, req, s.opts.Editor.Proposal(key, version, b.Value, b.Reason))
+	}
+	if err != nil {
 		return nil, err
 	}
 	list, err := s.opts.Editor.Settings(ctx, req.Who.Reading())
@@ -62,7 +70,7 @@ func (s *Server) patchSetting(ctx context.Context, req *Request) (*Response, err
 		return nil, err
 	}
 	for _, v := range list {
-		if v.Key == req.Param(0) {
+		if v.Key == key {
 			return versioned(settingLine(v, req.Lang), v.Version)
 		}
 	}

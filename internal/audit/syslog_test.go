@@ -329,7 +329,7 @@ func TestWhatLayUnreadIsSentAgain(t *testing.T) {
 	r := &receiver{t: t, deaf: true}
 	r.open()
 	t.Cleanup(r.shut)
-	h.set(t, map[string]any{"address": r.addr})
+	h.set(t, map[string]any{"address": "tcp://" + r.addr})
 	h.some(t, 5)
 	h.run(t)
 	until(t, "the kernel to take all", func() bool { s := h.log.State().Syslog; return s.Sending && s.Waiting == 0 && s.Confirmed > 0 })

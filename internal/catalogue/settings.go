@@ -9,6 +9,7 @@ import (
 
 	"onemap/internal/audit"
 	"onemap/internal/auth"
+	"onemap/internal/decision"
 	"onemap/internal/geo"
 	"onemap/internal/registry"
 )
@@ -26,6 +27,11 @@ type Setting struct {
 	Version   int64 // 0 while nobody set it
 }
 
+const (
+	syslogKey   = "syslog"
+	maxProposed = 9 << 10 // what fits into a decision
+)
+
 // knob is a setting the program knows.
 type knob struct {
 	key      string
@@ -33,6 +39,7 @@ type knob struct {
 	needs    auth.Permission
 	standard func() any
 	check    func(raw json.RawMessage) error
+	second   string // action of the decision another person takes; "" where one is enough
 }
 
 // knobs are all settings an administrator may change. What the program reads and is
@@ -42,14 +49,14 @@ func knobs() []knob {
 	word := func(s string) func() any { return func() any { return s } }
 	number := func(n int) func() any { return func() any { return n } }
 	return []knob{
-		{"home", title("地图打开的区域", "Where the map opens"), auth.ManageSystem, func() any { return map[string]string{"code": "", "title": ""} }, checkHome},
-		{"timezone", title("时区", "Time zone"), auth.ManageSystem, word("Asia/Shanghai"), checkZone},
-		{"map_approval", title("审图号", "Map approval number"), auth.ManageSystem, word(""), checkText(60)},
-		{"watermark", title("全图水印", "Watermark of the map"), auth.ManageSystem, word(""), checkText(30)},
-		{auth.SecurityKey, title("登录与密码", "Signing in and passwords"), auth.ManageSecurity, func() any { return auth.DefaultSecurity() }, func(raw json.RawMessage) error { return auth.CheckSecurity(raw) }},
-		{"syslog", title("审计外送", "Audit to syslog"), auth.ManageSecurity, func() any { return nil }, checkSyslog},
-		{"audit_keep_days", title("审计保存天数", "Days the audit is kept"), auth.ManageSecurity, number(183), checkNumber(183, 36500)},
-		{"countersign_hours", title("补签时限(小时)", "Hours until a countersignature is overdue"), auth.ManageSecurity, number(24), checkNumber(1, 168)},
+		{"home", title("地图打开的区域", "Where the map opens"), auth.ManageSystem, func() any { return map[string]string{"code": "", "title": ""} }, checkHome, ""},
+		{"timezone", title("时区", "Time zone"), auth.ManageSystem, word("Asia/Shanghai"), checkZone, ""},
+		{"map_approval", title("审图号", "Map approval number"), auth.ManageSystem, word(""), checkText(60), ""},
+		{"watermark", title("全图水印", "Watermark of the map"), auth.ManageSystem, word(""), checkText(30), ""},
+		{auth.SecurityKey, title("登录与密码", "Signing in and passwords"), auth.ManageSecurity, func() any { return auth.DefaultSecurity() }, func(raw json.RawMessage) error { return auth.CheckSecurity(raw) }, ""},
+		{syslogKey, title("审计外送", "Audit to syslog"), auth.ManageSecurity, func() any { return nil }, checkSyslog, decision.Syslog},
+		{"audit_keep_days", title("审计保存天数", "Days the audit is kept"), auth.ManageSecurity, number(183), checkNumber(183, 36500), ""},
+		{"countersign_hours", title("补签时限(小时)", "Hours until a countersignature is overdue"), auth.ManageSecurity, number(24), checkNumber(1, 168), ""},
 	}
 }
 
@@ -112,9 +119,24 @@ func checkNumber(least, most int) func(json.RawMessage) error {
 	}
 }
 
+// checkSyslog refuses what the program would not read: it stands in the audit as it is
+// given. An address outside is a decision of two, see [Store.Effects].
 func checkSyslog(raw json.RawMessage) error {
-	if _, err := audit.ParseTarget(raw); err != nil {
-		return fault("value", "not_of_its_kind", `应为 {"address": "主机:端口", "tls": true, "ca": "PEM", "facility": 13},或 null`, err.Error())
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.DisallowUnknownFields()
+	var known *struct {
+		Address  string `json:"address"`
+		TLS      *bool  `json:"tls"`
+		CA       string `json:"ca"`
+		Facility *int   `json:"facility"`
+	}
+	err := dec.Decode(&known)
+	if err == nil {
+		_, err = audit.ParseTarget(raw)
+	}
+	if err != nil || dec.More() {
+		return fault("value", "not_of_its_kind", `应为 {"address": "主机:端口", "ca": "PEM", "facility": 13} 或 null;地址不写协议即为 TLS,明文须写 tcp:// 或 udp://,且不与 tls 矛盾`,
+			`it is {"address": "host:port", "ca": "PEM", "facility": 13} or null; an address without a scheme is TLS, in clear is tcp:// or udp://, and tls does not say otherwise`)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"onemap/internal/auth"
+	"onemap/internal/db"
+	"onemap/internal/decision"
 	"onemap/internal/pgtest"
 )
 
@@ -66,7 +68,13 @@ func TestASettingIsCheckedRecordedAndHolds(t *testing.T) {
 		"the audit for a week":              {security, "audit_keep_days", `7`, errFault},
 		"the audit for a year":              {security, "audit_keep_days", `365`, nil},
 		"a syslog without port":             {security, "syslog", `{"address": "log.example"}`, errFault},
-		"a syslog":                          {security, "syslog", `{"address": "tls://log.example:6514"}`, nil},
+		"a syslog by one":                   {security, "syslog", `{"address": "tls://log.example:6514"}`, ErrNeedsDecision},
+		"no syslog by one":                  {security, "syslog", `null`, ErrNeedsDecision},
+		"a syslog in clear by the way":      {security, "syslog", `{"address": "log.example:514", "tls": false}`, errFault},
+		"a syslog with a secret":            {security, "syslog", `{"address": "log.example:6514", "token": "x"}`, errFault},
+		"two syslogs":                       {security, "syslog", `{"address": "log.example:6514"} {}`, errFault},
+		"a long syslog":                     {security, "syslog", `{"address": "log.example:6514", "ca": "` + strings.Repeat("x", 10<<10) + `"}`, errFault},
+		"a syslog by the system admin":      {system, "syslog", `null`, auth.ErrForbidden},
 		"a countersignature after a second": {security, "countersign_hours", `0.5`, errFault},
 	} {
 		err := s.SetSetting(ctx, c.by, c.key, versionOf(t, s, c.key), json.RawMessage(c.value), "按年度方案调整")
@@ -88,8 +96,83 @@ func TestASettingIsCheckedRecordedAndHolds(t *testing.T) {
 		t.Errorf("a stale version: %v", err)
 	}
 	var n int
-	if err := pgtest.Connect(t, dsn.Admin).QueryRow(ctx, `select count(*) from audit.entry where action = 'setting.update' and outcome = 'done'`).Scan(&n); err != nil || n != 6 {
-		t.Errorf("%d audit rows, want 6 (%v)", n, err)
+	if err := pgtest.Connect(t, dsn.Admin).QueryRow(ctx, `select count(*) from audit.entry where action = 'setting.update' and outcome = 'done'`).Scan(&n); err != nil || n != 5 {
+		t.Errorf("%d audit rows, want 5 (%v)", n, err)
+	}
+}
+
+// TestTheAuditIsSentElsewhereByTwo: what one proposes another decides, among them the
+// auditor, and what somebody changed meanwhile is not overwritten.
+func TestTheAuditIsSentElsewhereByTwo(t *testing.T) {
+	s, dsn := open(t)
+	ctx := t.Context()
+	d, err := db.Open(ctx, db.Options{DSN: dsn.App})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	ledger, err := decision.Open(decision.Options{DB: d, Effects: s.Effects()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	security, auditor, admin := as(2, auth.SecurityAdmin, ""), as(4, auth.Auditor, ""), as(1, auth.Admin, "")
+	propose := func(address string) decision.Decision {
+		t.Helper()
+		value := json.RawMessage(`{"address": "` + address + `"}`)
+		version := versionOf(t, s, "syslog")
+		if err := s.SetSetting(ctx, security, "syslog", version, value, "改到新的接收机"); !errors.Is(err, ErrNeedsDecision) {
+			t.Fatalf("by one: %v", err)
+		}
+		p, err := ledger.Propose(ctx, security, s.Proposal("syslog", version, value, "改到新的接收机"))
+		if err != nil || p.State != decision.Proposed || p.Action != decision.Syslog {
+			t.Fatalf("%+v %v", p, err)
+		}
+		return p
+	}
+	decide := func(by auth.By, p decision.Decision) error {
+		_, err := ledger.Transition(ctx, by, p.ID, p.Version, decision.Approved, "")
+		return err
+	}
+	p := propose("log.example:6514")
+	for name, c := range map[string]struct {
+		by   auth.By
+		want error
+	}{
+		"the proposer": {security, decision.ErrFourEyes}, "the system administrator": {admin, auth.ErrForbidden}, "a commander": {as(5, auth.Commander, ""), auth.ErrForbidden},
+		"the auditor of one county": {as(6, auth.Auditor, "990100"), auth.ErrForbidden}, "the security administrator of one county": {as(7, auth.SecurityAdmin, "990100"), auth.ErrForbidden},
+	} {
+		if err := decide(c.by, p); !errors.Is(err, c.want) {
+			t.Errorf("%s decides: %v, want %v", name, err, c.want)
+		}
+	}
+	if v := value(t, s, "syslog"); v.Set {
+		t.Fatalf("it holds before it was decided: %+v", v)
+	}
+	second := propose("other.example:6514")
+	if err := decide(auditor, p); err != nil {
+		t.Fatal(err)
+	}
+	if v := value(t, s, "syslog"); !strings.Contains(string(v.Value), "log.example:6514") || v.UpdatedBy != "person2" {
+		t.Errorf("decided: %+v", v)
+	}
+	var changed *auth.Conflict
+	if err := decide(auditor, second); !errors.As(err, &changed) || changed.Code != "setting_changed" {
+		t.Errorf("the value proposed for another: %v", err)
+	}
+	var n int
+	if err := pgtest.Connect(t, dsn.Admin).QueryRow(ctx, `select count(*) from audit.entry where action = 'decision.approved' and actor = 'person4'
+		and after ->> 'object' = 'settings/syslog' and after -> 'effect' ->> 'after' like '%log.example:6514%'`).Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d entries of the approval, want 1 (%v)", n, err)
+	}
+	if err := decide(as(8, auth.SecurityAdmin, ""), propose("tcp://third.example:514")); err != nil {
+		t.Errorf("by another who manages security: %v", err)
+	}
+	// Whoever has the machine sets at once.
+	if err := s.SetSetting(ctx, auth.By{CLI: true}, "syslog", 0, json.RawMessage(`null`), ""); err != nil {
+		t.Errorf("the command line: %v", err)
+	}
+	if v := value(t, s, "syslog"); string(v.Value) != "null" || !v.Set {
+		t.Errorf("after the command line: %+v", v)
 	}
 }
 

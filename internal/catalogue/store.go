@@ -27,9 +27,9 @@ var (
 	ErrFourEyes = errors.New("catalogue: another person has to do this")
 	// ErrVerified means the version was confirmed before.
 	ErrVerified = errors.New("catalogue: the version is verified already")
-	// ErrNeedsDecision means the change lowers a layer's protection, which one person
-	// proposes and another approves.
-	ErrNeedsDecision = errors.New("catalogue: lowering the protection of a layer needs a second person")
+	// ErrNeedsDecision means the change lowers a layer's protection or turns the audit
+	// elsewhere, which one person proposes and another approves.
+	ErrNeedsDecision = errors.New("catalogue: this needs a second person")
 )
 
 // Store changes the catalogue through the pool of administration.

@@ -84,10 +84,18 @@ func (c *Checker) look(ctx context.Context) Report {
 		if above {
 			r.Role = errors.New("health: the server's role is superuser, bypasses row security or owns the layer tables: --database-url must name the application role")
 		}
+		var reset *string
+		if err := conn.QueryRow(ctx, c.queries.Get("row_security_off")).Scan(&reset); err != nil {
+			return fmt.Errorf("health: row security: %w", err)
+		}
+		if reset != nil {
+			r.Role = fmt.Errorf("health: the server's role has row_security off, new connections are refused every row: run %q", *reset)
+			r.Fix = *reset
+		}
 		return nil
 	})
-	if r.Database != nil || r.Migrations != nil {
-		return r
+	if r.Database != nil || r.Migrations != nil || r.Fix != "" {
+		return r // no plan is made where every question is refused
 	}
 	// Two reaches: the whole, and a township, for which the planner knows other ways.
 	for _, areas := range []geo.Scopes{{geo.Everywhere()}, {{Lo: 1_990_100_001_000_000, Hi: 1_990_100_001_999_999}}} {

@@ -65,3 +65,29 @@ func TestARoleAboveTheFloorIsFound(t *testing.T) {
 		t.Error("the owner of a layer passes")
 	}
 }
+
+// TestRowSecurityTurnedOffIsFound: as a default of the role it makes every question of
+// every new connection fail.
+func TestRowSecurityTurnedOffIsFound(t *testing.T) {
+	dsn := pgtest.Database(t)
+	admin := pgtest.Connect(t, dsn.Admin)
+	run := func(sql string) {
+		t.Helper()
+		if _, err := admin.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	run(`alter role onemap_app in database ` + dsn.Name + ` set row_security = off`)
+	r := check(t, dsn.App)
+	if r.Database != nil || r.Role == nil || r.Fix != "alter role onemap_app in database "+dsn.Name+" reset row_security" {
+		t.Fatalf("%+v", r)
+	}
+	run(r.Fix)
+	if r := check(t, dsn.App); r.Role != nil || r.Fix != "" {
+		t.Errorf("after what it said was run: %+v", r)
+	}
+	run(`alter role onemap_app in database ` + dsn.Name + ` set row_security = on`)
+	if r := check(t, dsn.App); r.Role != nil {
+		t.Errorf("turned on: %+v", r)
+	}
+}
