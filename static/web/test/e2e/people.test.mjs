@@ -115,9 +115,25 @@ describe('set-up', () => {
     await activate(security, links.security)
     await activate(auditor, links.auditor)
     const tabs = async (p) => { await p.page.locator('.office nav a').first().waitFor(); return (await p.page.locator('.office nav a').allInnerTexts()).map((x) => x.trim()) }
-    assert.deepEqual(await tabs(admin), ['人员', '会话', '图层密级'])
-    assert.deepEqual(await tabs(security), ['授权', '令牌与大屏', '图层密级', '审批与补签'])
-    assert.deepEqual(await tabs(auditor), ['审计', '规则与标准'])
+    assert.deepEqual(await tabs(admin), ['人员', '会话', '图层密级', '设置'])
+    assert.deepEqual(await tabs(security), ['授权', '令牌与大屏', '图层密级', '审批与补签', '设置'])
+    assert.deepEqual(await tabs(auditor), ['审计', '审批与补签', '规则与标准'])
+  })
+  it('changes a setting, says why, and keeps it', async () => {
+    const { page } = admin
+    await page.goto(`${base}/admin#settings`)
+    const form = page.getByRole('form', { name: '审图号' })
+    await form.getByLabel('审图号').fill('苏S(2026)001号')
+    await form.getByRole('button', { name: '保存' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('textbox').fill('送审通过,批文苏自然资审〔2026〕1号')
+    await dialog.getByRole('button', { name: '保存' }).click()
+    await page.getByText('已保存').first().waitFor()
+    await page.reload()
+    assert.equal(await page.getByRole('form', { name: '审图号' }).getByLabel('审图号').inputValue(), '苏S(2026)001号')
+    // The other office's settings are shown and not offered.
+    assert.equal(await page.getByRole('form', { name: '登录与密码' }).count(), 0)
+    assert.match(await page.locator('dl').innerText(), /密码至少 10 个字符/)
   })
   it('uses an activation link once', async () => {
     const p = await person()
