@@ -340,10 +340,15 @@ func TestNobodyGrantsBeyondHimself(t *testing.T) {
 	e := start(t)
 	security := session(e.activate(e.person(auth.NewAccount{Username: "anquan.one", Name: "安全", Unit: ownArea}, auth.SecurityAdmin, ownArea)))
 	whole := session(e.activate(e.person(auth.NewAccount{Username: "anquan.all", Name: "全域安全", Unit: ownArea}, auth.SecurityAdmin, "")))
-	info, _, err := e.auth.AddUser(t.Context(), cli(), auth.NewAccount{Username: "xin", Name: "新人", Unit: ownArea}, auth.NewGrant{Role: auth.Viewer, Area: ownArea, Reason: "测试授权"})
+	info, link, err := e.auth.AddUser(t.Context(), cli(), auth.NewAccount{Username: "xin", Name: "新人", Unit: ownArea}, auth.NewGrant{Role: auth.Viewer, Area: ownArea, Reason: "测试授权"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	fresh, _, err := e.auth.AddUser(t.Context(), cli(), auth.NewAccount{Username: "wei.kai", Name: "未激活", Unit: ownArea}, auth.NewGrant{Role: auth.Viewer, Area: ownArea, Reason: "测试授权"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.activate(link)
 	var me struct{ ID string }
 	e.json("/api/me", &me, whole...)
 	grant := func(as []string, account, role, area string) int {
@@ -360,6 +365,7 @@ func TestNobodyGrantsBeyondHimself(t *testing.T) {
 		"inside":                     {grant(security, info.ID, "planner", ownArea), 201},
 		"a township inside":          {grant(security, info.ID, "grid_worker", "990100001"), 201},
 		"an administrator, by whole": {grant(whole, info.ID, "admin", ""), 201},
+		"an account nobody opened":   {grant(whole, fresh.ID, "auditor", ""), 409},
 	} {
 		if got[0] != got[1] {
 			t.Errorf("granting %s: %d, want %d", name, got[0], got[1])
@@ -367,11 +373,12 @@ func TestNobodyGrantsBeyondHimself(t *testing.T) {
 	}
 	token := func(as []string, body string) int { return e.post("/api/tokens", body, as...).StatusCode }
 	for name, got := range map[string]int{
-		"beyond the area":  token(security, `{"name":"x","role":"viewer","scopes":["read"],"area":"990200"}`),
-		"everywhere":       token(security, `{"name":"x","role":"viewer","scopes":["read"],"area":""}`),
-		"an administrator": token(whole, `{"name":"x","role":"admin","scopes":["read"],"area":""}`),
-		"a scope unknown":  token(whole, `{"name":"x","role":"viewer","scopes":["root"],"area":""}`),
-		"a wall anywhere":  token(whole, `{"name":"x","role":"viewer","scopes":["wall"],"area":""}`),
+		"beyond the area":   token(security, `{"name":"x","role":"viewer","scopes":["read"],"area":"990200"}`),
+		"everywhere":        token(security, `{"name":"x","role":"viewer","scopes":["read"],"area":""}`),
+		"an administrator":  token(whole, `{"name":"x","role":"admin","scopes":["read"],"area":""}`),
+		"more than himself": token(whole, `{"name":"x","role":"commander","scopes":["read","report"],"area":""}`),
+		"a scope unknown":   token(whole, `{"name":"x","role":"viewer","scopes":["root"],"area":""}`),
+		"a wall anywhere":   token(whole, `{"name":"x","role":"viewer","scopes":["wall"],"area":""}`),
 	} {
 		if got != 403 && got != 422 {
 			t.Errorf("a token %s: %d", name, got)

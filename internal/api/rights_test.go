@@ -47,7 +47,8 @@ func permissionWords() []struct {
 	}{
 		{auth.ManageAccounts, "管理人员账户、会话、第二因素", "people, their sessions and second factors"},
 		{auth.ManageGrants, "授予与收回权限", "who may do what, where"},
-		{auth.ManageTokens, "管理程序与大屏的令牌", "tokens of programs and walls"},
+		{auth.ManageTokens, "查看、撤销全部令牌,签发只读与大屏的查看令牌", "see and revoke all tokens, make those that only look"},
+		{auth.MakeTokens, "在自己的授权之内签发、撤销自己的令牌", "make tokens inside a grant of one's own"},
 		{auth.EnrolDevices, "为手机登记设备", "sign a field phone in"},
 		{auth.ManageSystem, "图层名称、系统设置、运行指标", "titles of layers, settings, metrics"},
 		{auth.ManageSecurity, "登录规则、审计外送、补签时限", "rules of signing in, syslog, hours to countersign"},
@@ -84,7 +85,9 @@ func rights(routes []*api.Route) string {
 	w("本文件由程序生成(`ONEMAP_UPDATE=1 go test -run TestRightsDocument ./internal/api`),与代码不一致时测试失败。\n")
 	w("Generated from the roles, the route table and the actions two people decide; a test fails when it is out of date.\n\n")
 	w("权限 = 人 × 角色 × 区域 × 有效期。阅读取一个人各项授权的并集;每次写入只用其中一项,并记入审计。系统管理员、安全管理员、审计员(三员)一人只任其一。\n")
-	w("A grant is person × role × area × validity. Reading uses the union of a person's grants, a change uses one of them, which the audit names. Nobody holds two of the last three roles.\n\n")
+	w("A grant is person × role × area × validity. Reading uses the union of a person's grants, a change uses one of them, which the audit names. Nobody holds two of the last three roles.\n")
+	w("三员之一可以另有业务角色(小单位人手有限),须两人决定的事项比的是人而不是角色。令牌的权限不多于签发人:授权结束或本人停用,所签发的令牌随之失效(命令行和安全管理员签发的除外)。\n")
+	w("One of the three may hold a business role beside it (small offices): what two people decide compares persons, not roles. A token never has more than its maker and ends with his grant or his account, except those of the command line and the security administrator's.\n\n")
 
 	w("## 角色 · Roles\n\n| 角色 | role | 阅读 reads | 写 writes | 说明 notes |\n|---|---|---|:-:|---|\n")
 	reads := map[string]string{db.Public: "公开 public", db.Internal: "内部 internal", db.Sensitive: "敏感 sensitive"}

@@ -95,9 +95,9 @@ func (s *Server) peopleRoutes() []*Route {
 		may(json(route("DELETE", "/api/grants/{id}", "grant_revoke", s.deleteGrant, "")), auth.ManageGrants),
 		route("GET", "/api/roles", "roles", s.getRoles, AccessSignedIn),
 
-		may(route("GET", "/api/tokens", "tokens", s.getTokens, ""), auth.ManageTokens),
-		may(json(route("POST", "/api/tokens", "token_create", s.postToken, "")), auth.ManageTokens),
-		may(route("DELETE", "/api/tokens/{id}", "token_revoke", s.deleteToken, ""), auth.ManageTokens),
+		may(route("GET", "/api/tokens", "tokens", s.getTokens, ""), auth.ManageTokens, auth.MakeTokens),
+		may(json(route("POST", "/api/tokens", "token_create", s.postToken, "")), auth.ManageTokens, auth.MakeTokens),
+		may(route("DELETE", "/api/tokens/{id}", "token_revoke", s.deleteToken, ""), auth.ManageTokens, auth.MakeTokens),
 		may(json(route("POST", "/api/enrolments", "enrolment_create", s.postEnrolment, "")), auth.EnrolDevices),
 
 		may(route("GET", "/api/audit", "audit", s.getAudit, "", "from", "to", "actor", "action", "object", "outcome", "q", "limit", "cursor"), auth.ReadAudit),
