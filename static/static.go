@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -162,6 +163,35 @@ func places(name string) []string {
 func (s *Site) Lookup(requestPath string) (*Asset, bool) {
 	asset, ok := s.assets[requestPath]
 	return asset, ok
+}
+
+// Loads answers a document's path and those of every file it may load: what it names,
+// and what those name in turn. Other documents at addresses without a suffix are where
+// a person goes, not what a page loads. The slice is sorted; unknown paths load nothing.
+func (s *Site) Loads(document string) []string {
+	asset, ok := s.assets[document]
+	if !ok {
+		return nil
+	}
+	found := map[string]bool{document: true}
+	for queue := []*Asset{asset}; len(queue) > 0; queue = queue[1:] {
+		if !readable(queue[0].Path, queue[0].ContentType) {
+			continue
+		}
+		for _, at := range s.paths {
+			// Built files name each other by file name, in whatever folder.
+			if path.Ext(at) != "" && !found[at] && bytes.Contains(queue[0].Body, []byte(path.Base(at))) {
+				found[at] = true
+				queue = append(queue, s.assets[at])
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// readable says whether a file can name others.
+func readable(at, contentType string) bool {
+	return strings.HasPrefix(contentType, "text/") && path.Ext(at) != ".txt"
 }
 
 // Paths lists every request path, sorted. The slice is the caller's.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -45,6 +46,47 @@ func TestSiteHoldsThePageAndAllItNames(t *testing.T) {
 		if _, ok := site.Lookup(path); !ok {
 			t.Errorf("%s is missing", path)
 		}
+	}
+}
+
+// Loads is what the server gives out before set-up: every file the page names or those
+// name, and no other page.
+func TestLoadsIsAllAPageNeeds(t *testing.T) {
+	site := mustLoad(t)
+	loads := site.Loads("/setup")
+	page, _ := site.Lookup("/setup")
+	want := []string{"/setup", "/boot.js", "/old.html", "/old.css"}
+	for _, m := range regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(string(page.Body), -1) {
+		want = append(want, m[1])
+	}
+	for _, path := range want {
+		if !slices.Contains(loads, path) {
+			t.Errorf("%s is missing", path)
+		}
+	}
+	for _, path := range loads {
+		if _, ok := site.Lookup(path); !ok {
+			t.Errorf("%s is not in dist", path)
+		}
+		if path != "/setup" && !strings.Contains(path, ".") || strings.HasPrefix(path, "/sprite") {
+			t.Errorf("%s is not of the page", path)
+		}
+	}
+	// What a script loads later counts, however deep; what nobody names does not.
+	tree := fstest.MapFS{
+		"index.html": {Data: []byte("<p>")}, "desk.html": {Data: []byte(`<script src="/assets/a-1.js">`)},
+		"assets/a-1.js": {Data: []byte(`import("./b-2.js")`)}, "assets/b-2.js": {Data: []byte(`css("/assets/c-3.css")`)}, "assets/c-3.css": {Data: []byte(`url(d-4.png)`)},
+		"assets/d-4.png": {Data: []byte("e-5.js")}, "assets/e-5.js": {Data: []byte("a-1.js")},
+	}
+	small, err := load(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(small.Loads("/setup"), " "); got != "/assets/a-1.js /assets/b-2.js /assets/c-3.css /assets/d-4.png /setup" {
+		t.Errorf("loads %s", got)
+	}
+	if got := small.Loads("/nothing"); got != nil {
+		t.Errorf("nothing loads %v", got)
 	}
 }
 

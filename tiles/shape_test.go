@@ -326,6 +326,18 @@ func TestAsOf(t *testing.T) {
 	if n := w.engine.Stats().Entries; n != 0 {
 		t.Errorf("%d tiles of the past were kept", n)
 	}
+	// What happens at instants is shown whenever it did; a valid time narrows it.
+	step(`insert into incidents (name, kind, occurred_at, geom) values ('past', 'flood', '2020-01-01Z', 'SRID=4490;POINT(110.5 30.5)'), ('planned', 'flood', now() + interval '2 days', 'SRID=4490;POINT(110.5 30.5)')`)
+	req := at(110.5, 30.5, 12, "incidents")
+	plain := w.text(req)
+	req.AsOf = &times[len(times)-1]
+	if known := w.text(req); known != plain || !strings.Contains(plain, "planned") {
+		t.Errorf("as of now %q, plainly %q", known, plain)
+	}
+	req.DateTime = req.AsOf
+	if both := w.text(req); strings.Contains(both, "planned") || !strings.Contains(both, "past") {
+		t.Errorf("at this moment %q", both)
+	}
 }
 
 func TestPlans(t *testing.T) {

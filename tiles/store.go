@@ -352,10 +352,10 @@ func (q *question) live(l *registry.Layer) (live, next string) {
 	return live, "case when " + live + " then " + to + " else " + from + " end"
 }
 
-// at is the valid time asked for: as_of without datetime shows the picture of
-// that moment.
-func (q *question) at() *time.Time {
-	if q.req.DateTime != nil {
+// at is the valid time asked of a layer: as_of without datetime shows the picture of
+// that moment, and pictures show what happened at instants whenever it did.
+func (q *question) at(l *registry.Layer) *time.Time {
+	if q.req.DateTime != nil || l.TimeKind != registry.Interval {
 		return q.req.DateTime
 	}
 	return q.req.AsOf
@@ -404,7 +404,7 @@ func (q *question) shown(l *registry.Layer) []string {
 	if l.TimeTo != "" {
 		to = "t." + ident(l.TimeTo)
 	}
-	if at := q.at(); at != nil {
+	if at := q.at(l); at != nil {
 		t := q.share("at", "timestamptz", *at)
 		if from != "" {
 			w = append(w, "("+from+" is null or "+from+" <= "+t+")")

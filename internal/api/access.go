@@ -27,6 +27,8 @@ const (
 	// AccessSelf answers people, even where their session may only complete itself:
 	// an expired password, a second factor that is still missing.
 	AccessSelf Access = "self"
+	// AccessSession answers whoever has a session to end: people and walls.
+	AccessSession Access = "session"
 	// AccessMay answers whoever holds one of the permissions in Needs.
 	AccessMay Access = "may"
 	// AccessMachine answers this machine, and whoever holds one of Needs.
@@ -37,7 +39,7 @@ const (
 
 // Accesses is every kind, for tests and documents.
 func Accesses() []Access {
-	return []Access{AccessOpen, AccessPublic, AccessSignedIn, AccessPerson, AccessSelf, AccessMay, AccessMachine, AccessSetup}
+	return []Access{AccessOpen, AccessPublic, AccessSignedIn, AccessPerson, AccessSelf, AccessSession, AccessMay, AccessMachine, AccessSetup}
 }
 
 // BodyKind is what an unsafe method carries.
@@ -131,6 +133,8 @@ func (s *Server) allowed(req *Request, rt *Route) *Error {
 		ok = signedIn && person
 	case AccessSelf:
 		ok = person
+	case AccessSession:
+		ok = person || id.Kind == auth.Wall
 	case AccessMay:
 		ok = signedIn && needs()
 	}

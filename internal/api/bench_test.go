@@ -112,7 +112,7 @@ func hammer(b *testing.B, addr, path string, headers ...string) {
 func BenchmarkCommitToStream(b *testing.B) {
 	for _, wake := range []bool{false, true} {
 		b.Run(fmt.Sprintf("wake=%v", wake), func(b *testing.B) {
-			e := startTCP(b)
+			e := startTCP(b, manyStreams)
 			var last *stream
 			for range 200 {
 				last = e.listen(e.http, e.url, "tiles", "")

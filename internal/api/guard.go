@@ -15,6 +15,7 @@ import (
 	"onemap/internal/db"
 	"onemap/internal/feed"
 	"onemap/internal/registry"
+	"onemap/static"
 	"onemap/tiles"
 )
 
@@ -117,15 +118,19 @@ func (s *Server) admitBeforeSetup(req *Request, rt *Route) error {
 			return err
 		}
 		return nil
-	case rt != nil && (rt.Anywhere || rt.Access == AccessSetup || rt.Known != nil && beforeSetup(req.Path)):
+	case rt != nil && (rt.Anywhere || rt.Access == AccessSetup || rt.Known != nil && s.needed[req.Path]):
 		return nil
 	}
 	return problem(CodeSetupRequired)
 }
 
-// beforeSetup names the files of the page that asks for the set-up link.
-func beforeSetup(path string) bool {
-	return path == "/setup" || strings.HasPrefix(path, "/assets/") || path == "/favicon.svg" || path == "/favicon.ico"
+// neededForSetup are the page that asks for the set-up link and every file it loads.
+func neededForSetup(site *static.Site) map[string]bool {
+	out := map[string]bool{}
+	for _, path := range site.Loads("/setup") {
+		out[path] = true
+	}
+	return out
 }
 
 // become makes the request somebody's.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,7 @@ type hub struct {
 	mu       sync.Mutex
 	streams  map[*stream]struct{}
 	reserved int
+	held     map[holder]int // of reserved
 	closed   bool
 	feedID   string
 	position feed.Position // everything up to here was delivered
@@ -51,7 +53,7 @@ func newHub(s *Server) *hub {
 	st := s.opts.Feed.State()
 	h := &hub{
 		server: s, ready: make(chan *stream, s.opts.Streams+1), wake: make(chan struct{}, 1),
-		streams: map[*stream]struct{}{}, feedID: st.FeedID, position: st.Position, upTo: st.Position,
+		streams: map[*stream]struct{}{}, held: map[holder]int{}, feedID: st.FeedID, position: st.Position, upTo: st.Position,
 	}
 	if s.opts.Auth != nil {
 		h.still = s.opts.Auth.Recheck
@@ -273,9 +275,11 @@ type positionEvent struct {
 // the whole. A client cut off in between may see a dirty box twice, which does no
 // harm, and misses nothing.
 func (h *hub) encode(ctx context.Context, g groupOf, changes []feed.Change, before, upTo feed.Position) ([]byte, error) {
-	changes = visible(changes, h.server.opts.Catalogue.Now(), g.asker.Reach)
+	changes, err := h.published(ctx, g.asker, visible(changes, h.server.opts.Catalogue.Now(), g.asker.Reach))
+	if err != nil {
+		return nil, err
+	}
 	if g.asker.Reach.Demo() {
-		var err error
 		if changes, err = h.demo.inside(ctx, h.server.opts.Features, g.asker, changes); err != nil {
 			return nil, err
 		}
@@ -459,22 +463,61 @@ func (h *hub) count() int {
 	return len(h.streams)
 }
 
-// reserve counts a stream before it is promised, so that the ready channel always
-// has room for it.
-func (h *hub) reserve() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed || h.reserved >= h.server.opts.Streams {
-		return false
-	}
-	h.reserved++
-	return true
+// holder is who a stream is counted against: a person, a program, a screen, or the
+// address of whoever does not say who he is.
+type holder struct {
+	who  string
+	from netip.Prefix
 }
 
-func (h *hub) release() {
+func holderOf(req *Request) holder {
+	switch id := req.Who; {
+	case id.Account != "":
+		return holder{who: id.Account}
+	case id.ID != "":
+		return holder{who: string(id.Kind) + ":" + id.ID}
+	}
+	// A household has a whole /64 of IPv6 addresses.
+	bits := req.client.BitLen()
+	if req.client.Is6() {
+		bits = 64
+	}
+	from, err := req.client.Prefix(bits)
+	if err != nil {
+		from = netip.Prefix{} // a Unix socket: this machine
+	}
+	return holder{from: from}
+}
+
+// reserve counts a stream before it is promised, so that the ready channel always
+// has room for it. Nobody can take all the places there are.
+func (h *hub) reserve(by holder) error {
+	most := h.server.opts.StreamsEach
+	if by.who == "" {
+		most = h.server.opts.StreamsAddress
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.closed || h.reserved >= h.server.opts.Streams:
+		return problem(CodeOverloaded)
+	case h.held[by] >= most:
+		e := problem(CodeThrottled)
+		e.RetryAfter = 10 * time.Second
+		return e
+	}
+	h.reserved++
+	h.held[by]++
+	return nil
+}
+
+func (h *hub) release(by holder) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.reserved--
+	if h.held[by]--; h.held[by] <= 0 {
+		delete(h.held, by)
+	}
 }
 
 // join makes a stream part of every later delivery and fixes where the replay ends.

@@ -9,7 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/paulmach/orb"
+
 	"onemap/internal/db"
+	"onemap/internal/features"
 	"onemap/internal/feed"
 	"onemap/internal/geo"
 	"onemap/internal/registry"
@@ -27,6 +30,11 @@ const maxReplay = 20_000
 func (s *Server) getLive(_ context.Context, req *Request) (*Response, error) {
 	if s.draining.Load() {
 		return nil, problem(CodeUnavailable)
+	}
+	// The rhythm of changes is data too: where no layer is public, nobody in particular
+	// hears it.
+	if _, err := someLayers(req, s.opts.Catalogue.Now()); err != nil {
+		return nil, err
 	}
 	topics, err := s.readTopics(req)
 	if err != nil {
@@ -50,12 +58,15 @@ func (s *Server) getLive(_ context.Context, req *Request) (*Response, error) {
 	st := newStream(s.hub, topics, s.asker(req), req.Who)
 	st.since, st.resumed, st.reset = since, resumed && !reset, reset
 	st.known = since
-	if req.Method == "GET" && !s.hub.reserve() {
-		return nil, problem(CodeOverloaded)
+	holder := holderOf(req)
+	if req.Method == "GET" {
+		if err := s.hub.reserve(holder); err != nil {
+			return nil, err
+		}
 	}
 	resp := &Response{Type: "text/event-stream; charset=utf-8", Cache: noStore}
 	resp.stream = func(c net.Conn) {
-		defer s.hub.release()
+		defer s.hub.release(holder)
 		st.serve(c)
 	}
 	return resp, nil
@@ -235,6 +246,9 @@ func visible(changes []feed.Change, snap *registry.Snapshot, reach db.Reach) []f
 			continue
 		}
 		scope := reach.Of(l.Visibility)
+		if vague(c, l, scope) {
+			c = somewhere(c)
+		}
 		before, after := overlaps(c.OldScope, scope), overlaps(c.NewScope, scope)
 		switch {
 		case before && !after && c.Op == feed.Update:
@@ -252,6 +266,82 @@ func visible(changes []feed.Change, snap *registry.Snapshot, reach db.Reach) []f
 	}
 	return out
 }
+
+// vague says whether a feed row speaks of more than the asker may know: a bulk row joins
+// the number and the extent of rows of several areas, and a published table of
+// somebody else's tells no row's area at all.
+func vague(c feed.Change, l *registry.Layer, asker geo.Scopes) bool {
+	switch {
+	case l.ScopeColumn == "" || asker.Contains(geo.Everywhere()):
+		return false
+	case !l.Own:
+		return true
+	case c.Op != feed.Bulk:
+		return false
+	}
+	outside := func(s geo.Scope) bool { return !asker.Contains(s) }
+	return len(c.OldScope)+len(c.NewScope) == 0 || slices.ContainsFunc(c.OldScope, outside) || slices.ContainsFunc(c.NewScope, outside)
+}
+
+// somewhere leaves of a change that the layer changed: no rows, no place. Pages
+// intersect the whole world with their view.
+func somewhere(c feed.Change) feed.Change {
+	c.Op, c.Rows, c.FID, c.ID = feed.Bulk, 0, 0, [16]byte{}
+	c.OldBBox, c.NewBBox = nil, &orb.Bound{Min: orb.Point{-180, -90}, Max: orb.Point{180, 90}}
+	return c
+}
+
+// published keeps the changes of rows that are shown, or were before the change, and
+// drops those of drafts: whoever may not see a draft is not told that somebody works
+// on it, nor where. Of many rows at once it is not known which are drafts.
+func (h *hub) published(ctx context.Context, who features.Asker, changes []feed.Change) ([]feed.Change, error) {
+	if who.Reach.Class() == planning {
+		return changes, nil
+	}
+	snap := h.server.opts.Catalogue.Now()
+	hides := func(c feed.Change) (*registry.Layer, bool) {
+		l, ok := snap.Layer(c.Layer)
+		return l, ok && l.Own && l.ShownField != ""
+	}
+	after, before := map[string][][16]byte{}, map[string][]int64{}
+	asked := map[string]*registry.Layer{}
+	for _, c := range changes {
+		l, ok := hides(c)
+		if !ok || c.Op == feed.Bulk {
+			continue
+		}
+		asked[c.Layer] = l
+		after[c.Layer] = append(after[c.Layer], c.ID)
+		before[c.Layer] = append(before[c.Layer], c.Position.Seq)
+	}
+	now, was := map[string]map[int64]features.Feature{}, map[string]map[int64]bool{}
+	for _, layer := range sortedKeys(after) {
+		var err error
+		if now[layer], err = h.server.opts.Features.ByIDs(ctx, who, asked[layer], after[layer]); err != nil {
+			return nil, err
+		}
+		if was[layer], err = h.server.opts.Features.WereShown(ctx, who, asked[layer], after[layer], before[layer]); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]feed.Change, 0, len(changes))
+	for _, c := range changes {
+		if _, ok := hides(c); ok {
+			_, present := now[c.Layer][c.FID]
+			switch {
+			case c.Op == feed.Bulk:
+				c = somewhere(c)
+			case !was[c.Layer][c.Position.Seq] && (c.Op == feed.Delete || !present):
+				continue
+			}
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// planning is the class of reaches whose askers may see drafts (see [auth.ReachOf]).
+const planning = "planning"
 
 func overlaps(row, asker geo.Scopes) bool {
 	return slices.ContainsFunc(row, asker.Overlaps)

@@ -445,7 +445,7 @@ func TestSlowReaderIsDroppedAndOthersAreNot(t *testing.T) {
 
 // TestShutdownEndsStreams closes with fifty streams open and an idle connection.
 func TestShutdownEndsStreams(t *testing.T) {
-	e := startTCP(t)
+	e := startTCP(t, manyStreams)
 	idle, err := net.Dial("tcp", e.addr) // as browsers do in advance
 	if err != nil {
 		t.Fatal(err)

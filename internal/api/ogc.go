@@ -204,7 +204,7 @@ func (s *Server) getItems(ctx context.Context, req *Request) (*Response, error) 
 			return nil, invalid("cursor", "不是此查询的游标", "it is not a cursor of this query")
 		}
 		q.After = c.key
-		if !q.Times.Asked {
+		if !q.Times.Asked && q.Times.AsOf == nil {
 			// Every page shows the moment the first one was asked.
 			q.Times.From, q.Times.To = &c.now, &c.now
 		}
@@ -276,7 +276,7 @@ func (s *Server) getItem(ctx context.Context, req *Request) (*Response, error) {
 	}
 	if !times.Asked {
 		// By its id a feature is found whether or not it is valid today.
-		times = features.Times{}
+		times = features.Times{AsOf: times.AsOf}
 	}
 	position := s.position()
 	f, found, err := s.opts.Features.Item(ctx, s.asker(req), l, req.Param(1), times)

@@ -51,6 +51,7 @@ type Questions interface {
 	Items(ctx context.Context, who features.Asker, q features.ItemsQuery) (features.Page, error)
 	Item(ctx context.Context, who features.Asker, l *registry.Layer, id string, at features.Times) (features.Feature, bool, error)
 	ByIDs(ctx context.Context, who features.Asker, l *registry.Layer, ids [][16]byte) (map[int64]features.Feature, error)
+	WereShown(ctx context.Context, who features.Asker, l *registry.Layer, ids [][16]byte, seqs []int64) (map[int64]bool, error)
 	Identify(ctx context.Context, who features.Asker, q features.IdentifyQuery) ([]features.Hit, error)
 	Search(ctx context.Context, who features.Asker, q features.SearchQuery) ([]features.Found, error)
 	Sources(ctx context.Context, who features.Asker, layers []*registry.Layer, at features.Times) (map[string]features.Source, error)
@@ -106,8 +107,13 @@ type Options struct {
 
 	Logger *slog.Logger
 
-	Concurrency  int           // requests at once before 503, default 256
-	Streams      int           // live streams at once, default 2,000
+	Concurrency int // requests at once before 503, default 256
+	Streams     int // live streams at once, default 2,000
+	StreamsEach int // of them of one person, token or screen, default 32
+	// StreamsAddress is how many streams callers without a name have from one address
+	// (IPv6: one /64), default 16.
+	StreamsAddress int
+
 	ReadTimeout  time.Duration // whole request, default 10 s
 	IdleTimeout  time.Duration // between requests, default 60 s
 	WriteTimeout time.Duration // whole response, default 2 min; streams have none
@@ -132,6 +138,8 @@ func (o Options) withDefaults() (Options, error) {
 	o.PublicURL = strings.TrimRight(o.PublicURL, "/")
 	o.Concurrency = or(o.Concurrency, 256)
 	o.Streams = or(o.Streams, 2000)
+	o.StreamsEach = or(o.StreamsEach, 32)
+	o.StreamsAddress = or(o.StreamsAddress, 16)
 	o.ReadTimeout = or(o.ReadTimeout, 10*time.Second)
 	o.IdleTimeout = or(o.IdleTimeout, 60*time.Second)
 	o.WriteTimeout = or(o.WriteTimeout, 2*time.Minute)

@@ -3,7 +3,9 @@ package api
 import (
 	"bytes"
 	"net/netip"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -13,9 +15,9 @@ import (
 //
 // The address is the right-most one in X-Forwarded-For that is no trusted proxy:
 // everything left of it was written by somebody we do not know.
-func (r *Request) speaksFor(trusted []netip.Prefix, raw []byte) {
+func (r *Request) speaksFor(t trust, raw []byte) {
 	r.client = r.peer
-	if !contains(trusted, r.peer) {
+	if !contains(t.proxies, r.peer) {
 		return
 	}
 	r.proxied = true
@@ -43,7 +45,7 @@ func (r *Request) speaksFor(trusted []netip.Prefix, raw []byte) {
 			break // what follows to the left was not written by our proxy
 		}
 		r.client = ip.Unmap().WithZone("")
-		if !contains(trusted, r.client) {
+		if !contains(t.proxies, r.client) {
 			break
 		}
 	}
@@ -52,7 +54,7 @@ func (r *Request) speaksFor(trusted []netip.Prefix, raw []byte) {
 	if n := len(proto); n > 0 {
 		r.TLS = strings.EqualFold(proto[n-1], "https")
 	}
-	if n := len(host); n > 0 && plainHost(host[n-1]) {
+	if n := len(host); n > 0 && t.names(host[n-1]) {
 		r.Host = host[n-1]
 	}
 }
@@ -71,9 +73,95 @@ func list(value []byte) []string {
 	return out
 }
 
-// plainHost accepts what a host with a port is made of: it goes into links.
-func plainHost(h string) bool {
-	return h != "" && len(h) <= 255 && strings.Trim(h, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]") == ""
+// trust is whom and what of proxies to believe.
+type trust struct {
+	proxies []netip.Prefix
+	host    string // of --public-url; "" where none is set
+}
+
+func (o Options) trust() trust {
+	t := trust{proxies: o.TrustedProxy}
+	if u, err := url.Parse(o.PublicURL); err == nil {
+		t.host = u.Host
+	}
+	return t
+}
+
+// names says whether a forwarded host may stand for ours. A proxy that passes on what
+// the client wrote would otherwise put any address into activation links.
+func (t trust) names(h string) bool {
+	if t.host != "" {
+		return strings.EqualFold(h, t.host)
+	}
+	return validHost(h)
+}
+
+// validHost accepts a name, an IPv4 or a bracketed IPv6 address, with or without a
+// port (RFC 1123 §2.1, RFC 3986 §3.2.2): it goes into links.
+func validHost(h string) bool {
+	name := h
+	if i := strings.LastIndexByte(h, ':'); i >= 0 && !strings.HasSuffix(h, "]") {
+		port, err := strconv.ParseUint(h[i+1:], 10, 16)
+		if err != nil || port == 0 || h[i+1] == '0' {
+			return false
+		}
+		name = h[:i]
+	}
+	if inner, ok := strings.CutPrefix(name, "["); ok {
+		inner, ok = strings.CutSuffix(inner, "]")
+		ip, err := netip.ParseAddr(inner)
+		return ok && err == nil && ip.Is6() && ip.Zone() == ""
+	}
+	if name == "" || len(name) > 253 {
+		return false
+	}
+	labels := strings.Split(name, ".")
+	for _, l := range labels {
+		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' ||
+			strings.Trim(l, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" {
+			return false
+		}
+	}
+	if strings.Trim(labels[len(labels)-1], "0123456789") == "" {
+		ip, err := netip.ParseAddr(name)
+		return err == nil && ip.Is4()
+	}
+	return true
+}
+
+// forwarders are how the names begin of headers by which proxies, gateways and
+// content networks speak for somebody else; besides, whatever has "forwarded" in it.
+// Each only takes rights away.
+var forwarderNames = [...]string{ //nolint:gochecknoglobals // a table, read once per header line
+	"via", "x-real-", "x-client", "x-cluster-", "x-original-", "x-remote-", "x-proxy", "x-envoy-", "x-host", "x-azure-", "x-appengine-",
+	"x-arr-", "x-amzn-", "x-amz-cf-", "x-sucuri-", "x-varnish", "x-nginx-", "x-coming-from", "x-true-",
+	"cf-", "cdn-", "client-ip", "cloudfront-", "true-client-", "proxy-", "wl-proxy", "remote-", "fastly-", "fly-", "akamai-", "ali-cdn-",
+	"incap-", "front-end-https", "sec-gateway-",
+}
+
+// isForwarding recognises a header by which a proxy speaks for somebody else. Some
+// gateways write underscores.
+func isForwarding(name []byte) bool {
+	var buf [64]byte
+	n := buf[:0]
+	for _, c := range name {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			c |= 0x20
+		case c == '_':
+			c = '-'
+		}
+		n = append(n, c)
+	}
+	if bytes.Contains(n, []byte("forwarded")) {
+		return true
+	}
+	for i := range forwarderNames {
+		if p := forwarderNames[i]; len(n) >= len(p) && n[0] == p[0] && string(n[:len(p)]) == p {
+			return true
+		}
+	}
+	return false
 }
 
 // thisMachine says whether the asker sits at this machine: the peer is loopback, it

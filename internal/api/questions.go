@@ -164,7 +164,8 @@ func withHistory(layers []*registry.Layer) []*registry.Layer {
 }
 
 // readTimes reads datetime (valid time, instant or interval) and as_of (record
-// time). as_of alone shows the picture of that moment; neither shows now.
+// time). as_of alone shows what the plain question would have shown at that moment;
+// neither shows now.
 func readTimes(req *Request) (features.Times, error) {
 	var t features.Times
 	if v, given := req.Query.Get("as_of"); given {
@@ -173,7 +174,7 @@ func readTimes(req *Request) (features.Times, error) {
 			return t, invalid("as_of", "应为带时区的 RFC 3339 时间", "it is one instant as RFC 3339 with offset")
 		}
 		t = features.At(at)
-		t.AsOf, t.Asked = &at, true
+		t.AsOf = &at
 	}
 	if v, given := req.Query.Get("datetime"); given {
 		from, to, ok := interval(v)
@@ -182,7 +183,7 @@ func readTimes(req *Request) (features.Times, error) {
 		}
 		t.From, t.To, t.Asked = from, to, true
 	}
-	if !t.Asked {
+	if !t.Asked && t.AsOf == nil {
 		now := req.Received
 		t.From, t.To = &now, &now
 	}

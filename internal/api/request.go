@@ -67,6 +67,7 @@ type Request struct {
 	hasBody   bool
 	headers   int
 	hosts     int
+	folded    bool // a header goes on in a second line
 	route     *Route
 }
 
@@ -94,7 +95,7 @@ func (q Query) Value(name string) string { v, _ := q.Get(name); return v }
 
 // decode copies a fasthttp request into an owned one. The error is always a
 // problem; the request is usable for answering it.
-func decode(ctx *fasthttp.RequestCtx, trusted []netip.Prefix) (*Request, *Error) {
+func decode(ctx *fasthttp.RequestCtx, t trust) (*Request, *Error) {
 	h := &ctx.Request.Header
 	r := &Request{
 		Method:         string(h.Method()),
@@ -118,7 +119,7 @@ func decode(ctx *fasthttp.RequestCtx, trusted []netip.Prefix) (*Request, *Error)
 	r.peer, r.local = peerOf(ctx.RemoteAddr())
 	raw := h.RawHeaders()
 	te, cl := r.scan(raw)
-	r.speaksFor(trusted, raw)
+	r.speaksFor(t, raw)
 	r.hasBody = te || h.ContentLength() > 0 || len(ctx.Request.Body()) > 0
 	if Unsafe(r.Method) {
 		r.body = bytes.Clone(ctx.Request.Body())
@@ -142,6 +143,10 @@ func decode(ctx *fasthttp.RequestCtx, trusted []netip.Prefix) (*Request, *Error)
 	if r.hosts > 1 {
 		return r, problem(CodeMalformed, text("Host 出现多次", "Host appears more than once"))
 	}
+	if r.folded {
+		// Two programs in a row may read it as one header or as two (RFC 9112 §5.2).
+		return r, problem(CodeMalformed, text("头字段折行", "a header field is folded over lines"))
+	}
 	path, query, _ := strings.Cut(target, "?")
 	if err := r.decodePath(path); err != nil {
 		return r, err
@@ -164,30 +169,15 @@ func peerOf(a net.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// isForwarding recognises the headers by which proxies speak for somebody else.
-func isForwarding(name []byte) bool {
-	if len(name) < 3 {
-		return false
-	}
-	switch name[0] | 0x20 {
-	case 'f', 'x', 'v', 't', 'c':
-	default:
-		return false
-	}
-	n := strings.ToLower(string(name))
-	switch n {
-	case "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip":
-		return true
-	}
-	return strings.HasPrefix(n, "x-forwarded")
-}
-
 // scan looks at the header lines as sent. fasthttp drops what it understood: the
 // Transfer-Encoding that makes a Content-Length ambiguous is only seen here.
 func (r *Request) scan(raw []byte) (te, cl bool) {
 	for len(raw) > 0 {
 		line, rest, _ := bytes.Cut(raw, []byte{'\n'})
 		raw = rest
+		if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
+			r.folded = true
+		}
 		colon := bytes.IndexByte(line, ':')
 		if colon <= 0 {
 			continue
@@ -200,7 +190,7 @@ func (r *Request) scan(raw []byte) (te, cl bool) {
 			cl = true
 		case bytes.EqualFold(name, []byte("host")):
 			r.hosts++
-		case isForwarding(name):
+		case r.local && isForwarding(name):
 			r.forwarded = true
 		}
 	}

@@ -32,6 +32,8 @@ type Server struct {
 	sourced sourceCache
 	areas   areaCache
 	denied  refusals
+	trust   trust
+	needed  map[string]bool // paths of the site the set-up page needs
 
 	base     context.Context // of all requests
 	stop     context.CancelFunc
@@ -52,6 +54,8 @@ func New(opts Options) (*Server, error) {
 		slots:  make(chan struct{}, opts.Concurrency),
 		prefix: strconv.FormatUint(rand.Uint64()>>20, 36) + "-",
 		conns:  map[*conn]struct{}{},
+		trust:  opts.trust(),
+		needed: neededForSetup(opts.Site),
 	}
 	s.base, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s)
@@ -169,7 +173,7 @@ func (s *Server) closeConns(which func(*conn) bool) {
 // not recover panics; without this one a single bad shape would end the process.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	started := time.Now()
-	req, bad := decode(ctx, s.opts.TrustedProxy)
+	req, bad := decode(ctx, s.trust)
 	req.ID = s.prefix + strconv.FormatUint(s.next.Add(1), 36)
 	rc := &requestContext{base: s.base, conn: ctx.Conn()}
 	s.metrics.inFlight.Add(1)

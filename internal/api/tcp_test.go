@@ -26,6 +26,9 @@ type tcpEnv struct {
 
 func shortReads(o *api.Options) { o.ReadTimeout = 500 * time.Millisecond }
 
+// manyStreams lets one session have as many as there are.
+func manyStreams(o *api.Options) { o.StreamsEach = 2000 }
+
 func shortPatience(o *api.Options) { o.Patience = 200 * time.Millisecond }
 
 func startTCP(t testing.TB, change ...func(*api.Options)) *tcpEnv {

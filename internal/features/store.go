@@ -316,6 +316,34 @@ func (s *Store) ByIDs(ctx context.Context, who Asker, l *registry.Layer, ids [][
 	return out, nil
 }
 
+// WereShown answers which of the changes with these feed numbers are of a row that was
+// shown right before it: history keeps that row under the number of the change that
+// ended it. The layer is one of ours with a field that hides drafts.
+func (s *Store) WereShown(ctx context.Context, who Asker, l *registry.Layer, ids [][16]byte, seqs []int64) (map[int64]bool, error) {
+	var st statement
+	t, err := st.describe(l, []registry.Field{}, Times{})
+	if err != nil {
+		return nil, err
+	}
+	where := append(st.base(t, who.Reach, Times{}), column(l.IDColumn)+" = any("+st.arg(ids, "uuid[]")+")")
+	sql := fill(s.queries.Get("were_shown"), map[string]string{
+		"history": quote(l.Schema, l.Table+"_history"), "where": conjunction(where), "seqs": st.arg(seqs, "bigint[]"),
+	})
+	out := map[int64]bool{}
+	err = s.each(ctx, who, sql, st.args, func(scan func(...any) error) error {
+		var seq int64
+		if err := scan(&seq); err != nil {
+			return err
+		}
+		out[seq] = true
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("features: what was shown of %s: %w", l.ID, err)
+	}
+	return out, nil
+}
+
 func quote(names ...string) string { return pgx.Identifier(slices.Clone(names)).Sanitize() }
 
 // each runs a question under the asker's claims and calls fn once per row with the

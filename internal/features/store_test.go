@@ -50,7 +50,7 @@ func TestEveryLayerAnswersEveryQuestion(t *testing.T) {
 	store, snap := open(t, pgtest.Database(t))
 	now := time.Now()
 	for _, l := range snap.Layers {
-		for name, at := range map[string]features.Times{"now": features.At(now), "as of": {Asked: true, From: &now, To: &now, AsOf: &now}, "interval": {Asked: true, From: &now}} {
+		for name, at := range map[string]features.Times{"now": features.At(now), "as of": {From: &now, To: &now, AsOf: &now}, "both": {Asked: true, From: &now, To: &now, AsOf: &now}, "interval": {Asked: true, From: &now}} {
 			if _, err := store.Items(t.Context(), everybody(), features.ItemsQuery{Layer: l, Limit: 1, Times: at, Boxes: []orb.Bound{{Min: orb.Point{119, 34}, Max: orb.Point{120, 35}}}}); err != nil {
 				t.Errorf("%s %s: %v", l.ID, name, err)
 			}
@@ -60,6 +60,9 @@ func TestEveryLayerAnswersEveryQuestion(t *testing.T) {
 		}
 		if _, err := store.ByIDs(t.Context(), everybody(), l, [][16]byte{{1}}); err != nil {
 			t.Errorf("%s: %v", l.ID, err)
+		}
+		if shown, err := store.WereShown(t.Context(), everybody(), l, [][16]byte{{1}}, []int64{1}); err != nil || len(shown) > 0 {
+			t.Errorf("%s: %v %v", l.ID, shown, err)
 		}
 		for _, f := range l.Fields {
 			value := map[registry.FieldType]any{

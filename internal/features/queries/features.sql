@@ -74,3 +74,6 @@ from {source} t where t.code = {code} and {where} limit 1
 
 -- name: demo_area
 select range_agg(a.scope) from admin a where a.dataset = any (array(select d.id from dataset d where d.demo))
+
+-- name: were_shown
+select t.ended_seq from {history} t where {where} and t.ended_seq = any({seqs})
