@@ -62,12 +62,16 @@ func (s *Server) getReadyz(ctx context.Context, req *Request) (*Response, error)
 	add("serving", !s.draining.Load(), nil)
 	add("database", r.Database == nil, nil)
 	add("migrations", r.Database == nil && r.Migrations == nil, r.Version)
-	var fix any // what a DBA must run
-	if r.Fix != "" {
-		fix = r.Fix
+	var index, rows any // what a DBA must run
+	switch {
+	case r.Fix == "":
+	case r.Role != nil:
+		rows = r.Fix
+	default:
+		index = r.Fix
 	}
-	add("spatial_index", r.Database == nil && r.Plan == nil, fix)
-	add("row_security", r.Database == nil && r.Role == nil, nil)
+	add("spatial_index", r.Database == nil && r.Plan == nil, index)
+	add("row_security", r.Database == nil && r.Role == nil, rows)
 	add("feed", st.Connected, nil)
 	add("feed_horizon", st.HorizonAge < maxHorizonAge, nil)
 	ans.Status = "ready"
