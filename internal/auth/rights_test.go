@@ -232,7 +232,12 @@ func TestWhatTheDatabaseRefuses(t *testing.T) {
 	h := open(t)
 	a := h.person("one.admin", auth.Admin, "", county)
 	b := h.person("one.sec", auth.SecurityAdmin, "", county)
+	u := h.person("one.aud", auth.Auditor, "", county)
 	v := h.person("one.view", auth.Viewer, county, county)
+	invited, _, err := h.node.CreateAccount(t.Context(), cli, auth.NewAccount{Username: "one.new", Name: "x", Unit: county})
+	if err != nil {
+		t.Fatal(err)
+	}
 	conn := pgtest.Connect(t, h.dsn.App)
 	for _, c := range []struct{ name, sql, code string }{
 		{"two of the 三员", `insert into auth.role_grant (account, role, reason) values ('` + a + `', 'auditor', 'x')`, "23P01"},
@@ -243,6 +248,14 @@ func TestWhatTheDatabaseRefuses(t *testing.T) {
 		{"backwards", `insert into auth.role_grant (account, role, reason, valid_to) values ('` + v + `', 'commander', 'x', now() - interval '1 day')`, "23514"},
 		{"the last administrator's grant", `update auth.role_grant set revoked_at = now() where account = '` + a + `'`, "23514"},
 		{"the last administrator", `update auth.account set state = 'disabled' where id = '` + a + `'`, "23514"},
+		{"the last auditor's grant", `update auth.role_grant set revoked_at = now() where account = '` + u + `'`, "23514"},
+		{"the last auditor", `update auth.account set state = 'disabled' where id = '` + u + `'`, "23514"},
+		{"a 三员 role for who never opened his link", `insert into auth.role_grant (account, role, reason, granted_by) values ('` + invited.ID + `', 'auditor', 'x', '` + b + `')`, "23514"},
+		{"a commander's token that stands by itself", `insert into auth.token (hash, name, role, scopes, expires_at, created_by, stands) values (sha256('x'), 'x', 'commander', '{read}', now() + interval '1 day', '` + b + `', true)`, "23514"},
+		{"a viewer's reporting token that stands by itself", `insert into auth.token (hash, name, role, scopes, expires_at, created_by, stands) values (sha256('x'), 'x', 'viewer', '{report}', now() + interval '1 day', '` + b + `', true)`, "23514"},
+		{"make a token stand", `update auth.token set stands = true`, "42501"},
+		{"another issuer", `update auth.activation set issuer = null`, "42501"},
+		{"a link for somebody else", `update auth.activation set account = '` + a + `'`, "42501"},
 		{"a token of the 三员", `insert into auth.token (hash, name, role, scopes, expires_at) values (sha256('x'), 'x', 'admin', '{read}', now() + interval '1 day')`, "23514"},
 		{"a wall of the whole world", `insert into auth.token (hash, name, role, scopes, expires_at, network) values (sha256('x'), 'x', 'viewer', '{wall}', now() + interval '1 day', '0.0.0.0/0')`, "23514"},
 		{"a wall of nowhere", `insert into auth.token (hash, name, role, scopes, expires_at) values (sha256('x'), 'x', 'viewer', '{wall}', now() + interval '1 day')`, "23514"},
@@ -273,7 +286,7 @@ func TestWhatTheDatabaseRefuses(t *testing.T) {
 		}
 	}
 	// By the actor of the transaction, whatever granted_by says.
-	err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(t.Context(), `select set_config('app.actor', 'one.sec', true)`); err != nil {
 			return err
 		}
