@@ -329,7 +329,7 @@ func (s *store) addIssues(ctx context.Context, to batcher, r *run, issues []Issu
 		if i.Kind != Warning && i.Original != nil {
 			raw, err := json.Marshal(clean(i.Original))
 			if err != nil {
-				raw, _ = json.Marshal(map[string]any{"unreadable": err.Error()})
+				raw, _ = json.Marshal(map[string]string{"unreadable": err.Error()})
 			}
 			body := string(raw)
 			original[k] = &body

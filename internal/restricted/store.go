@@ -86,8 +86,8 @@ func (s *Store) List(ctx context.Context, claims db.Claims, f Filter) ([]Entry, 
 	return out, nil
 }
 
-// Reveal shows one entry in clear. claims are those of the one grant that lets the doer
-// (Write is its area). The audit, with the reason, is committed first: whoever breaks
+// Reveal shows one entry in clear. claims are those of the one grant that lets the doer:
+// the entry lies inside Write, the area it reads, and not only across it. The audit, with the reason, is committed first: whoever breaks
 // off between the two has left his name and seen nothing.
 func (s *Store) Reveal(ctx context.Context, claims db.Claims, doer audit.Doer, id, reason string) (map[string]string, error) {
 	reason, err := sayable(reason)
