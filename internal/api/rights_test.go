@@ -137,7 +137,7 @@ func rights(routes []*api.Route) string {
 			cell = func(auth.Role) string { return "○" }
 		case api.AccessSignedIn:
 			token = "● read"
-		case api.AccessPerson, api.AccessSelf:
+		case api.AccessPerson, api.AccessSelf, api.AccessSession:
 		case api.AccessMay, api.AccessMachine:
 			if rt.Access == api.AccessMachine {
 				anonymous = "本机 this machine"

@@ -46,8 +46,9 @@ func (s *Server) routes() []*Route {
 	routes = append(routes, s.peopleRoutes()...)
 	if s.opts.Authority != nil {
 		routes = append(routes,
-			open(get("/ca", "ca_page", "", s.getCAPage)),
-			open(get("/ca/onemap-ca.crt", "ca_certificate", "", s.getCACertificate)),
+			// Before set-up too: a phone trusts the server before it types a password.
+			open(anywhere(get("/ca", "ca_page", "", s.getCAPage))),
+			open(anywhere(get("/ca/onemap-ca.crt", "ca_certificate", "", s.getCACertificate))),
 		)
 	}
 	return routes
@@ -73,7 +74,7 @@ func (s *Server) peopleRoutes() []*Route {
 		required,
 		json(route("POST", "/api/setup", "setup", s.postSetup, AccessSetup)),
 		json(route("POST", "/api/session", "sign_in", s.postSession, AccessOpen)),
-		route("DELETE", "/api/session", "sign_out", s.deleteSession, AccessSelf),
+		route("DELETE", "/api/session", "sign_out", s.deleteSession, AccessSession),
 		route("GET", "/api/sessions", "sessions", s.getSessions, AccessPerson, "account"),
 		route("DELETE", "/api/sessions/{id}", "session_end", s.deleteSessionByID, AccessPerson),
 		json(route("POST", "/api/me/password", "password", s.postPassword, AccessSelf)),
