@@ -370,6 +370,18 @@ func TestLinksOfAPublicAddress(t *testing.T) {
 	}
 }
 
+// TestGatewaysAreNotThisMachine: the figures are for this machine, not for whoever comes
+// through a gateway on it.
+func TestGatewaysAreNotThisMachine(t *testing.T) {
+	e := start(t)
+	if r := e.get("/metrics", nobody()...); r.StatusCode != 200 {
+		t.Errorf("this machine: %d", r.StatusCode)
+	}
+	for _, name := range []string{"X-Envoy-External-Address", "Wl-Proxy-Client-Ip", "Forwarded-For", "X-Forwarded-For", "CF-Connecting-IP"} {
+		e.wantProblem(e.get("/metrics", nobody(name, "203.0.113.9")...), 401, "not_signed_in")
+	}
+}
+
 // TestAsOfNowIsNow: what was known this moment is what is shown without asking.
 func TestAsOfNowIsNow(t *testing.T) {
 	e := start(t)
