@@ -329,7 +329,9 @@ func (s *store) addIssues(ctx context.Context, to batcher, r *run, issues []Issu
 		if i.Kind != Warning && i.Original != nil {
 			raw, err := json.Marshal(clean(i.Original))
 			if err != nil {
-				raw, _ = json.Marshal(map[string]string{"unreadable": err.Error()})
+				if raw, err = json.Marshal(map[string]string{"unreadable": err.Error()}); err != nil {
+					return fmt.Errorf("census: issues: %w", err)
+				}
 			}
 			body := string(raw)
 			original[k] = &body
