@@ -474,7 +474,7 @@ export const words = {
   security_failures_lock_minutes: ['最长等待(分钟)', 'Longest wait, minutes'],
   security_failures_address_after: ['同一地址几次后等待', 'Failures of one address'],
   syslog_address: ['地址', 'Address'],
-  syslog_address_hint: ['主机:端口;前面可写 tcp:// 或 udp://。空白表示不外送', 'host:port, with tcp:// or udp:// in front if wanted; empty sends nothing'],
+  syslog_address_hint: ['主机:端口,用 TLS;要明文须写明 tcp:// 或 udp://。空白表示不外送', 'host:port, over TLS; plain text only with tcp:// or udp:// in front; empty sends nothing'],
   syslog_facility: ['设施码', 'Facility'],
   syslog_ca: ['日志服务器的 CA 证书(PEM;空白用系统信任的)', 'CA of the log server (PEM; empty trusts the system’s)'],
   order_area: ['在哪里', 'Where'],
