@@ -161,6 +161,39 @@ func (s *server) status(path string) int {
 	return resp.StatusCode
 }
 
+// ask is a GET with a token.
+func (s *server) ask(path, token string) (*http.Response, error) {
+	req, err := http.NewRequest(http.MethodGet, s.url+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	return http.DefaultClient.Do(req)
+}
+
+// token makes a token that reads everything and waits until the server knows it.
+func (s *server) token(t *testing.T, data, name string) string {
+	t.Helper()
+	code, out, stderr := runOnemap(t, "token", "create", "--data", data, "--role", "viewer", "--scope", "read", "--area", "all", "--name", name)
+	if code != exitDone {
+		t.Fatalf("token create: exit %d\n%s%s", code, out, stderr)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	token := strings.TrimSpace(lines[len(lines)-1])
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		resp, err := s.ask("/api/layers", token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return token
+		}
+	}
+	t.Fatalf("the server does not know the token\n%s", s.log)
+	return ""
+}
+
 func (s *server) postmaster(t *testing.T, data string) int {
 	t.Helper()
 	body, err := os.ReadFile(filepath.Join(data, "pg", "postmaster.pid"))
@@ -227,17 +260,22 @@ func TestServerLife(t *testing.T) {
 	})
 
 	t.Run("SIGTERM with 50 streams open ends cleanly", func(t *testing.T) {
+		// One asker may hold 32 at once, so two programs hold them.
+		tokens := []string{s.token(t, data, "甲"), s.token(t, data, "乙")}
 		var opened, wg sync.WaitGroup
-		for range 50 {
+		for i := range 50 {
 			opened.Add(1)
 			wg.Go(func() {
-				resp, err := http.Get(s.url + "/api/live?topics=tiles")
+				resp, err := s.ask("/api/live?topics=tiles", tokens[i%2])
 				if err != nil {
 					t.Error(err)
 					opened.Done()
 					return
 				}
 				defer resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					t.Errorf("a stream answers %d", resp.StatusCode)
+				}
 				_, err = bufio.NewReader(resp.Body).ReadString('\n')
 				if err != nil {
 					t.Error(err)
