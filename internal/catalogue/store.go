@@ -305,7 +305,7 @@ func (s *Store) UpdateLayer(ctx context.Context, by auth.By, id string, version 
 		if before.Version != version {
 			return auth.ErrStaleVersion
 		}
-		if p.Visibility != nil && rank(*p.Visibility) < rank(before.Visibility) {
+		if p.Visibility != nil && db.Protection(*p.Visibility) < db.Protection(before.Visibility) {
 			return ErrNeedsDecision
 		}
 		after := before
@@ -367,7 +367,7 @@ func (p *LayerPatch) check() error {
 	}
 	title("title", p.TitleZH)
 	title("title_en", p.TitleEN)
-	if p.Visibility != nil && rank(*p.Visibility) == 0 {
+	if p.Visibility != nil && db.Protection(*p.Visibility) == 0 {
 		add("visibility", "unknown", "可见性为 public、internal 或 sensitive", "it is public, internal or sensitive")
 	}
 	p.Reason = strings.TrimSpace(p.Reason)
@@ -378,19 +378,6 @@ func (p *LayerPatch) check() error {
 		return &auth.Invalid{Items: faults}
 	}
 	return nil
-}
-
-// rank orders visibilities by how much they protect; 0 is none of them.
-func rank(visibility string) int {
-	switch visibility {
-	case db.Public:
-		return 1
-	case db.Internal:
-		return 2
-	case db.Sensitive:
-		return 3
-	}
-	return 0
 }
 
 func set[T any](into *T, v *T) {

@@ -14,6 +14,20 @@ const (
 	Sensitive = "sensitive"
 )
 
+// Protection orders visibilities by how much they protect; 0 is none of them. What
+// lowers it takes two people.
+func Protection(visibility string) int {
+	switch visibility {
+	case Public:
+		return 1
+	case Internal:
+		return 2
+	case Sensitive:
+		return 3
+	}
+	return 0
+}
+
 // Areas is what a [Reach] is made of.
 type Areas struct {
 	Public, Internal, Sensitive geo.Scopes // by visibility of the layer: whose rows may be read

@@ -237,18 +237,6 @@ func (d Decision) layer() (id, visibility string) {
 	return id, want.Visibility
 }
 
-func protection(visibility string) int {
-	switch visibility {
-	case db.Public:
-		return 1
-	case db.Internal:
-		return 2
-	case db.Sensitive:
-		return 3
-	}
-	return 0
-}
-
 func (l *Ledger) checkDeclassify(ctx context.Context, tx pgx.Tx, d Decision) error {
 	id, want := d.layer()
 	var now string
@@ -261,9 +249,9 @@ func (l *Ledger) checkDeclassify(ctx context.Context, tx pgx.Tx, d Decision) err
 		return err
 	case d.Area != "":
 		f.add("area", "not_everywhere", "图层保护级别不分区域", "the protection of a layer has no area")
-	case protection(want) == 0:
+	case db.Protection(want) == 0:
 		f.add("detail.visibility", "unknown", "应为 public 或 internal", "it is public or internal")
-	case protection(want) >= protection(now):
+	case db.Protection(want) >= db.Protection(now):
 		return &auth.Conflict{Code: "not_lower", ZH: "图层现有保护级别不高于所提级别", EN: "the layer is not protected more than that"}
 	}
 	return f.err()

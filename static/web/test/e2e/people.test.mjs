@@ -353,8 +353,8 @@ describe('for everybody', () => {
     it(`axe finds nothing inside: ${name}`, async () => {
       const wrong = []
       for (const [who, pages] of [
-        [() => admin, ['/account', '/admin#people', '/admin#people/new', '/admin#sessions', '/admin#layers']],
-        [() => security, ['/admin#grants', '/admin#grants/new', '/admin#tokens', '/admin#tokens/wall', '/admin#layers', '/admin#decisions']],
+        [() => admin, ['/account', '/admin#people', '/admin#people/new', '/admin#sessions', '/admin#layers', '/admin#settings']],
+        [() => security, ['/admin#grants', '/admin#grants/new', '/admin#tokens', '/admin#tokens/wall', '/admin#layers', '/admin#decisions', '/admin#settings']],
         [() => auditor, ['/admin#audit', '/admin#rules']],
       ]) {
         const p = await person({ size, bypassCSP: true, storageState: await who().context.storageState() })
