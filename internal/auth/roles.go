@@ -49,6 +49,8 @@ const (
 	SendOrders     Permission = "send_orders"  // call-outs and 立即转移 to our own people
 	Countersign    Permission = "countersign"  // what was sent without a second person
 	WriteFeatures  Permission = "write_features"
+	EditPlans      Permission = "edit_plans"   // draw and submit zoning plans
+	ReviewPlans    Permission = "review_plans" // review, approve and publish what another drew
 )
 
 // RoleInfo is a line of the rights table (docs/rights.md is made from it).
@@ -72,8 +74,10 @@ func Roles() []RoleInfo {
 		{GridWorker, title("网格员", "Grid worker"), db.Internal, true, true, false, []Permission{WriteFeatures, Reveal}},
 		{Unit, title("责任单位", "Responsible unit"), db.Public, false, false, false, nil},
 		{DutyOfficer, title("值班员", "Duty officer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, EnrolDevices, MakeTokens}},
-		{Planner, title("规划人员", "Planner"), db.Sensitive, false, true, true, []Permission{WriteFeatures, MakeTokens}},
-		{Approver, title("审批人", "Approver"), db.Sensitive, false, false, true, []Permission{VerifyRules, Countersign}},
+		{Planner, title("规划人员", "Planner"), db.Sensitive, false, true, true, []Permission{WriteFeatures, EditPlans, MakeTokens}},
+		// Publishing writes the rows it shows, so an approver writes in his area; no route lets
+		// him write others.
+		{Approver, title("审批人", "Approver"), db.Sensitive, false, true, true, []Permission{VerifyRules, Countersign, ReviewPlans}},
 		{Commander, title("指挥员", "Commander"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, Countersign, MakeTokens}},
 		{DataEngineer, title("数据工程师", "Data engineer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, EditRules, MakeTokens}},
 		{Admin, title("系统管理员", "System administrator"), db.Internal, false, false, true, []Permission{ManageAccounts, EnrolDevices, ManageSystem}},

@@ -34,8 +34,6 @@ func Actions() []Action {
 		// Where the audit goes is not one person's: the auditor, whose it is, or another
 		// who manages security.
 		{Syslog, title("更改审计外送", "Change where the audit is sent"), auth.ManageSecurity, []auth.Permission{auth.ReadAudit, auth.ManageSecurity}, false},
-		{"plan.approve", title("审定区划方案", "Approve a zoning plan"), auth.WriteFeatures, second, false},
-		{"plan.publish", title("发布区划方案", "Publish a zoning plan"), auth.WriteFeatures, second, false},
 		{"danger.close", title("隐患销号", "Close a hidden danger"), auth.WriteFeatures, second, false},
 		{"alert.public", title("向公众发布预警", "Warn the public"), auth.SendOrders, second, false},
 		{CallOut, title("内部叫应", "Call out our own people"), auth.SendOrders, second, true},

@@ -143,7 +143,7 @@ func TestProposalsThatMakeNoSense(t *testing.T) {
 		mod  func(*decision.Proposal)
 		ok   func(error) bool
 	}{
-		{"no effect", sec, func(p *decision.Proposal) { p.Action = "plan.publish" }, func(e error) bool { return errors.Is(e, decision.ErrNotAvailable) }},
+		{"no effect", sec, func(p *decision.Proposal) { p.Action = "danger.close" }, func(e error) bool { return errors.Is(e, decision.ErrNotAvailable) }},
 		{"unknown", sec, func(p *decision.Proposal) { p.Action = "x" }, func(e error) bool { return errors.Is(e, decision.ErrNotAvailable) }},
 		{"an emergency as proposal", sec, func(p *decision.Proposal) { p.Action = decision.CallOut }, func(e error) bool { return errors.Is(e, decision.ErrNotAvailable) }},
 		{"no reason", sec, func(p *decision.Proposal) { p.Reason = " 公开 " }, func(e error) bool { return invalidAt(e, "reason") }},
