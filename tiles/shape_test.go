@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -340,26 +341,51 @@ func TestAsOf(t *testing.T) {
 	}
 }
 
+// plans makes three versions of a series: one that was in force, one that is, a draft.
+// What is published took the way there: the database lets no other through.
+func (w *world) plans() {
+	w.exec(`insert into plan (id, series, version_no, hazard, kind, title, admin_code, scope) values
+		('0190a0a0-0000-7000-8000-000000000001', '0190a0a0-0000-7000-8000-00000000000a', 1, 'flood', 'risk', 'old', '990101', code_scope('990101')),
+		('0190a0a0-0000-7000-8000-000000000002', '0190a0a0-0000-7000-8000-00000000000a', 2, 'flood', 'risk', 'new', '990101', code_scope('990101')),
+		('0190a0a0-0000-7000-8000-000000000003', '0190a0a0-0000-7000-8000-00000000000a', 3, 'flood', 'risk', 'draft', '990101', code_scope('990101'))`)
+	w.exec(`insert into zones (name, kind, hazard, level, plan, geom)
+		select p.title, 'risk', 'flood', 1, p.id, ST_MakeEnvelope(110, 30, 111, 31, 4490) from plan p`)
+	for _, state := range []string{"submitted", "in_review", "approved"} {
+		w.exec(`update plan set state = '` + state + `' where version_no < 3`)
+	}
+	w.exec(`update plan set state = 'published', effective_from = '2024-01-01', effective_to = '2025-01-01' where version_no = 1`)
+	w.exec(`update zones z set published = true, valid_from = '2024-01-01Z', valid_to = '2025-01-01Z' from plan p where p.id = z.plan and p.version_no = 1`)
+	w.exec(`update plan set state = 'superseded' where version_no = 1`)
+	w.exec(`update plan set state = 'published', effective_from = '2025-01-01' where version_no = 2`)
+	w.exec(`update zones z set published = true, valid_from = '2025-01-01Z' from plan p where p.id = z.plan and p.version_no = 2`)
+}
+
 func TestPlans(t *testing.T) {
 	w := newWorld(t)
-	w.exec(`insert into plan (id, series, version_no, hazard, kind, title, admin_code, scope, state) values
-		('0190a0a0-0000-7000-8000-000000000001', '0190a0a0-0000-7000-8000-00000000000a', 1, 'flood', 'risk', 'old', '990101', code_scope('990101'), 'superseded'),
-		('0190a0a0-0000-7000-8000-000000000002', '0190a0a0-0000-7000-8000-00000000000a', 2, 'flood', 'risk', 'new', '990101', code_scope('990101'), 'published'),
-		('0190a0a0-0000-7000-8000-000000000003', '0190a0a0-0000-7000-8000-00000000000a', 3, 'flood', 'risk', 'draft', '990101', code_scope('990101'), 'draft')`)
-	w.exec(`insert into zones (name, kind, hazard, level, plan, published, geom)
-		select p.title, 'risk', 'flood', 1, p.id, p.state = 'published', ST_MakeEnvelope(110, 30, 111, 31, 4490) from plan p`)
+	w.plans()
+	day := func(s string) *time.Time {
+		at, err := time.Parse(time.DateOnly, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &at
+	}
 	for _, c := range []struct {
 		plan   string
 		drafts bool
+		at     *time.Time
 		want   string
 	}{
-		{"", false, "new"}, {"", true, "new"},
-		{"0190a0a0-0000-7000-8000-000000000002", false, "new"}, {"0190a0a0-0000-7000-8000-000000000003", false, ""},
-		{"0190a0a0-0000-7000-8000-000000000003", true, "draft"}, {"0190a0a0-0000-7000-8000-000000000001", true, "old"},
-		{"series:0190a0a0-0000-7000-8000-00000000000a", false, "new"}, {"series:0190a0a0-0000-7000-8000-00000000000b", false, ""},
+		{"", false, nil, "new"}, {"", true, nil, "new"}, {"", false, day("2024-06-01"), "old"}, {"", true, day("2023-06-01"), ""},
+		{"0190a0a0-0000-7000-8000-000000000002", false, nil, "new"}, {"0190a0a0-0000-7000-8000-000000000003", false, nil, ""},
+		{"0190a0a0-0000-7000-8000-000000000003", true, nil, "draft"},
+		// A version is shown whole, whenever it was in force; at a day only if it was then.
+		{"0190a0a0-0000-7000-8000-000000000001", false, nil, "old"}, {"0190a0a0-0000-7000-8000-000000000001", false, day("2025-06-01"), ""},
+		{"series:0190a0a0-0000-7000-8000-00000000000a", false, nil, "new"}, {"series:0190a0a0-0000-7000-8000-00000000000b", false, nil, ""},
+		{"series:0190a0a0-0000-7000-8000-00000000000a", false, day("2024-12-31"), "old"}, {"series:0190a0a0-0000-7000-8000-00000000000a", false, day("2025-01-01"), "new"},
 	} {
 		req := at(110.5, 30.5, 9, "zones")
-		req.Plan, req.Drafts = c.plan, c.drafts
+		req.Plan, req.Drafts, req.DateTime = c.plan, c.drafts, c.at
 		got := ""
 		for _, l := range decodeTile(t, w.tile(req)) {
 			for _, f := range l.features {
@@ -367,8 +393,40 @@ func TestPlans(t *testing.T) {
 			}
 		}
 		if got != c.want {
-			t.Errorf("plan %q drafts %v: %q, want %q", c.plan, c.drafts, got, c.want)
+			t.Errorf("plan %q drafts %v at %v: %q, want %q", c.plan, c.drafts, c.at, got, c.want)
 		}
+	}
+}
+
+// Where a version keeps shapes generalised for the zoom, they are drawn as they are: the
+// vertices of neighbours are the same, and those of no grid.
+func TestShapesMadeForTheZoom(t *testing.T) {
+	w := newWorld(t)
+	w.plans()
+	w.exec(`insert into zone_shapes (id, z, plan, scope, geom)
+		select z.id, 9, z.plan, z.scope, ST_MakeEnvelope(110.3, 30.3, 110.7, 30.7, 4490) from zones z join plan p on p.id = z.plan where p.version_no = 2`)
+	// east is where the zone ends in the tile.
+	east := func(z int) float64 {
+		hi := math.Inf(-1)
+		for _, l := range decodeTile(t, w.tile(at(110.5, 30.5, z, "zones"))) {
+			for _, f := range l.features {
+				for _, p := range slices.Concat(f.parts...) {
+					hi = max(hi, float64(p[0]))
+				}
+			}
+		}
+		return hi
+	}
+	units := func(lon float64, z int) float64 {
+		at := (lon + 180) / 360 * math.Exp2(float64(z))
+		start := math.Floor((110.5 + 180) / 360 * math.Exp2(float64(z)))
+		return (at - start) * 4096
+	}
+	if got, want := east(9), units(110.7, 9); math.Abs(got-want) > 1 {
+		t.Errorf("at zoom 9 the zone ends at unit %.0f, its shape for that zoom at %.0f", got, want)
+	}
+	if got, want := east(8), units(111, 8); math.Abs(got-want) > 4 {
+		t.Errorf("at zoom 8, without a shape of its own, the zone ends at unit %.0f, want %.0f", got, want)
 	}
 }
 

@@ -134,6 +134,9 @@ func (q *question) layer(ordinal int, l part, f *filter) (string, error) {
 		// large shape would be fetched four times.
 		extra = " " + q.fill("box_once", "geom", ident(l.layer.GeomColumn))
 	}
+	if q.generalised(l.layer) {
+		extra += " " + q.fill("generalised", "shapes", ident(l.layer.Schema, l.layer.ShapesTable), "id", ident(l.layer.IDColumn), "z", q.share("z", "integer", q.req.Z))
+	}
 	rows := []string{"extra", extra, "columns", columns, "table", ident(l.layer.Schema, l.layer.Table), "where", where}
 	source := ""
 	if q.req.AsOf != nil {
@@ -164,6 +167,8 @@ func (q *question) columns(l part) (columns, props string) {
 	col := func(expr, name string) { fmt.Fprintf(&c, ", %s as %s", expr, name) }
 	geom := ident(l.layer.GeomColumn)
 	switch {
+	case q.generalised(l.layer):
+		c.WriteString("coalesce(s1.geom, t." + geom + ") as g, s1.geom is not null as simple")
 	case l.layer.Own || l.facts.valid || !mayBeArea(l.layer):
 		c.WriteString("t." + geom + " as g")
 	default:
@@ -270,6 +275,11 @@ func standsForAPoint(symbol string) bool {
 	return true
 }
 
+// generalised says whether the layer keeps shapes made for this zoom.
+func (q *question) generalised(l *registry.Layer) bool {
+	return l.ShapesTable != "" && l.Geometry == registry.Polygon && isLonLat(l.SRID)
+}
+
 func mayBeArea(l *registry.Layer) bool {
 	return l.Geometry == registry.Polygon || l.Geometry == registry.Mixed
 }
@@ -307,6 +317,9 @@ func (q *question) geometry(l part) string {
 		g = shape("line")
 	case registry.Polygon:
 		g = shape("area")
+		if q.generalised(l.layer) {
+			g = "case when r.simple then " + shape("point") + " else " + g + " end"
+		}
 	default:
 		g = q.fill("by_dimension", "area", shape("area"), "line", shape("line"), "point", shape("point"))
 	}
@@ -337,7 +350,7 @@ func (q *question) geometry(l part) string {
 // live says whether a row is shown now, and when that changes. An explicit
 // datetime is decided in where; then nothing changes with time.
 func (q *question) live(l *registry.Layer) (live, next string) {
-	if q.req.DateTime != nil || q.req.AsOf != nil || l.TimeKind != registry.Interval {
+	if q.req.DateTime != nil || q.req.AsOf != nil || l.TimeKind != registry.Interval || q.wholePlan() {
 		return "true", "null::timestamptz"
 	}
 	now := q.share("now", "timestamptz", q.now)
@@ -369,7 +382,8 @@ func (q *question) where(l part, f *filter) (string, error) {
 		}
 		id, series := strings.CutPrefix(q.req.Plan, "series:")
 		if series {
-			w = append(w, "t.plan = (select s.id from plan s where s.series = "+q.share("series", "uuid", id)+" and s.state = 'published')")
+			// What is shown and valid at the time asked for is the version then in force.
+			w = append(w, "t.plan in (select s.id from plan s where s.series = "+q.share("series", "uuid", id)+")")
 		} else {
 			w = append(w, "t.plan = "+q.share("plan", "uuid", id))
 		}
@@ -394,7 +408,7 @@ func and(w []string) string {
 // shown is what of a layer this asker sees at the time asked for.
 func (q *question) shown(l *registry.Layer) []string {
 	w := q.visible(l)
-	if l.TimeKind == registry.Timeless {
+	if l.TimeKind == registry.Timeless || q.wholePlan() {
 		return w
 	}
 	from, to := "", ""
@@ -417,6 +431,12 @@ func (q *question) shown(l *registry.Layer) []string {
 		w = append(w, "("+to+" is null or "+to+" > "+q.share("now", "timestamptz", q.now)+")")
 	}
 	return w
+}
+
+// wholePlan says whether one version of a plan is asked for: all of it, whenever it was,
+// is or will be in force.
+func (q *question) wholePlan() bool {
+	return q.req.Plan != "" && !strings.HasPrefix(q.req.Plan, "series:") && q.req.DateTime == nil
 }
 
 // placeZoom is where a tile (with its buffer) is some 10 km wide.

@@ -112,6 +112,7 @@ type Layer struct {
 	TimeFrom       string
 	TimeTo         string
 	ShownField     string
+	ShapesTable    string // shapes generalised per zoom: id, z, geom; "" when there are none
 	OrderBy        string
 	Symbol         string
 	MinZoom        int

@@ -97,7 +97,7 @@ func (r *Registry) readers(s *Snapshot) func(func(string, func(pgx.Rows) error) 
 				&l.IDColumn, &l.FIDColumn, &l.GeomColumn, &l.SRID, &l.ScopeColumn,
 				&l.LabelField, &l.LevelField, &l.KindField, &l.Ladder, &l.LadderBy,
 				&l.TimeKind, &l.TimeFrom, &l.TimeTo, &l.ShownField, &l.OrderBy,
-				&l.Symbol, &l.MinZoom, &l.MaxZoom, &l.Visibility, &l.DefaultVisible)
+				&l.Symbol, &l.MinZoom, &l.MaxZoom, &l.Visibility, &l.DefaultVisible, &l.ShapesTable)
 			s.Layers = append(s.Layers, l)
 			s.byID[l.ID] = l
 			return err

@@ -83,6 +83,9 @@ case ST_Dimension(r.g) when 2 then {area} when 1 then {line} else {point} end
 -- name: narrower
 (ST_XMax(s.box) - ST_XMin(s.box) < {size} and ST_YMax(s.box) - ST_YMin(s.box) < {size})
 
+-- name: generalised
+left join {shapes} s1 on s1.id = t.{id} and s1.z = {z}
+
 -- name: box_once
  cross join lateral (select box3d(t.{geom}) as box offset 0) s
 

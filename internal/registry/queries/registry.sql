@@ -9,7 +9,7 @@ select l.layer, l.title_zh, l.title_en, l.theme, l.geometry, l.own, l.table_sche
        coalesce(l.id_column, ''), coalesce(l.fid_column, ''), l.geom_column, l.srid, coalesce(l.scope_column, ''),
        coalesce(l.label_field, ''), coalesce(l.level_field, ''), coalesce(l.kind_field, ''), coalesce(l.ladder, ''), l.ladder_by,
        coalesce(l.time_kind, ''), coalesce(l.time_from, ''), coalesce(l.time_to, ''), coalesce(l.shown_field, ''), coalesce(l.order_by, ''),
-       l.symbol, l.min_zoom, l.max_zoom, l.visibility, l.default_visible
+       l.symbol, l.min_zoom, l.max_zoom, l.visibility, l.default_visible, coalesce(l.shapes_table, '')
 from layer l join theme t using (theme) order by t.sort, l.sort, l.layer
 
 -- name: fields

@@ -1,0 +1,1 @@
+-- Long work (jobs), further ladders and rule sets.

@@ -1,0 +1,1 @@
+-- Uploads of an existing zoning, on their way to a plan.
