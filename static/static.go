@@ -152,6 +152,8 @@ func places(name string) []string {
 	switch name {
 	case "index.html":
 		return []string{"/"}
+	case "plan.html":
+		return []string{"/plan"}
 	case "desk.html":
 		return Doors()
 	}

@@ -12,6 +12,8 @@ const OWN = 90 // KB, our code beside MapLibre and Svelte
 
 const size = (file) => brotliCompressSync(readFileSync(from + file), { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }).length
 const DESK = 80 // KB, everything a person loads to sign in
+const PLAN = 600 // KB, what the planner's table fetches first
+const TABLE = 60 // KB, its own part of that
 
 /** reach is what a document fetches before anything is clicked: its own files and what they import. */
 function reach(html) {
@@ -36,8 +38,12 @@ for (const [name, n] of sizes) {
 const weight = (html) => reach(html).reduce((sum, name) => sum + sizes.get(name), size(html) + size('boot.js'))
 const map = weight('index.html') + statSync(`${from}sprite.png`).size + size('sprite.json')
 const desk = weight('desk.html')
-console.log(`first load: map ${(map / 1024).toFixed(1)} KB, signing in ${(desk / 1024).toFixed(1)} KB`)
+const plan = weight('plan.html') + statSync(`${from}sprite.png`).size + size('sprite.json')
+const table = reach('plan.html').filter((n) => /^plan-.*\.js$/.test(n)).reduce((sum, n) => sum + sizes.get(n), 0)
+console.log(`first load: map ${(map / 1024).toFixed(1)} KB, planning ${(plan / 1024).toFixed(1)} KB (${(table / 1024).toFixed(1)} KB its own), signing in ${(desk / 1024).toFixed(1)} KB`)
 if (map / 1024 > BUDGET) fail(`the map's first load is over the budget of ${BUDGET} KB`)
+if (plan / 1024 > PLAN) fail(`the planner's table is over its budget of ${PLAN} KB`)
+if (table / 1024 > TABLE) fail(`the planner's own code is over its budget of ${TABLE} KB`)
 if (desk / 1024 > DESK) fail(`signing in is over the budget of ${DESK} KB`)
 if (!reach('index.html').some((n) => n.startsWith('maplibre-gl-csp-worker'))) fail('the worker was not counted')
 if (reach('desk.html').some((n) => n.startsWith('maplibre'))) fail('signing in would load the map')

@@ -5,7 +5,7 @@ export interface Fault { path: string; code: string; message: string }
 
 /** A Refusal is an answer the server did not give, in its own words (RFC 9457). */
 export class Refusal extends Error {
-  constructor(readonly status: number, readonly code: string, readonly title: string, readonly detail: string, readonly errors: Fault[], readonly retryAfter: number) {
+  constructor(readonly status: number, readonly code: string, readonly title: string, readonly detail: string, readonly errors: Fault[], readonly retryAfter: number, readonly body: unknown = null) {
     super(detail || title || code)
     this.name = 'Refusal'
   }
@@ -48,7 +48,7 @@ export async function ask<T>(path: string, a: Ask): Promise<Answer<T>> {
   if (!r.ok) {
     const p = (data ?? {}) as { code?: string; title?: string; detail?: string; errors?: Partial<Fault & { detail: string; pointer: string }>[] }
     const faults = (p.errors ?? []).map((e) => ({ path: (e.path ?? e.pointer ?? '').replace(/^[#/]+/, ''), code: e.code ?? '', message: e.message ?? e.detail ?? '' }))
-    throw new Refusal(r.status, p.code ?? '', p.title ?? '', p.detail ?? '', faults, Number(r.headers.get('Retry-After') ?? 0) || 0)
+    throw new Refusal(r.status, p.code ?? '', p.title ?? '', p.detail ?? '', faults, Number(r.headers.get('Retry-After') ?? 0) || 0, data)
   }
   return { data: data as T, status: r.status, etag: r.headers.get('ETag') ?? '' }
 }
