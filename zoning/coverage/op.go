@@ -11,6 +11,9 @@ type Coverage struct {
 	Area Shape
 	// Exhaustive plans leave no gap in the area.
 	Exhaustive bool
+	// Loaded is the part of a plan that is here: every zone that touches it, whole. Nil:
+	// all of the plan.
+	Loaded *Box
 }
 
 // Noder cuts lines at each other and at themselves: the answer has no crossing, no
