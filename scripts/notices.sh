@@ -32,5 +32,8 @@ entry() { # name version folder
   printf '\n## Lucide icons (glyphs inside the symbols)\n\n```text\n'
   cat static/web/src/symbols/LICENSE.lucide.txt
   printf '\n```\n'
+  printf '\n## WenQuanYi Micro Hei (the font of map sheets, reduced)\n\n```text\n'
+  cat internal/report/font/LICENSE.wqy.txt
+  printf '\n```\n'
 } >"$out"
 echo "$out: $(grep -c '^## ' "$out") parts"

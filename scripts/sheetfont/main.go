@@ -1,0 +1,54 @@
+// Command sheetfont reduces a font to the characters a map sheet may need. It is run by
+// scripts/font.sh.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"onemap/internal/report/font"
+)
+
+// ranges are what a Chinese map sheet may hold: Latin with the vowels of Pinyin, Greek,
+// Cyrillic, punctuation, signs, arrows, enclosed numbers, geometric shapes, kana,
+// Bopomofo, units, all Chinese characters of GBK and full-width forms.
+var ranges = [][2]rune{
+	{0x20, 0x7e}, {0xa0, 0x17f}, {0x1cd, 0x1dc}, {0x251, 0x261}, {0x2c6, 0x2dd}, {0x370, 0x3ff}, {0x400, 0x451},
+	{0x2000, 0x206f}, {0x2070, 0x209f}, {0x20a0, 0x20bf}, {0x2100, 0x218f}, {0x2190, 0x21ff}, {0x2200, 0x22ff},
+	{0x2300, 0x2312}, {0x2460, 0x24ff}, {0x2500, 0x25ff}, {0x2600, 0x2642}, {0x2713, 0x2718}, {0x3000, 0x312f},
+	{0x3200, 0x33ff}, {0x4e00, 0x9fff}, {0xf900, 0xfaff}, {0xfe30, 0xfe6f}, {0xff00, 0xffef},
+}
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: sheetfont IN.ttc OUT.ttf")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, "sheetfont:", err)
+		os.Exit(1)
+	}
+}
+
+func run(in, out string) error {
+	b, err := os.ReadFile(in)
+	if err != nil {
+		return err
+	}
+	f, err := font.Parse(b)
+	if err != nil {
+		return err
+	}
+	small, err := f.Reduce(func(r rune) bool {
+		for _, w := range ranges {
+			if r >= w[0] && r <= w[1] {
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(out, small, 0o644)
+}
