@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"onemap/internal/decision"
 	"onemap/internal/geo"
 	"onemap/internal/registry"
+	"onemap/internal/wmts"
 )
 
 // Setting is one value of the installation. Value is what holds: what somebody set,
@@ -53,6 +55,7 @@ func knobs() []knob {
 		{"timezone", title("时区", "Time zone"), auth.ManageSystem, word("Asia/Shanghai"), checkZone, ""},
 		{"map_approval", title("审图号", "Map approval number"), auth.ManageSystem, word(""), checkText(60), ""},
 		{"watermark", title("全图水印", "Watermark of the map"), auth.ManageSystem, word(""), checkText(30), ""},
+		{wmts.SettingKey, title("局域网底图(WMTS)", "Base maps of the intranet (WMTS)"), auth.ManageSystem, func() any { return []wmts.Source{} }, checkBasemaps, ""},
 		{auth.SecurityKey, title("登录与密码", "Signing in and passwords"), auth.ManageSecurity, func() any { return auth.DefaultSecurity() }, func(raw json.RawMessage) error { return auth.CheckSecurity(raw) }, ""},
 		{syslogKey, title("审计外送", "Audit to syslog"), auth.ManageSecurity, func() any { return nil }, checkSyslog, decision.Syslog},
 		{"audit_keep_days", title("审计保存天数", "Days the audit is kept"), auth.ManageSecurity, number(183), checkNumber(183, 36500), ""},
@@ -94,6 +97,14 @@ func checkZone(raw json.RawMessage) error {
 		return fault("value", "unknown", "没有这个时区", "there is no such zone")
 	}
 	return nil
+}
+
+func checkBasemaps(raw json.RawMessage) error {
+	_, err := wmts.ParseSources(raw)
+	if f, ok := errors.AsType[*wmts.Fault](err); ok {
+		return fault(f.Path, "not_of_its_kind", f.ZH, f.EN)
+	}
+	return err
 }
 
 func checkText(limit int) func(json.RawMessage) error {
