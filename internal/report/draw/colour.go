@@ -13,3 +13,12 @@ func RGB(ink [4]float64) (r, g, b uint8) {
 	f := func(c float64) uint8 { return uint8((1-min(1, c))*(1-min(1, ink[3]))*255 + 0.5) }
 	return f(ink[0]), f(ink[1]), f(ink[2])
 }
+
+// White and Black are the paper and the ink.
+var (
+	White = Colour{R: 255, G: 255, B: 255}
+	Black = Colour{}
+)
+
+// Grey is a shade, 0 black to 255 white.
+func Grey(v uint8) Colour { return Colour{R: v, G: v, B: v} }
