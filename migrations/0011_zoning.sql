@@ -36,12 +36,15 @@ alter table plan
 create index plan_series on plan (series, version_no);
 create index plan_scope on plan using gist (scope);
 
--- A version follows the one before: its number and parent cannot be chosen freely.
--- At most one version of a series is in force on a day.
+-- At most one version of a series is in force on a day, one that was repealed included:
+-- it held until its last day. effective_to is the first day it no longer holds.
 create extension if not exists btree_gist;
 alter table plan add constraint plan_one_in_force exclude using gist
   (series with =, daterange(effective_from, effective_to) with &&)
-  where (state in ('published', 'superseded') and effective_from is not null);
+  where (effective_from is not null);
+-- At most one version of a series is being worked on.
+create unique index plan_open_version on plan (series)
+  where state in ('draft', 'consultation', 'expert_review', 'submitted', 'in_review', 'returned', 'approved');
 
 -- Edits ------------------------------------------------------------------------------
 
@@ -67,7 +70,7 @@ create index plan_edit_undoes on plan_edit (plan, undoes) where undoes is not nu
 
 -- What an edit did to one zone, whole: geometry and attributes before and after.
 create table plan_edit_zone (
-  plan        uuid not null,
+  plan        uuid not null references plan on delete cascade,
   edit_id     uuid not null,
   zone        uuid not null,
   before      jsonb,                                 -- null: the edit made the zone
@@ -105,7 +108,7 @@ create table plan_review (
   name     text,
   at       timestamptz not null default now(),
   primary key (plan, zone),
-  check (verdict = 'accepted' or length(btrim(reason)) >= 2)
+  check (verdict = 'accepted' or length(btrim(coalesce(reason, ''))) >= 2)
 );
 
 -- 意见: pinned to a place or a zone or to the whole; answered one by one.
@@ -128,7 +131,7 @@ create table plan_comment (
   at          timestamptz not null default now(),
   version     bigint not null default 1,
   check ((answer is null) = (answered_at is null)),
-  check (answer is null or answer = 'adopted' or length(btrim(reason)) >= 2)
+  check (answer is null or answer = 'adopted' or length(btrim(coalesce(reason, ''))) >= 2)
 );
 create index plan_comment_plan on plan_comment (plan, at);
 
@@ -158,21 +161,46 @@ begin
   end loop;
 end
 $$;
--- Edits and events are added, never changed. A draft that is thrown away takes its edits along.
-revoke update on plan_edit, plan_edit_zone, plan_event from onemap_app;
-revoke delete on plan_event from onemap_app;
+-- Edits and events are added, never changed, and go only with a draft that is thrown
+-- away (the cascade asks no right of the app role). An opinion keeps its words: what is
+-- added is the answer.
+revoke update, delete on plan_edit, plan_edit_zone, plan_event from onemap_app;
+revoke update, delete on plan_comment from onemap_app;
+grant update (answer, reason, answered_by, answered_account, answered_at, version) on plan_comment to onemap_app;
 
 -- What is published never changes ----------------------------------------------------
 
 create function plan_is_demo(dataset uuid) returns boolean
 language sql stable as $$ select coalesce((select d.demo from public.dataset d where d.id = dataset), false) $$;
 
+-- plan_makers are the persons who drew or submitted a version: who made it, who edited
+-- it, who had zones made by a program (a step from a state to the same one), who
+-- submitted it in any round. None of them approves or publishes it.
+create function plan_makers(plan_id uuid) returns uuid[]
+language sql stable set search_path = public, pg_temp as $$
+  select coalesce(array_agg(distinct m.account), '{}') from (
+    select p.created_account as account from plan p where p.id = plan_id
+    union all select p.submitted_account from plan p where p.id = plan_id
+    union all select e.account from plan_edit e where e.plan = plan_id
+    union all select v.account from plan_event v where v.plan = plan_id and (v.to_state = 'submitted' or v.to_state = v.from_state)) m
+  where m.account is not null
+$$;
+
 -- plan_frozen holds the life cycle: which state may follow which, and what of a plan
--- may change in it. Demo rows are exempt: they are put in whole and taken out whole.
+-- may change in it. The demo county's own plans are put in as published and taken out
+-- whole; versions that people make of them are held like any other, and go with it.
 create function plan_frozen() returns trigger
 language plpgsql set search_path = public, pg_temp as $$
+declare
+  kept plan;
 begin
-  if plan_is_demo(old.dataset) then
+  if tg_op = 'INSERT' then
+    if new.state <> 'draft' and not plan_is_demo(new.dataset) then
+      raise exception 'plan %: it begins as a draft', new.id using errcode = 'OM002';
+    end if;
+    return new;
+  end if;
+  if plan_is_demo(old.dataset) and (tg_op = 'DELETE' or old.created_account is null) then
     return case tg_op when 'DELETE' then old else new end;
   end if;
   if tg_op = 'DELETE' then
@@ -191,58 +219,134 @@ begin
     'published>superseded', 'published>withdrawn', 'superseded>withdrawn']) then
     raise exception 'plan %: % cannot follow %', old.id, new.state, old.state using errcode = 'OM002';
   end if;
-  if (new.series, new.version_no, new.hazard, new.kind, new.admin_code, new.exhaustive) is distinct from
-     (old.series, old.version_no, old.hazard, old.kind, old.admin_code, old.exhaustive) then
+  -- What it is of, and who made it.
+  if (new.id, new.series, new.version_no, new.parent, new.hazard, new.kind, new.admin_code, new.scope, new.exhaustive, new.dataset, new.created_at, new.created_by, new.created_account) is distinct from
+     (old.id, old.series, old.version_no, old.parent, old.hazard, old.kind, old.admin_code, old.scope, old.exhaustive, old.dataset, old.created_at, old.created_by, old.created_account) then
     raise exception 'plan %: what it is of cannot change', old.id using errcode = 'OM001';
   end if;
+  -- Drawn on only while it is a draft.
   if old.state not in ('draft', 'returned') and
-     (new.title, new.ladder, new.unit, new.method, st_asewkb(new.area)) is distinct from
-     (old.title, old.ladder, old.unit, old.method, st_asewkb(old.area)) then
+     (new.title, new.ladder, new.unit, new.method, new.note, new.responsible, st_asewkb(new.area)) is distinct from
+     (old.title, old.ladder, old.unit, old.method, old.note, old.responsible, st_asewkb(old.area)) then
     raise exception 'plan % is %: it cannot be edited', old.id, old.state using errcode = 'OM001';
   end if;
-  if old.published_at is not null and
-     (new.document_no, new.effective_from, new.scope, new.published_at, new.published_by, new.published_account, new.approved_at, new.approved_by, new.approved_account, new.submitted_at, new.submitted_by, new.submitted_account) is distinct from
-     (old.document_no, old.effective_from, old.scope, old.published_at, old.published_by, old.published_account, old.approved_at, old.approved_by, old.approved_account, old.submitted_at, old.submitted_by, old.submitted_account) then
-    raise exception 'plan % is published: it never changes', old.id using errcode = 'OM001';
+  -- Each step says who took it, and only that step may.
+  if (new.submitted_at, new.submitted_by, new.submitted_account) is distinct from (old.submitted_at, old.submitted_by, old.submitted_account)
+     and not (new.state = 'submitted' and old.state <> 'submitted') then
+    raise exception 'plan %: it is not being submitted', old.id using errcode = 'OM001';
   end if;
-  -- 审批分离, by person: nobody approves what he drew.
-  if new.state in ('approved', 'published') and new.state <> old.state and exists (
-    select from plan_edit e where e.plan = new.id and e.account = case new.state when 'approved' then new.approved_account else new.published_account end) then
-    raise exception 'plan %: who drew it does not approve or publish it', old.id using errcode = 'OM003';
+  if (new.approved_at, new.approved_by, new.approved_account) is distinct from (old.approved_at, old.approved_by, old.approved_account)
+     and not (new.state = 'approved' and old.state <> 'approved')
+     and not (new.state in ('returned', 'submitted') and num_nonnulls(new.approved_at, new.approved_by, new.approved_account) = 0) then
+    raise exception 'plan %: it is not being approved', old.id using errcode = 'OM001';
+  end if;
+  if (new.published_at, new.published_by, new.published_account, new.document_no, new.effective_from) is distinct from
+     (old.published_at, old.published_by, old.published_account, old.document_no, old.effective_from)
+     and not (new.state = 'published' and old.state <> 'published') then
+    raise exception 'plan %: it is not being published', old.id using errcode = 'OM001';
+  end if;
+  if new.state <> old.state then
+    if new.state = 'submitted' and (new.submitted_at is null or new.submitted_account is null)
+       or new.state = 'approved' and (new.approved_at is null or new.approved_account is null)
+       or new.state = 'published' and (new.published_at is null or new.published_account is null or new.effective_from is null or coalesce(btrim(new.document_no), '') = '') then
+      raise exception 'plan %: nobody is % by nobody', old.id, new.state using errcode = 'OM002';
+    end if;
+    -- 审批分离, by person: nobody approves or publishes what he drew or submitted.
+    if new.state in ('approved', 'published')
+       and (case new.state when 'approved' then new.approved_account else new.published_account end) = any (plan_makers(new.id)) then
+      raise exception 'plan %: who drew or submitted it does not do that', old.id using errcode = 'OM003';
+    end if;
+  end if;
+  -- Published: all of it but until when it holds, and the words about its end.
+  if old.published_at is not null then
+    kept := new;
+    kept.state := old.state; kept.effective_to := old.effective_to; kept.version := old.version; kept.updated_at := old.updated_at;
+    kept.withdrawn_at := old.withdrawn_at; kept.withdrawn_by := old.withdrawn_by;
+    if kept is distinct from old then
+      raise exception 'plan % is published: it never changes', old.id using errcode = 'OM001';
+    end if;
+    if old.effective_to is not null and (new.effective_to is null or new.effective_to > old.effective_to) then
+      raise exception 'plan %: it ended, and that is not put off', old.id using errcode = 'OM001';
+    end if;
   end if;
   return new;
 end
 $$;
-create trigger plan_frozen before update or delete on plan for each row execute function plan_frozen();
+create trigger plan_frozen before insert or update or delete on plan for each row execute function plan_frozen();
 
 -- zones_frozen holds the rows of plans. Rows without a plan are a layer like another.
+-- The row of the plan is held meanwhile: no edit slips in beside a submission.
 create function zones_frozen() returns trigger
 language plpgsql set search_path = public, pg_temp as $$
 declare
-  at_state text;
-  r zones := case tg_op when 'DELETE' then old else new end;
+  p record;
+  kept zones;
 begin
-  if r.plan is null or plan_is_demo(r.dataset) then
-    return r;
-  end if;
-  if tg_op = 'UPDATE' and (old.plan is distinct from new.plan or old.zone is distinct from new.zone) then
+  if tg_op = 'UPDATE' and (old.plan, old.zone) is distinct from (new.plan, new.zone) and num_nonnulls(old.plan, new.plan) > 0 then
     raise exception 'zone %: it stays in its plan', old.id using errcode = 'OM001';
   end if;
-  select p.state into at_state from plan p where p.id = r.plan;
-  if at_state in ('draft', 'returned') then
-    if r.published then
-      raise exception 'zone %: a draft is not published', r.id using errcode = 'OM001';
-    end if;
-    return r;
+  if (case tg_op when 'DELETE' then old.plan else new.plan end) is null then
+    return case tg_op when 'DELETE' then old else new end;
   end if;
-  -- Publishing shows the rows; a later version or a repeal says until when they hold.
-  if tg_op = 'UPDATE' and at_state in ('published', 'superseded', 'withdrawn') and new.published and
-     (not old.published or new.valid_from is not distinct from old.valid_from) and
-     (new.level, new.kind, new.hazard, new.name, new.code, new.reason, new.countermeasure, new.responsible, new.population, new.area_km2, new.attrs, new.scope, new.admin_code, new.dataset, new.source_key, st_asewkb(new.geom)) is not distinct from
-     (old.level, old.kind, old.hazard, old.name, old.code, old.reason, old.countermeasure, old.responsible, old.population, old.area_km2, old.attrs, old.scope, old.admin_code, old.dataset, old.source_key, st_asewkb(old.geom)) then
+  select q.id, q.state, q.dataset, plan_is_demo(q.dataset) as demo, q.created_account is null as loaded into p
+  from plan q where q.id = case tg_op when 'DELETE' then old.plan else new.plan end for share;
+  if p.demo and (p.loaded or tg_op = 'DELETE') then
+    return case tg_op when 'DELETE' then old else new end;
+  end if;
+  if p.state in ('draft', 'returned') then
+    if tg_op = 'DELETE' then
+      return old;
+    end if;
+    if new.published then
+      raise exception 'zone %: a draft is not published', new.id using errcode = 'OM001';
+    end if;
+    if new.zone is null then
+      raise exception 'zone %: it has no name that stays', new.id using errcode = 'OM001';
+    end if;
+    if new.dataset is null and p.demo then
+      -- What people draw on the demo county goes with it.
+      new.dataset := p.dataset;
+      new.source_key := new.plan || '/' || new.zone;
+    end if;
     return new;
   end if;
-  raise exception 'zone %: its plan is %', r.id, coalesce(at_state, 'absent') using errcode = 'OM001';
+  -- Publishing shows the rows; a later version or a repeal says until when they hold.
+  if tg_op = 'UPDATE' and p.state in ('published', 'superseded', 'withdrawn') and new.published then
+    kept := new;
+    kept.version := old.version; kept.recorded_at := old.recorded_at; kept.recorded_by := old.recorded_by;
+    kept.valid_to := old.valid_to;
+    if not old.published then
+      kept.published := false;
+      kept.valid_from := old.valid_from;
+    end if;
+    if kept is not distinct from old and (old.valid_to is null or new.valid_to <= old.valid_to) then
+      return new;
+    end if;
+  end if;
+  raise exception 'zone %: its plan is %', coalesce(new.id, old.id), coalesce(p.state, 'absent') using errcode = 'OM001';
 end
 $$;
 create trigger zones_frozen before insert or update or delete on zones for each row execute function zones_frozen();
+
+-- A verdict is given while the version is in review, and stays.
+create function plan_review_frozen() returns trigger
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  at_state text;
+begin
+  if tg_op = 'DELETE' then
+    -- By the cascade of a plan that goes, or of a zone whose verdict means nothing any more.
+    select p.state into at_state from plan p where p.id = old.plan;
+    if at_state is null or at_state in ('draft', 'returned', 'in_review') then
+      return old;
+    end if;
+  else
+    select p.state into at_state from plan p where p.id = new.plan for share;
+    if at_state = 'in_review' then
+      return new;
+    end if;
+  end if;
+  raise exception 'review of plan %: it is %', coalesce(new.plan, old.plan), coalesce(at_state, 'absent') using errcode = 'OM001';
+end
+$$;
+create trigger plan_review_frozen before insert or update or delete on plan_review for each row execute function plan_review_frozen();

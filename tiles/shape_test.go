@@ -344,20 +344,25 @@ func TestAsOf(t *testing.T) {
 // plans makes three versions of a series: one that was in force, one that is, a draft.
 // What is published took the way there: the database lets no other through.
 func (w *world) plans() {
-	w.exec(`insert into plan (id, series, version_no, hazard, kind, title, admin_code, scope) values
-		('0190a0a0-0000-7000-8000-000000000001', '0190a0a0-0000-7000-8000-00000000000a', 1, 'flood', 'risk', 'old', '990101', code_scope('990101')),
-		('0190a0a0-0000-7000-8000-000000000002', '0190a0a0-0000-7000-8000-00000000000a', 2, 'flood', 'risk', 'new', '990101', code_scope('990101')),
-		('0190a0a0-0000-7000-8000-000000000003', '0190a0a0-0000-7000-8000-00000000000a', 3, 'flood', 'risk', 'draft', '990101', code_scope('990101'))`)
-	w.exec(`insert into zones (name, kind, hazard, level, plan, geom)
-		select p.title, 'risk', 'flood', 1, p.id, ST_MakeEnvelope(110, 30, 111, 31, 4490) from plan p`)
-	for _, state := range []string{"submitted", "in_review", "approved"} {
-		w.exec(`update plan set state = '` + state + `' where version_no < 3`)
+	for i, title := range []string{"old", "new", "draft"} {
+		w.exec(fmt.Sprintf(`insert into plan (id, series, version_no, hazard, kind, title, admin_code, scope) values
+			('0190a0a0-0000-7000-8000-00000000000%d', '0190a0a0-0000-7000-8000-00000000000a', %[1]d, 'flood', 'risk', '%s', '990101', code_scope('990101'))`, i+1, title))
+		w.exec(`insert into zones (name, kind, hazard, level, plan, zone, geom)
+			select p.title, 'risk', 'flood', 1, p.id, uuid_v7(), ST_MakeEnvelope(110, 30, 111, 31, 4490) from plan p where p.title = '` + title + `'`)
+		if title == "draft" {
+			break
+		}
+		w.exec(`update plan set state = 'superseded', effective_to = '2025-01-01' where state = 'published'`)
+		w.exec(`update zones set valid_to = '2025-01-01Z' where published`)
+		from := fmt.Sprintf("%d-01-01", 2024+i)
+		for _, step := range []string{
+			`state = 'submitted', submitted_at = now(), submitted_account = uuid_v7()`, `state = 'in_review'`, `state = 'approved', approved_at = now(), approved_account = uuid_v7()`,
+			`state = 'published', published_at = now(), published_account = uuid_v7(), document_no = '1', effective_from = '` + from + `'`,
+		} {
+			w.exec(`update plan set ` + step + ` where title = '` + title + `'`)
+		}
+		w.exec(`update zones set published = true, valid_from = '` + from + `Z' where name = '` + title + `'`)
 	}
-	w.exec(`update plan set state = 'published', effective_from = '2024-01-01', effective_to = '2025-01-01' where version_no = 1`)
-	w.exec(`update zones z set published = true, valid_from = '2024-01-01Z', valid_to = '2025-01-01Z' from plan p where p.id = z.plan and p.version_no = 1`)
-	w.exec(`update plan set state = 'superseded' where version_no = 1`)
-	w.exec(`update plan set state = 'published', effective_from = '2025-01-01' where version_no = 2`)
-	w.exec(`update zones z set published = true, valid_from = '2025-01-01Z' from plan p where p.id = z.plan and p.version_no = 2`)
 }
 
 func TestPlans(t *testing.T) {
