@@ -24,11 +24,13 @@ import (
 	"onemap/internal/decision"
 	"onemap/internal/features"
 	"onemap/internal/feed"
+	"onemap/internal/jobs"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
 	"onemap/static"
 	"onemap/tiles"
 	"onemap/tiles/basemap"
+	"onemap/zoning"
 )
 
 // app is the whole server. newApp opens its parts in order; close closes them in
@@ -45,6 +47,7 @@ type app struct {
 	auth     *auth.Service
 	audit    *audit.Log
 	engine   *tiles.Engine
+	jobs     *jobs.Runner
 	server   *api.Server
 	listener net.Listener
 	url      string
@@ -131,7 +134,15 @@ func (a *app) openServer() error {
 	if err != nil {
 		return err
 	}
+	plans, err := zoning.Open(zoning.Options{DB: a.db.DB, Catalogue: a.registry, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	if a.jobs, err = jobs.Open(jobs.Options{DB: a.db.DB, Logger: a.log, Explain: api.ExplainJob}); err != nil {
+		return err
+	}
 	opts := api.Options{
+		Zoning: plans, Jobs: a.jobs,
 		DB: a.db.DB, Auth: a.auth, Audit: a.audit, Editor: editor, Contacts: contacts, Decisions: ledger, TrustedProxy: a.flags.proxies, Catalogue: a.registry, Feed: a.reader, Tiles: a.engine, Features: questions,
 		Site: site, Basemap: land, Health: checker,
 		Version: versionText(), PublicURL: a.flags.publicURL, Logger: a.log,
@@ -225,6 +236,7 @@ func (a *app) run(ctx context.Context) error {
 	a.background.Go(func() { _ = a.reader.Run(work) })
 	a.background.Go(func() { _ = a.auth.Run(work) })
 	a.background.Go(func() { _ = a.audit.Run(work) })
+	a.background.Go(func() { _ = a.jobs.Run(work) })
 	if a.renewal != nil {
 		a.background.Go(func() { _ = a.renewal(work) })
 	}

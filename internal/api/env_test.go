@@ -25,12 +25,14 @@ import (
 	"onemap/internal/decision"
 	"onemap/internal/features"
 	"onemap/internal/feed"
+	"onemap/internal/jobs"
 	"onemap/internal/pgtest"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
 	"onemap/static"
 	"onemap/tiles"
 	"onemap/tiles/basemap"
+	"onemap/zoning"
 )
 
 // env is a whole server over a real database, as cmd wires it.
@@ -42,6 +44,7 @@ type env struct {
 	feed   *feed.Reader
 	auth   *auth.Service
 	audit  *audit.Log
+	jobs   *jobs.Runner
 	server *api.Server
 	opts   api.Options
 	mem    *fasthttputil.InmemoryListener
@@ -184,7 +187,12 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	must(err)
 	ledger, err := decision.Open(decision.Options{DB: e.db, Effects: editor.Effects()})
 	must(err)
+	plans, err := zoning.Open(zoning.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
+	must(err)
+	e.jobs, err = jobs.Open(jobs.Options{DB: e.db, Logger: logger, Explain: api.ExplainJob})
+	must(err)
 	e.opts = api.Options{
+		Zoning: plans, Jobs: e.jobs,
 		DB: e.db, Auth: e.auth, Audit: e.audit, Editor: editor, Contacts: contacts, Decisions: ledger, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Health: checker,
 		Version: "test", Logger: logger,
 	}
@@ -209,6 +217,7 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = e.feed.Run(ctx) })
 	wg.Go(func() { _ = e.auth.Run(ctx) })
+	wg.Go(func() { _ = e.jobs.Run(ctx) })
 	e.mem = fasthttputil.NewInmemoryListener()
 	wg.Go(func() { _ = e.server.Serve(ctx, e.mem) })
 	e.client = &http.Client{

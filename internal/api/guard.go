@@ -283,8 +283,10 @@ func (s *Server) translate(req *Request, err error) *Error {
 	case errors.As(err, &refused):
 		return refusedTile(refused)
 	}
-	if p := peopleProblem(req.Lang, err); p != nil {
-		return p
+	for _, words := range []func(registry.Lang, error) *Error{peopleProblem, zoningProblem, calcProblem} {
+		if p := words(req.Lang, err); p != nil {
+			return p
+		}
 	}
 	switch {
 	case errors.As(err, &state):
@@ -358,6 +360,13 @@ func sqlProblem(state string, err error) *Error {
 		return wrap(CodeQueryTimeout, err)
 	case state == "22021" || state == "22P05":
 		return wrap(CodeBadQuery, err)
+	case state == "OM001", state == "OM002":
+		// The floor under the life cycle held what the service let pass.
+		e := wrap(CodeConflict, err, text("方案的状态不允许此操作。", "The state of the plan does not allow this."))
+		e.As = "not_editable"
+		return e
+	case state == "OM003":
+		return wrap(CodeFourEyes, err)
 	case state == "53100":
 		return wrap(CodeDiskFull, err)
 	case strings.HasPrefix(state, "08"), strings.HasPrefix(state, "57P"), strings.HasPrefix(state, "53"), state == "25006":

@@ -182,8 +182,3 @@ func (s *Server) waitAfter(ctx context.Context, req *Request) error {
 
 // position is what the answer shows at least; taken before the question is asked.
 func (s *Server) position() string { return s.opts.Feed.State().Position.String() }
-
-func (s *Server) getJob(context.Context, *Request) (*Response, error) {
-	// Long work is the command line's until imports come over HTTP: no job has an id.
-	return nil, problem(CodeNotFound)
-}

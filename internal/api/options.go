@@ -95,6 +95,8 @@ type Options struct {
 	Contacts  *restricted.Store // masked, revealed with a reason
 	Decisions *decision.Ledger  // four eyes, emergency orders
 	Editor    *catalogue.Store  // rule sets and layers as administrators change them
+	Zoning    Zoning            // plans
+	Jobs      Jobs              // work that outlasts a request
 
 	// TrustedProxy are the peers whose X-Forwarded-For, -Proto and -Host are believed.
 	TrustedProxy []netip.Prefix
@@ -126,7 +128,7 @@ type Options struct {
 
 func (o Options) withDefaults() (Options, error) {
 	if o.Catalogue == nil || o.Feed == nil || o.Tiles == nil || o.Features == nil || o.Site == nil || o.Basemap == nil || o.Health == nil ||
-		o.Auth == nil || o.Audit == nil || o.Contacts == nil || o.Decisions == nil || o.Editor == nil || o.DB == nil {
+		o.Auth == nil || o.Audit == nil || o.Contacts == nil || o.Decisions == nil || o.Editor == nil || o.DB == nil || o.Zoning == nil || o.Jobs == nil {
 		return o, errors.New("api: an option without default is missing")
 	}
 	if o.Logger == nil {

@@ -171,11 +171,12 @@ type Error struct {
 	Code       Code
 	Args       []any
 	Items      []Item
-	As         Code          // a finer code than the words', of 409
-	Allow      string        // of 405
-	RetryAfter time.Duration // of 503 and 429
-	Forget     string        // cookie of a session that is no more
-	Err        error         // the cause, for the log only
+	Theirs     json.RawMessage // of 409 stale: the features as somebody else left them
+	As         Code            // a finer code than the words', of 409
+	Allow      string          // of 405
+	RetryAfter time.Duration   // of 503 and 429
+	Forget     string          // cookie of a session that is no more
+	Err        error           // the cause, for the log only
 }
 
 // Item is one finding inside a problem.
@@ -184,6 +185,8 @@ type Item struct {
 	Code     string          `json:"code"`
 	Message  string          `json:"message"`
 	Geometry json.RawMessage `json:"geometry,omitempty"`
+	// Proposals are repairs of a zoning edit, the best first.
+	Proposals []Proposal `json:"proposals,omitempty"`
 }
 
 // Error makes it an error.
@@ -228,6 +231,8 @@ type document struct {
 	Detail   string `json:"detail"`
 	Instance string `json:"instance"`
 	Errors   []Item `json:"errors,omitempty"`
+
+	Theirs json.RawMessage `json:"theirs,omitempty"`
 }
 
 const problemType = "application/problem+json; charset=utf-8"
@@ -252,7 +257,7 @@ func (e *Error) response(lang registry.Lang, id string) *Response {
 	}
 	body, err := json.Marshal(document{
 		Type: "about:blank", Title: w.title.In(lang), Status: w.status, Code: code,
-		Detail: detail, Instance: "urn:onemap:request:" + id, Errors: e.Items,
+		Detail: detail, Instance: "urn:onemap:request:" + id, Errors: e.Items, Theirs: e.Theirs,
 	})
 	if err != nil { // a geometry in Items that is no JSON
 		body = []byte(`{"type":"about:blank","title":"Internal error","status":500,"code":"internal","detail":"","instance":""}`)

@@ -27,7 +27,6 @@ func (s *Server) routes() []*Route {
 		get("/api/layers", "layers", "api", s.getLayers),
 		get("/api/identify", "identify", "api", s.getIdentify, "lon", "lat", "radius_m", "layers", "datetime", "as_of"),
 		get("/api/search", "search", "api", s.getSearch, "q", "limit", "layers"),
-		get("/api/jobs/{id}", "job", "api", s.getJob),
 		get("/api/about", "about", "api", s.getAbout),
 		get("/api/code-lists", "code_lists", "api", s.getCodeLists),
 		get("/api/openapi.json", "openapi", "api", s.getOpenAPI),
@@ -44,6 +43,7 @@ func (s *Server) routes() []*Route {
 		{Method: "GET", Pattern: "/", Name: "site", Handler: s.getSite, OpenQuery: true, Exempt: true, Known: s.siteHas, Access: AccessOpen},
 	}
 	routes = append(routes, s.peopleRoutes()...)
+	routes = append(routes, s.planRoutes()...)
 	if s.opts.Authority != nil {
 		routes = append(routes,
 			// Before set-up too: a phone trusts the server before it types a password.
