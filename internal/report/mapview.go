@@ -357,7 +357,7 @@ func (m *mapView) watermark() {
 		}
 		row++
 		for x := r.X - w + off; x < r.X+r.W; x += w * math.Cos(math.Pi/6) {
-			m.l.Text(draw.Pt{X: x, Y: y}, m.s.Watermark, draw.Style{Size: size, Colour: draw.Grey(0), Angle: 30, Alpha: 0.085})
+			m.l.Text(draw.Pt{X: x, Y: y}, m.s.Watermark, draw.Style{Size: size, Colour: draw.Grey(0), Angle: 30, Alpha: 0.085, Silent: true})
 		}
 	}
 }

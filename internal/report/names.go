@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"sort"
 
 	"onemap/internal/report/draw"
@@ -183,12 +184,49 @@ func (m *mapView) otherNames() {
 			m.set(lb, waterText, 0.25*u)
 		}
 	}
-	done := map[string]bool{}
-	for _, ln := range m.s.Lines {
-		if ln.Class != LineRiver || ln.Name == "" || done[ln.Name] {
+	m.rivers()
+}
+
+// rivers names the rivers that are long enough on paper, the longest first, and no more
+// than the map can bear.
+func (m *mapView) rivers() {
+	type river struct {
+		at   int
+		long float64
+	}
+	longest := map[string]river{}
+	for i, ln := range m.s.Lines {
+		if ln.Class != LineRiver || ln.Name == "" {
 			continue
 		}
-		done[ln.Name] = m.along(ln)
+		long := 0.0
+		for _, part := range ln.Line {
+			for k := 1; k < len(part); k++ {
+				a, b := m.f.at(part[k-1]), m.f.at(part[k])
+				long += math.Hypot(a.X-b.X, a.Y-b.Y)
+			}
+		}
+		if r, ok := longest[ln.Name]; !ok || long > r.long {
+			longest[ln.Name] = river{i, long}
+		}
+	}
+	all := make([]river, 0, len(longest))
+	for _, r := range longest {
+		if r.long >= 20*m.u {
+			all = append(all, r)
+		}
+	}
+	sort.Slice(all, func(i, j int) bool {
+		return all[i].long > all[j].long || all[i].long == all[j].long && all[i].at < all[j].at
+	})
+	room := int(m.f.rect.W * m.f.rect.H / (1800 * m.u * m.u))
+	for _, r := range all {
+		if room <= 0 {
+			return
+		}
+		if m.along(m.s.Lines[r.at]) {
+			room--
+		}
 	}
 }
 

@@ -137,6 +137,9 @@ func (y *layout) plan() {
 // head sets the title over the sheet, the mark at its right and the number at its left.
 func (y *layout) head() {
 	s, u, l := y.s, y.u, y.l
+	l.Mark("page frame")
+	edge := y.margin * 0.5
+	l.Stroke(draw.Rect{X: edge, Y: edge, W: l.W - 2*edge, H: l.H - 2*edge}.Path(), draw.Pen{Width: 0.2 * u, Colour: inkLine})
 	l.Mark("head")
 	room := l.W - 2*y.margin - 2*34*u
 	size := 7.2 * u
@@ -196,6 +199,7 @@ func (y *layout) side(f *frame) {
 		return
 	}
 	upper := []block{locator, legend, symbols, notes}
+	u *= 1.14 // where there is room the letters may grow
 	for u > 0.5*y.u && y.stack(scratch(), f, r.X, r.Y, r.W, u, append(upper, approvals)...) > r.H+0.01 {
 		u *= 0.96
 	}
@@ -213,7 +217,7 @@ func (y *layout) foot(f *frame) {
 	fit := func(t string, w float64) string {
 		return clipText(t, w, func(t string) float64 { return l.Width(t, size) })
 	}
-	third := (l.W - 2*y.margin) / 3
+	third := (l.W - 2*y.margin) / 3.4
 	line1, line2 := top+5.2*u, top+8.8*u
 	names := strings.Split(y.drawn.Projection, " · ")
 	if len(names) < 2 {
@@ -250,9 +254,6 @@ func (y *layout) scaleBar(f *frame, top float64) {
 	text := "1:" + spaced(f.scale)
 	size := 3 * u
 	x := y.window.X + y.window.W/2
-	if !y.s.Portrait {
-		x = l.W / 2
-	}
 	part := 10.0
 	for _, c := range []float64{10, 20, 25, 50, 100, 200, 250, 500, 1e3, 2e3, 2.5e3, 5e3, 1e4, 2e4, 2.5e4, 5e4, 1e5, 2e5, 2.5e5, 5e5, 1e6} {
 		if c*f.k <= 14*u {

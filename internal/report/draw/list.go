@@ -80,6 +80,7 @@ type Style struct {
 	Halo   float64 // width of a white edge
 	Angle  float64 // degrees, counter-clockwise
 	Alpha  float64 // 0 and 1: opaque
+	Silent bool    // a picture of letters: not copied, not read aloud
 }
 
 type op struct {

@@ -237,6 +237,12 @@ func (p *pdf) text(o *op) {
 		p.f("EMC\n")
 	}
 	p.fillInk(s.Colour)
+	if s.Silent {
+		p.f("/Span <</ActualText ()>> BDC\n")
+		show(0)
+		p.f("EMC\n")
+		return
+	}
 	if !s.Bold {
 		show(0)
 		return
