@@ -103,6 +103,8 @@ type Violation struct {
 	WidthM float64
 	// Proposals are operations that would mend it, the best first.
 	Proposals [][]Op
+	// More, of the last one listed, is how many further faults of its kind there are.
+	More int
 }
 
 // Error is the violations that made an operation impossible.
