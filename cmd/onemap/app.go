@@ -24,6 +24,7 @@ import (
 	"onemap/internal/decision"
 	"onemap/internal/features"
 	"onemap/internal/feed"
+	"onemap/internal/gdal"
 	"onemap/internal/jobs"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
@@ -141,7 +142,16 @@ func (a *app) openServer() error {
 	if a.jobs, err = jobs.Open(jobs.Options{DB: a.db.DB, Logger: a.log, Explain: api.ExplainJob}); err != nil {
 		return err
 	}
+	tools, err := gdal.New(gdal.Options{})
+	if errors.Is(err, gdal.ErrMissing) {
+		a.log.Warn("GDAL is not installed: Shapefile, GeoPackage and KML can be neither read nor written")
+		tools, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
 	opts := api.Options{
+		GDAL:   tools,
 		Zoning: plans, Jobs: a.jobs,
 		DB: a.db.DB, Auth: a.auth, Audit: a.audit, Editor: editor, Contacts: contacts, Decisions: ledger, TrustedProxy: a.flags.proxies, Catalogue: a.registry, Feed: a.reader, Tiles: a.engine, Features: questions,
 		Site: site, Basemap: land, Health: checker,

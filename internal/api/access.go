@@ -50,6 +50,8 @@ const (
 	BodyNone BodyKind = ""
 	BodyJSON BodyKind = "application/json"
 	BodyXLSX BodyKind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+	// BodyUpload is a file, streamed to the disk.
+	BodyUpload BodyKind = "file"
 )
 
 const (
@@ -66,6 +68,8 @@ func (r *Route) limit() int {
 		return r.BodyLimit
 	case r.Body == BodyXLSX:
 		return limitXLSX
+	case r.Body == BodyUpload:
+		return limitUpload
 	}
 	return limitJSON
 }

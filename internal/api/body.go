@@ -26,6 +26,9 @@ func acceptBody(req *Request, rt *Route) *Error {
 	if !req.hasBody && req.Method == "DELETE" {
 		return nil // a reason may be left out
 	}
+	if rt.Body == BodyUpload {
+		return acceptUpload(req)
+	}
 	kind, params, err := mime.ParseMediaType(req.contentType)
 	charset := params["charset"]
 	if err != nil || kind != string(rt.Body) || req.contentEncoding != "" ||

@@ -25,6 +25,7 @@ import (
 	"onemap/internal/decision"
 	"onemap/internal/features"
 	"onemap/internal/feed"
+	"onemap/internal/gdal"
 	"onemap/internal/jobs"
 	"onemap/internal/pgtest"
 	"onemap/internal/registry"
@@ -191,7 +192,12 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	must(err)
 	e.jobs, err = jobs.Open(jobs.Options{DB: e.db, Logger: logger, Explain: api.ExplainJob})
 	must(err)
+	tools, err := gdal.New(gdal.Options{})
+	if err != nil {
+		tools = nil // the tests that need it say so
+	}
 	e.opts = api.Options{
+		GDAL:   tools,
 		Zoning: plans, Jobs: e.jobs,
 		DB: e.db, Auth: e.auth, Audit: e.audit, Editor: editor, Contacts: contacts, Decisions: ledger, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Health: checker,
 		Version: "test", Logger: logger,

@@ -182,9 +182,15 @@ func (s *Server) getItems(ctx context.Context, req *Request) (*Response, error) 
 	if q.Boxes, err = readBox(req.Query); err != nil {
 		return nil, err
 	}
+	if q.Of, err = s.version(ctx, req, l); err != nil {
+		return nil, err
+	}
 	for _, p := range req.Query {
 		switch p.Name {
 		case "limit", "bbox", "bbox-crs", "datetime", "as_of", "cursor":
+			continue
+		}
+		if q.Of.Plan != "" && p.Name == "plan" {
 			continue
 		}
 		f, ok := l.Field(p.Name)
@@ -279,7 +285,11 @@ func (s *Server) getItem(ctx context.Context, req *Request) (*Response, error) {
 		times = features.Times{AsOf: times.AsOf}
 	}
 	position := s.position()
-	f, found, err := s.opts.Features.Item(ctx, s.asker(req), l, req.Param(1), times)
+	version, err := s.version(ctx, req, l)
+	if err != nil {
+		return nil, err
+	}
+	f, found, err := s.opts.Features.ItemOf(ctx, s.asker(req), l, req.Param(1), times, version)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"onemap/internal/decision"
 	"onemap/internal/features"
 	"onemap/internal/feed"
+	"onemap/internal/gdal"
 	"onemap/internal/geo"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
@@ -49,7 +50,7 @@ type Tiles interface {
 // Questions answers what is asked of the layers.
 type Questions interface {
 	Items(ctx context.Context, who features.Asker, q features.ItemsQuery) (features.Page, error)
-	Item(ctx context.Context, who features.Asker, l *registry.Layer, id string, at features.Times) (features.Feature, bool, error)
+	ItemOf(ctx context.Context, who features.Asker, l *registry.Layer, id string, at features.Times, v features.Version) (features.Feature, bool, error)
 	ByIDs(ctx context.Context, who features.Asker, l *registry.Layer, ids [][16]byte) (map[int64]features.Feature, error)
 	WereShown(ctx context.Context, who features.Asker, l *registry.Layer, ids [][16]byte, seqs []int64) (map[int64]bool, error)
 	Identify(ctx context.Context, who features.Asker, q features.IdentifyQuery) ([]features.Hit, error)
@@ -97,6 +98,7 @@ type Options struct {
 	Editor    *catalogue.Store  // rule sets and layers as administrators change them
 	Zoning    Zoning            // plans
 	Jobs      Jobs              // work that outlasts a request
+	GDAL      *gdal.Runner      // other systems' formats; nil where it is not installed
 
 	// TrustedProxy are the peers whose X-Forwarded-For, -Proto and -Host are believed.
 	TrustedProxy []netip.Prefix

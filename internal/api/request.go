@@ -49,6 +49,8 @@ type Request struct {
 	Origin         string
 
 	body            []byte // of a route that takes one; owned
+	upload          string // path of the file a route for files was sent
+	uploaded        int64  // its size
 	contentType     string
 	contentEncoding string
 	ifMatch         string
@@ -65,6 +67,7 @@ type Request struct {
 	proxied   bool       // the peer is a trusted proxy
 	spent     bool       // it carried a credential that is not valid (any more)
 	hasBody   bool
+	unread    bool // the body was left on the connection, which must not be used again
 	headers   int
 	hosts     int
 	folded    bool // a header goes on in a second line
@@ -120,9 +123,8 @@ func decode(ctx *fasthttp.RequestCtx, t trust) (*Request, *Error) {
 	raw := h.RawHeaders()
 	te, cl := r.scan(raw)
 	r.speaksFor(t, raw)
-	r.hasBody = te || h.ContentLength() > 0 || len(ctx.Request.Body()) > 0
+	r.hasBody = te || h.ContentLength() > 0
 	if Unsafe(r.Method) {
-		r.body = bytes.Clone(ctx.Request.Body())
 		r.contentType = string(h.ContentType())
 		r.contentEncoding = string(h.Peek(fasthttp.HeaderContentEncoding))
 		r.ifMatch = string(h.Peek(fasthttp.HeaderIfMatch))

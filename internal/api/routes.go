@@ -38,7 +38,7 @@ func (s *Server) routes() []*Route {
 		get("/ogc/collections", "ogc_collections", "ogc", s.getCollections),
 		get("/ogc/collections/{collectionId}", "ogc_collection", "ogc", s.getCollection),
 		openQuery(get("/ogc/collections/{collectionId}/items", "ogc_items", "ogc", s.getItems)),
-		get("/ogc/collections/{collectionId}/items/{featureId}", "ogc_item", "ogc", s.getItem, "datetime", "as_of"),
+		get("/ogc/collections/{collectionId}/items/{featureId}", "ogc_item", "ogc", s.getItem, "datetime", "as_of", "plan"),
 
 		{Method: "GET", Pattern: "/", Name: "site", Handler: s.getSite, OpenQuery: true, Exempt: true, Known: s.siteHas, Access: AccessOpen},
 	}

@@ -47,6 +47,10 @@ func (s *Server) planRoutes() []*Route {
 		reviews(json(0, route("PUT", p+"/zones/{zone}/review", "plan_review", s.putPlanReview, ""))),
 		route("GET", p+"/diff", "plan_diff", s.getPlanDiff, AccessSignedIn, "against"),
 		route("GET", p+"/joins", "plan_joins", s.getPlanJoins, AccessSignedIn),
+		route("GET", p+"/comments.xlsx", "plan_comments_xlsx", s.getPlanCommentsXLSX, AccessSignedIn),
+		route("GET", p+"/export", "plan_export", s.getPlanExport, AccessSignedIn, "format", "encoding"),
+		json(0, route("POST", "/api/reports/map.pdf", "map_pdf", s.postMapPDF, AccessSignedIn)),
+		json(0, route("POST", "/api/reports/map.png", "map_png", s.postMapPNG, AccessSignedIn)),
 
 		route("GET", "/api/indicators", "indicators", s.getIndicators, AccessSignedIn),
 		draws(json(limitCompute, route("POST", p+"/compute", "plan_compute", s.postPlanCompute, ""))),

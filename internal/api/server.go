@@ -26,6 +26,8 @@ type Server struct {
 	metrics *metrics
 	hub     *hub
 	slots   chan struct{} // requests at once
+	uploads chan struct{} // files coming in at once
+	sheets  chan struct{} // sheets and files being made
 	prefix  string        // of request ids
 	next    atomic.Uint64
 	styles  styleCache
@@ -50,12 +52,15 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opts:   opts,
-		slots:  make(chan struct{}, opts.Concurrency),
-		prefix: strconv.FormatUint(rand.Uint64()>>20, 36) + "-",
-		conns:  map[*conn]struct{}{},
-		trust:  opts.trust(),
-		needed: neededForSetup(opts.Site),
+		opts:  opts,
+		slots: make(chan struct{}, opts.Concurrency),
+
+		uploads: make(chan struct{}, uploadsAtOnce),
+		sheets:  make(chan struct{}, maxSheets),
+		prefix:  strconv.FormatUint(rand.Uint64()>>20, 36) + "-",
+		conns:   map[*conn]struct{}{},
+		trust:   opts.trust(),
+		needed:  neededForSetup(opts.Site),
 	}
 	s.base, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s)
@@ -79,19 +84,22 @@ func New(opts Options) (*Server, error) {
 		NoDefaultServerHeader: true,
 		NoDefaultContentType:  true,
 		SecureErrorLogMessage: true,
+		// A file goes to the disk as it comes; every other body is read, within the limit
+		// of its route, before anything is decided (takeBody).
+		StreamRequestBody: true,
 		// Nothing here takes forms; parsing them beforehand has no limit of its own.
 		DisablePreParseMultipartForm: true,
 	}
 	return s, nil
 }
 
-// headerReceived sets the limits of one request before its body is read. fasthttp
+// headerReceived sets the patience for one request before its body is read. fasthttp
 // calls it outside of our handler: a panic here would end the process.
 func (s *Server) headerReceived(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.opts.Logger.Error("api: panic", "in", "header", "err", fmt.Sprint(v))
-			c = fasthttp.RequestConfig{MaxRequestBodySize: limitJSON}
+			c = fasthttp.RequestConfig{}
 		}
 	}()
 	method := string(h.Method())
@@ -104,16 +112,13 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) (c fasthttp.RequestCo
 		return c
 	}
 	rt, _, _ := s.router.find(method, r.Path, r.segments)
-	if rt == nil || rt.limit() <= limitJSON && rt.BodyLimit == 0 {
+	if rt == nil || rt.limit() <= limitJSON {
 		return c
 	}
 	if len(h.Peek(fasthttp.HeaderCookie)) == 0 && len(h.Peek(fasthttp.HeaderAuthorization)) == 0 {
 		return c // nobody in particular: he will be refused, and need not send much for it
 	}
-	c.MaxRequestBodySize = rt.limit()
-	if rt.Body == BodyXLSX {
-		c.ReadTimeout = max(s.opts.ReadTimeout, time.Minute) // an office's line is slow
-	}
+	c.ReadTimeout = max(s.opts.ReadTimeout, time.Minute) // an office's line is slow
 	return c
 }
 
@@ -177,7 +182,11 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	req.ID = s.prefix + strconv.FormatUint(s.next.Add(1), 36)
 	rc := &requestContext{base: s.base, conn: ctx.Conn()}
 	s.metrics.inFlight.Add(1)
+	if bad == nil {
+		bad = s.take(ctx, req)
+	}
 	resp := s.respond(rc, req, bad)
+	req.drop()
 	rc.finish()
 	s.metrics.inFlight.Add(-1)
 
@@ -186,7 +195,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		resp = problem(CodeInternal).response(req.Lang, req.ID)
 		_ = write(ctx, req, resp)
 	}
-	if req.hasBody && (req.route == nil || req.route.Body == BodyNone) || resp.Status == fasthttp.StatusBadRequest {
+	if req.unread || req.hasBody && (req.route == nil || req.route.Body == BodyNone) || resp.Status == fasthttp.StatusBadRequest {
 		// What follows on a connection whose framing was in doubt is not trusted.
 		ctx.SetConnectionClose()
 	}

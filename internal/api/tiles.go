@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,6 +25,11 @@ func (s *Server) getTile(ctx context.Context, req *Request) (*Response, error) {
 		return nil, err
 	}
 	r.Reach = req.Reach
+	if r.Plan != "" && !strings.HasPrefix(r.Plan, seriesPrefix) {
+		if r.Drafts, err = s.planDrafts(ctx, req, r.Plan); err != nil {
+			return nil, err
+		}
+	}
 	t, err := s.opts.Tiles.Tile(ctx, r)
 	if err != nil {
 		return nil, err

@@ -170,6 +170,28 @@ func (s *statement) base(t table, reach db.Reach, at Times) []string {
 	return w
 }
 
+// of narrows a question to the rows of a plan. One version is whole: all of it, whenever
+// it was, is or will be in force; a series is what was in force at the time asked for.
+// Rows that are not shown yet are for who was let see them.
+func (s *statement) of(t table, reach db.Reach, at Times, v Version) []string {
+	if v.Plan == "" {
+		return s.base(t, reach, at)
+	}
+	if !v.Series && !at.Asked {
+		at.From, at.To = nil, nil
+	}
+	l := *t.layer
+	if v.Drafts && !v.Series {
+		l.ShownField = ""
+	}
+	t.layer = &l
+	w := s.base(t, reach, at)
+	if v.Series {
+		return append(w, "t.plan in (select s.id from plan s where s.series = "+s.arg(v.Plan, "uuid")+")")
+	}
+	return append(w, "t.plan = "+s.arg(v.Plan, "uuid"))
+}
+
 // valid is the condition on valid time. Interval layers show what holds at the asked
 // time, now unless asked; layers of instants are filtered only when asked.
 func (s *statement) valid(l *registry.Layer, at Times) string {

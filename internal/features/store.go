@@ -83,8 +83,18 @@ type ItemsQuery struct {
 	Boxes []orb.Bound // any of them; two where a box crosses the antimeridian
 	Times Times
 	Equal []Condition
+	Of    Version
 	Limit int
 	After string // key of the last feature of the page before
+}
+
+// Version narrows a layer that has plans to one version, or to what a series had in
+// force. Whether the asker may see rows that are not shown yet (Drafts) is the caller's to
+// find out, before.
+type Version struct {
+	Plan   string // id of a plan, or of a series; "" is neither
+	Series bool
+	Drafts bool
 }
 
 // Page is an answer to it.
@@ -111,7 +121,7 @@ func (s *Store) Items(ctx context.Context, who Asker, q ItemsQuery) (Page, error
 	}
 	box := st.box(t, q.Boxes)
 	t.place = box != ""
-	where := append(st.base(t, who.Reach, q.Times), box)
+	where := append(st.of(t, who.Reach, q.Times, q.Of), box)
 	for _, c := range q.Equal {
 		cond, err := st.equal(c)
 		if err != nil {
@@ -228,13 +238,18 @@ func deref[T any](p *T) T {
 // Item reads one feature by its id or, where the layer has one, by the number its
 // tiles carry. found is false where it is absent or not visible.
 func (s *Store) Item(ctx context.Context, who Asker, l *registry.Layer, id string, at Times) (f Feature, found bool, err error) {
+	return s.ItemOf(ctx, who, l, id, at, Version{})
+}
+
+// ItemOf is Item inside a plan.
+func (s *Store) ItemOf(ctx context.Context, who Asker, l *registry.Layer, id string, at Times, v Version) (f Feature, found bool, err error) {
 	var st statement
 	t, err := st.describe(l, nil, at)
 	if err != nil {
 		return f, false, err
 	}
 	t.place = true
-	where := st.base(t, who.Reach, at)
+	where := st.of(t, who.Reach, at, v)
 	byID := ""
 	switch {
 	case l.FIDColumn != "" && cursorFits(id, "bigint"):
