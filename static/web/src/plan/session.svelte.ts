@@ -16,6 +16,7 @@
  */
 import { pickLanguage } from '../i18n/pick.ts'
 import { ask, Refusal, type Answer, type Ask } from '../desk/http.ts'
+import { area, distance, number } from '../lib/format.ts'
 import { onAnnounce, signOut } from '../lib/leave.ts'
 import { Live, type LiveState } from '../lib/live.ts'
 import { nobody, readMe, signInAt, tabsFor, type Me } from '../lib/me.ts'
@@ -90,6 +91,9 @@ class Session {
   get steps(): Step[] { return (this.plan && this.catalogue?.ladders[this.plan.ladder]?.steps) || [] }
   step(level: number | null | undefined): Step | null { return this.steps.find((s) => s.level === level) ?? null }
   colorOf(step: Step | null): string { return step ? (this.theme === 'dark' ? step.color_dark || step.color : step.color) : this.theme === 'dark' ? '#5F7790' : '#A7AEB7' }
+  number(n: number, digits = 0): string { return number(n, this.lang, digits) }
+  area(squareMetres: number): string { return area(squareMetres, this.lang) }
+  distance(metres: number): string { return distance(metres, this.lang) }
   list(name: string): CodeList | null { return this.catalogue?.code_lists[name] ?? null }
 
   // ---- the life of the page ------------------------------------------------
@@ -242,6 +246,8 @@ class Session {
   }
 
   async leave(): Promise<void> {
+    // Leaving empties what this browser keeps, steps that were not sent included.
+    if (this.unsent > 0 && (await this.confirm({ title: this.t('signout'), text: this.t('signout_unsent', { n: this.unsent }), yes: this.t('signout'), danger: true })) === null) return
     try { await signOut() } catch { this.tell(this.t('signout_failed'), 'error'); return }
     location.assign('/signin')
   }
