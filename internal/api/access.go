@@ -132,7 +132,7 @@ func (s *Server) allowed(req *Request, rt *Route) *Error {
 		}
 		ok = signedIn && needs()
 	case AccessSignedIn:
-		ok = signedIn && reads
+		ok = signedIn && reads && (id.Kind != auth.Wall || !Unsafe(rt.Method)) // a screen on the wall asks nothing of us
 	case AccessPerson:
 		ok = signedIn && person
 	case AccessSelf:

@@ -307,7 +307,7 @@ func entry(a who, r *api.Route) int {
 	case api.AccessPublic:
 		ok = nobody || a.signedIn() && a.reads()
 	case api.AccessSignedIn:
-		ok = a.signedIn() && a.reads()
+		ok = a.signedIn() && a.reads() && (a.kind != auth.Wall || !api.Unsafe(r.Method))
 	case api.AccessPerson:
 		ok = a.signedIn() && a.person()
 	case api.AccessSelf:

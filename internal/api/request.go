@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -69,6 +70,7 @@ type Request struct {
 	hasBody   bool
 	unread    bool // the body was left on the connection, which must not be used again
 	headers   int
+	announced int // Content-Length as it was sent
 	hosts     int
 	folded    bool // a header goes on in a second line
 	route     *Route
@@ -123,7 +125,7 @@ func decode(ctx *fasthttp.RequestCtx, t trust) (*Request, *Error) {
 	raw := h.RawHeaders()
 	te, cl := r.scan(raw)
 	r.speaksFor(t, raw)
-	r.hasBody = te || h.ContentLength() > 0
+	r.hasBody = te || r.announced > 0
 	if Unsafe(r.Method) {
 		r.contentType = string(h.ContentType())
 		r.contentEncoding = string(h.Peek(fasthttp.HeaderContentEncoding))
@@ -190,6 +192,7 @@ func (r *Request) scan(raw []byte) (te, cl bool) {
 			te = true
 		case bytes.EqualFold(name, []byte("content-length")):
 			cl = true
+			r.announced, _ = strconv.Atoi(string(bytes.TrimSpace(line[colon+1:]))) // fasthttp refused what is no number
 		case bytes.EqualFold(name, []byte("host")):
 			r.hosts++
 		case r.local && isForwarding(name):

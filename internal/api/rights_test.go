@@ -60,6 +60,8 @@ func permissionWords() []struct {
 		{auth.SendOrders, "叫应、立即转移", "call-outs and 立即转移"},
 		{auth.Countersign, "补签", "countersign what one person sent"},
 		{auth.WriteFeatures, "在本区域内填报与修改", "report and change in the area"},
+		{auth.EditPlans, "编制区划方案:绘制、计算、答复意见、报审", "draw zoning plans, compute them, answer opinions, submit"},
+		{auth.ReviewPlans, "审查、退回、审定、发布他人编制的区划方案", "review, return, approve and publish plans another drew"},
 	}
 }
 

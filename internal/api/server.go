@@ -93,6 +93,16 @@ func New(opts Options) (*Server, error) {
 	return s, nil
 }
 
+// bodyLimit is how much a request may bring. Nobody in particular will be refused where
+// more than a little is taken, and need not send it for that.
+func (s *Server) bodyLimit(r *Request, somebody bool) int {
+	rt, _, _ := s.router.find(r.Method, r.Path, r.segments)
+	if rt == nil || !somebody && rt.limit() > limitJSON {
+		return limitJSON
+	}
+	return rt.limit()
+}
+
 // headerReceived sets the patience for one request before its body is read. fasthttp
 // calls it outside of our handler: a panic here would end the process.
 func (s *Server) headerReceived(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
@@ -108,15 +118,18 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) (c fasthttp.RequestCo
 	}
 	target, _, _ := strings.Cut(string(h.RequestURI()), "?")
 	r := &Request{Method: method}
-	if len(target) > maxTarget || r.decodePath(target) != nil {
+	limit := limitJSON
+	if len(target) <= maxTarget && r.decodePath(target) == nil {
+		limit = s.bodyLimit(r, len(h.Peek(fasthttp.HeaderCookie)) > 0 || len(h.Peek(fasthttp.HeaderAuthorization)) > 0)
+	}
+	if h.ContentLength() > limit {
+		// Nothing of it is waited for: takeBody finds what was announced in the header as
+		// it was sent, refuses it, and the connection ends.
+		h.SetContentLength(0)
 		return c
 	}
-	rt, _, _ := s.router.find(method, r.Path, r.segments)
-	if rt == nil || rt.limit() <= limitJSON {
+	if limit <= limitJSON {
 		return c
-	}
-	if len(h.Peek(fasthttp.HeaderCookie)) == 0 && len(h.Peek(fasthttp.HeaderAuthorization)) == 0 {
-		return c // nobody in particular: he will be refused, and need not send much for it
 	}
 	c.ReadTimeout = max(s.opts.ReadTimeout, time.Minute) // an office's line is slow
 	return c

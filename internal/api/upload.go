@@ -62,11 +62,7 @@ func (s *Server) takeBody(ctx *fasthttp.RequestCtx, req *Request) *Error {
 		req.unread = true
 		return nil
 	}
-	limit := limitJSON
-	if rt != nil && (len(req.cookies) > 0 || req.authorization != "") {
-		limit = rt.limit() // nobody in particular will be refused, and need not send much for it
-	}
-	body, bad := readUpTo(stream, ctx.Request.Header.ContentLength(), limit)
+	body, bad := readUpTo(stream, req.announced, s.bodyLimit(req, len(req.cookies) > 0 || req.authorization != ""))
 	req.body, req.unread = body, bad != nil
 	req.hasBody = req.hasBody || len(body) > 0
 	return bad
@@ -110,8 +106,7 @@ func (s *Server) takeFile(ctx *fasthttp.RequestCtx, req *Request) *Error {
 	if acceptBody(req, rt) != nil || allowOnly(req.Query, rt.Query...) != nil {
 		return nil
 	}
-	announced := ctx.Request.Header.ContentLength()
-	if announced > rt.limit() {
+	if req.announced > rt.limit() {
 		return problem(CodeTooLarge)
 	}
 	select {
