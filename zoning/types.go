@@ -80,6 +80,8 @@ type Plan struct {
 	// Draws are the accounts who edited this version: they neither approve nor publish.
 	Draws []string
 	Demo  bool
+
+	openVersion bool // some version of the series is being worked on
 }
 
 // Editable says whether the version may be drawn on.
@@ -141,7 +143,11 @@ type EditResult struct {
 }
 
 // StaleError means zones were changed by somebody else meanwhile: both are shown.
-type StaleError struct{ Theirs []Zone }
+type StaleError struct {
+	Theirs  []Zone
+	Missing []string // of Theirs: what the edit changes too and its base did not list
+	Gone    []string // of the base: zones that are no more
+}
 
 func (e *StaleError) Error() string { return "zoning: zones were changed meanwhile" }
 
