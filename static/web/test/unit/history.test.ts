@@ -36,7 +36,7 @@ describe('steps taken back and done again', () => {
 
 describe('steps that wait', () => {
   it('follow the versions our own earlier step made, and no others', () => {
-    const queue = [{ base: { a: 3, b: 7, c: 1 } }, { base: { b: 9 } }]
+    const queue: { base: Record<string, number> }[] = [{ base: { a: 3, b: 7, c: 1 } }, { base: { b: 9 } }]
     const out = rebase(queue, { a: 3, b: 7 }, [{ zone: 'a', version: 4 }, { zone: 'b', version: 8 }], ['c'])
     expect(out).toEqual([{ base: { a: 4, b: 8 } }, { base: { b: 9 } }])
     expect(queue[0]!.base).toEqual({ a: 3, b: 7, c: 1 })
