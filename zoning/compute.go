@@ -1,11 +1,8 @@
 package zoning
 
 import (
-	"context"
-	"errors"
 	"time"
 
-	"onemap/internal/auth"
 	"onemap/internal/registry"
 	"onemap/zoning/calc"
 )
@@ -177,22 +174,4 @@ type ComputeResult struct {
 	Rules      []RuleRef      `json:"rules"`
 	Warnings   []Warning      `json:"warnings"`
 	ComputedAt time.Time      `json:"computed_at"`
-}
-
-var errUncomputed = errors.New("zoning: not computed yet")
-
-// Indicators are the measurable things the asker may use: those of the rule set
-// zoning_indicators first, then every layer he sees with its fields.
-func (s *Service) Indicators(ctx context.Context, who *auth.Identity) []IndicatorSource { return nil }
-
-// CheckCompute says what is wrong with a computation that can be told before any number
-// is read: [auth.Invalid], [auth.ErrForbidden], [StateError]. Compute asks it first.
-func (s *Service) CheckCompute(ctx context.Context, by auth.By, plan string, spec ComputeSpec) error {
-	return errUncomputed
-}
-
-// Compute replaces the zones of a draft by those of a computation, in one transaction at
-// the end: until then, and where it fails or is cancelled, the draft is what it was.
-func (s *Service) Compute(ctx context.Context, by auth.By, plan string, spec ComputeSpec, step func(done, total int, what string)) (ComputeResult, error) {
-	return ComputeResult{}, errUncomputed
 }

@@ -122,3 +122,13 @@ func complete(m [][]float64) (rows [][]float64, missing []int) {
 	}
 	return rows, missing
 }
+
+// Mean is the mean of the values that are there; missing where none is.
+func Mean(x []float64) float64 {
+	sorted, err := known(x, "values")
+	if err != nil {
+		return math.NaN()
+	}
+	m, _ := meanSD(sorted)
+	return m
+}

@@ -1,0 +1,26 @@
+Computing a plan: what is asked once. The measures, whose tables and columns come from
+the catalogue, are in measures/.
+
+-- name: compute_clip
+-- Cells where they lie in the area, on the grid. The area comes first: PostGIS prepares it once.
+with a as materialized (select $5::geometry as geom)
+select c.i::int, case when st_covers(a.geom, b.box) then b.box else st_multi(st_collectionextract(st_intersection(b.box, a.geom, $6::float8), 3)) end
+from a cross join unnest($1::float8[], $2::float8[], $3::float8[], $4::float8[]) with ordinality c(w, s, e, n, i)
+cross join lateral (select st_makeenvelope(c.w, c.s, c.e, c.n, 4490) as box) b
+where st_intersects(a.geom, b.box)
+order by c.i
+
+-- name: compute_townships
+-- The township that has the middle of each unit.
+select x.i::int, t.code, coalesce(t.name, t.code)
+from unnest($1::geometry[]) with ordinality x(geom, i)
+cross join lateral (
+  select a.code, a.name from admin a
+  where a.rank = 4 and a.valid_to is null and a.geom && x.geom and coalesce(a.scope && $2::int8multirange, false) and st_covers(a.geom, st_pointonsurface(x.geom))
+  order by a.fid limit 1) t
+
+-- name: compute_last_edit
+select coalesce(max(seq), 0) from plan_edit where plan = $1
+
+-- name: compute_method
+update plan set method = $2, unit = $3, updated_at = clock_timestamp() where id = $1
