@@ -1,6 +1,6 @@
 // Package gdal reads foreign geodata formats through GDAL's command-line tools,
 // run as child processes with limits, and turns a layer into newline-delimited
-// GeoJSON.
+// GeoJSON; and it writes GeoJSON of ours as those formats, under the same limits.
 //
 // It owns the choice of format by content (never by name alone), the detection of
 // text encodings in Shapefiles, and the unpacking of archives. It must not import
