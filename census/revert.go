@@ -84,6 +84,9 @@ func (im *Importer) Remove(ctx context.Context, name, actor string) (map[string]
 			removed[layer] += n
 		}
 	}
+	if _, err = im.store.exec(ctx, actor, "dataset_forget_plans", id); err != nil {
+		return removed, err
+	}
 	_, err = im.store.exec(ctx, actor, "dataset_forget", id)
 	return removed, err
 }

@@ -170,7 +170,11 @@ with a as (delete from responsibility where dataset = $1), b as (delete from dut
      e as (delete from import_original o using import i where o.import = i.id and i.dataset = $1)
 delete from import_issue x using import i where x.import = i.id and i.dataset = $1
 
+-- name: dataset_forget_plans
+-- While the data set is there: what is published may go only with a demonstration.
+delete from plan where dataset = $1
+
 -- name: dataset_forget
-with a as (delete from plan where dataset = $1), b as (delete from import_change c using import i where c.import = i.id and i.dataset = $1),
+with b as (delete from import_change c using import i where c.import = i.id and i.dataset = $1),
      c as (delete from import where dataset = $1), d as (delete from import_key where dataset = $1)
 delete from dataset where id = $1

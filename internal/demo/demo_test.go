@@ -265,7 +265,7 @@ func checkCoverage(t *testing.T, c *County) {
 			t.Errorf("%s do not tile the county: %d edges are left", k, len(rim))
 		}
 	}
-	if len(by) != 6 {
+	if len(by) != 7 {
 		t.Errorf("coverages checked: %d", len(by))
 	}
 }

@@ -27,11 +27,14 @@ type Options struct {
 }
 
 // Plan is a zoning plan; the zones name it by its id.
+// A version that was superseded says until when it held; the next names it as Parent.
 type Plan struct {
-	ID, Series, Hazard, Kind, Title string
-	AdminCode, DocumentNo           string
-	EffectiveFrom                   time.Time
-	Method                          map[string]any
+	ID, Series, Parent, Hazard, Kind, Title string
+	Version                                 int
+	AdminCode, DocumentNo, Responsible      string
+	EffectiveFrom, EffectiveTo              time.Time
+	Method                                  map[string]any
+	Area                                    orb.Geometry // what the zones cover, with their nodes
 }
 
 // Responsibility says who answers for an object (Layer and Feature) or an area.

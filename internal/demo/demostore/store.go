@@ -89,7 +89,8 @@ func (s *Store) Begin(ctx context.Context, c *demo.County) error {
 			return errors.New("a data set named demo exists and is not the demo county")
 		}
 		for _, p := range c.Plans {
-			if _, err := tx.Exec(ctx, s.queries.Get("plan"), p.ID, p.Series, p.Hazard, p.Kind, p.Title, p.AdminCode, p.Method, p.DocumentNo, p.EffectiveFrom, id); err != nil {
+			if _, err := tx.Exec(ctx, s.queries.Get("plan"), p.ID, p.Series, p.Hazard, p.Kind, p.Title, p.AdminCode, p.Method, p.DocumentNo, p.EffectiveFrom, id,
+				max(p.Version, 1), optional(p.Parent), p.Responsible, until(p.EffectiveTo), geo.Shape{Geometry: p.Area}); err != nil {
 				return err
 			}
 		}
@@ -99,6 +100,21 @@ func (s *Store) Begin(ctx context.Context, c *demo.County) error {
 		return fmt.Errorf("demostore: begin: %w", err)
 	}
 	return nil
+}
+
+// optional and until make what is not there null.
+func optional(id string) *string {
+	if id == "" {
+		return nil
+	}
+	return &id
+}
+
+func until(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 func (s *Store) mark(ctx context.Context, tx pgx.Tx, m Made) error {

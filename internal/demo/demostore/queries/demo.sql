@@ -14,8 +14,10 @@ from dataset d where d.name = 'demo' and d.demo
 select exists (select from dataset where not demo) or exists (select from admin where dataset is null)
 
 -- name: plan
-insert into plan (id, series, version_no, hazard, kind, title, admin_code, scope, exhaustive, state, method, document_no, effective_from, dataset)
-values ($1, $2, 1, $3, $4, $5, $6, code_scope($6), true, 'published', $7, $8, $9, $10)
+insert into plan (id, series, version_no, hazard, kind, title, admin_code, scope, exhaustive, state, method, document_no, effective_from, dataset,
+                  parent, responsible, effective_to, area, unit, created_at, submitted_at, approved_at, published_at)
+values ($1, $2, $11, $3, $4, $5, $6, code_scope($6), true, case when $14::timestamptz is null then 'published' else 'superseded' end, $7, $8, $9::timestamptz::date, $10,
+        $12, nullif($13, ''), $14::timestamptz::date, $15, 'village', $9::timestamptz - interval '60 days', $9::timestamptz - interval '20 days', $9::timestamptz - interval '10 days', $9::timestamptz)
 on conflict (id) do nothing
 
 -- name: alias
