@@ -66,7 +66,7 @@ func TestBadDrawingIsAnswered(t *testing.T) {
 		{"too many vertices", plan, draw(coverage.Shape{{many}}), "too_many_vertices"},
 		{"far outside", plan, draw(box(1000, 1000, 1010, 1010)), "outside_area"},
 		{"no such zone", plan, []Step{step(coverage.Op{Kind: coverage.Merge, Zones: []coverage.ID{a, zid(77)}})}, "no_such_zone"},
-		{"no such zone to grade", plan, []Step{{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{zid(77)}}, Set: Attributes{Level: ptr(1)}}}, "no_such_zone"},
+		{"no such zone to grade", plan, []Step{{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{zid(77)}}, Set: Attributes{Level: new(1)}}}, "no_such_zone"},
 		{"line that does not cross", plan, cut(pt(12, 12), pt(15, 15)), "nothing_to_do"},
 		{"line elsewhere", plan, cut(pt(32, 32), pt(35, 35)), "nothing_to_do"},
 		{"no vertex there", plan, []Step{step(coverage.Op{Kind: coverage.MoveVertex, From: pt(12, 12), To: pt(13, 13)})}, "no_such_vertex"},
@@ -75,7 +75,7 @@ func TestBadDrawingIsAnswered(t *testing.T) {
 		{"a corner of the plan", plan, []Step{step(coverage.Op{Kind: coverage.MoveVertex, From: pt(0, 0), To: pt(1, 1)})}, "locked_boundary"},
 		{"off the plan", plan, []Step{step(coverage.Op{Kind: coverage.RemoveVertex, At: pt(40, 40)})}, "locked_boundary"},
 		{"a gap where none may be", plan, []Step{step(coverage.Op{Kind: coverage.Delete, Zone: a})}, "gap"},
-		{"the same level", plan, []Step{{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Level: ptr(w.zones(plan)[string(a)].Level)}}}, "nothing_to_do"},
+		{"the same level", plan, []Step{{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Level: new(w.zones(plan)[string(a)].Level)}}}, "nothing_to_do"},
 		{"a good step and a bad one", plan, []Step{
 			step(coverage.Op{Kind: coverage.MoveVertex, From: pt(10, 10), To: pt(11, 11)}), step(coverage.Op{Kind: coverage.MoveVertex, From: pt(12, 12), To: pt(11, 11)})}, "no_such_vertex"},
 		{"over another without a boundary", loose, []Step{step(coverage.Op{Kind: coverage.Reshape, Zone: zid(41), Shape: coverage.Shape{{ring(0, 0, 10, 11, 10, 0, 0, 10)}}})}, "self_intersection"},
@@ -141,10 +141,10 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 		{"zone that is no uuid", EditRequest{EditID: newID(time.Now()), Steps: []Step{step(coverage.Op{Kind: coverage.Explode, Zone: "'; drop table zones"})}}, "not_a_uuid"},
 		{"one zone merged", EditRequest{EditID: newID(time.Now()), Steps: []Step{step(coverage.Op{Kind: coverage.Merge, Zones: []coverage.ID{a}})}}, "missing"},
 		{"a zone with itself", EditRequest{EditID: newID(time.Now()), Steps: []Step{step(coverage.Op{Kind: coverage.Merge, Zones: []coverage.ID{a, a}})}}, "twice"},
-		{"level of another ladder", EditRequest{EditID: newID(time.Now()), Steps: []Step{{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Level: ptr(6)}}}}, "unknown_level"},
-		{"negative level", EditRequest{EditID: newID(time.Now()), Steps: []Step{{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Level: ptr(-1)}}}}, "unknown_level"},
-		{"a name as long as a book", EditRequest{EditID: newID(time.Now()), Steps: []Step{{SetAttributes: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Name: ptr(strings.Repeat("长", 201))}}}}, "length"},
-		{"not text", EditRequest{EditID: newID(time.Now()), Steps: []Step{{SetAttributes: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Name: ptr("a\x00b")}}}}, "length"},
+		{"level of another ladder", EditRequest{EditID: newID(time.Now()), Steps: []Step{{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Level: new(6)}}}}, "unknown_level"},
+		{"negative level", EditRequest{EditID: newID(time.Now()), Steps: []Step{{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Level: new(-1)}}}}, "unknown_level"},
+		{"a name as long as a book", EditRequest{EditID: newID(time.Now()), Steps: []Step{{SetAttributes: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Name: new(strings.Repeat("长", 201))}}}}, "length"},
+		{"not text", EditRequest{EditID: newID(time.Now()), Steps: []Step{{SetAttributes: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Name: new("a\x00b")}}}}, "length"},
 		{"off the Earth", EditRequest{EditID: newID(time.Now()), Steps: []Step{step(coverage.Op{Kind: coverage.MoveVertex, From: pt(10, 10), To: coverage.Point{X: math.MinInt64, Y: math.MaxInt64}})}}, "out_of_range"},
 		{"restore and more", EditRequest{EditID: newID(time.Now()), Steps: []Step{move, {Restore: newID(time.Now())}}}, "alone"},
 		{"restore of nothing", EditRequest{EditID: newID(time.Now()), Steps: []Step{{Restore: newID(time.Now())}}}, "no_such_edit"},
@@ -212,7 +212,7 @@ func TestAStaleBaseIsSaid(t *testing.T) {
 	if st := ask(map[string]int64{a: base[a]}, move); len(st.Missing) != 3 || len(st.Theirs) != 3 || len(st.Gone) != 0 {
 		t.Errorf("neighbours that the base does not list: %+v", st)
 	}
-	w.mustEdit(plan, Step{SetAttributes: true, Op: coverage.Op{Zones: []coverage.ID{coverage.ID(d)}}, Set: Attributes{Name: ptr("他人改的")}})
+	w.mustEdit(plan, Step{SetAttributes: true, Op: coverage.Op{Zones: []coverage.ID{coverage.ID(d)}}, Set: Attributes{Name: new("他人改的")}})
 	if st := ask(base, move); len(st.Missing) != 0 || len(st.Theirs) != 1 || st.Theirs[0].Name != "他人改的" {
 		t.Errorf("a zone that changed: %+v", st)
 	}
@@ -307,10 +307,9 @@ func TestTwoDrawAtOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		var st *StaleError
 		late, done := 0, ""
 		for i, err := range errs {
-			if errors.As(err, &st) {
+			if _, ok := errors.AsType[*StaleError](err); ok {
 				late++
 			} else if err == nil {
 				done = ids[i]
@@ -353,9 +352,8 @@ func TestTwoDrawAtOnce(t *testing.T) {
 						return
 					}
 					_, err = w.s.Edit(context.Background(), by, EditRequest{Plan: plan, EditID: newID(time.Now()), Base: map[string]int64{string(a): version},
-						Steps: []Step{{SetAttributes: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Reason: ptr(reason + string(rune('a'+i)))}}}})
-					var st *StaleError
-					if errors.As(err, &st) {
+						Steps: []Step{{SetAttributes: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Reason: new(reason + string(rune('a'+i)))}}}})
+					if _, ok := errors.AsType[*StaleError](err); ok {
 						late[i]++
 						continue
 					}

@@ -314,8 +314,6 @@ func checkers(n, k int, rnd *rand.Rand) (coverage.Shape, map[coverage.ID]coverag
 
 func square(n int, x, y int) coverage.ID { return zid(1000 + x*n + y) }
 
-func ptr[T any](v T) *T { return &v }
-
 func attrsOf(t testing.TB, z Zone) map[string]any {
 	t.Helper()
 	m := map[string]any{}

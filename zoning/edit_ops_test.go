@@ -49,7 +49,7 @@ func TestEveryOperationIsDoneUndoneAndDoneAgain(t *testing.T) {
 		{"insert_vertex", []Step{step(coverage.Op{Kind: coverage.InsertVertex, Edge: [2]coverage.Point{pt(10, 10), pt(10, 15)}, At: pt(10, 12)})}, "插入节点", 2, 0, false},
 		{"insert_vertex on the boundary", []Step{step(coverage.Op{Kind: coverage.InsertVertex, Edge: [2]coverage.Point{pt(0, 0), pt(5, 0)}, At: pt(2, 0)})}, "插入节点", 1, 0, true},
 		{"remove_vertex", []Step{step(coverage.Op{Kind: coverage.RemoveVertex, At: pt(10, 15)})}, "删除节点", 2, 0, false},
-		{"add carves", []Step{{Op: coverage.Op{Kind: coverage.Add, Zone: zid(2), Shape: box(5, 5, 15, 15), Carve: true}, Set: Attributes{Name: ptr("新区"), Level: ptr(2)}}},
+		{"add carves", []Step{{Op: coverage.Op{Kind: coverage.Add, Zone: zid(2), Shape: box(5, 5, 15, 15), Carve: true}, Set: Attributes{Name: new("新区"), Level: new(2)}}},
 			"新增单元", 5, 0, false},
 		{"add_part", []Step{step(coverage.Op{Kind: coverage.AddPart, Zone: a, Shape: box(22, 22, 26, 26), Carve: true})}, "增加一块", 2, 0, false},
 		{"reshape", []Step{step(coverage.Op{Kind: coverage.Reshape, Zone: d, Shape: box(8, 12, 20, 20)})}, "调整边界", 5, 0, false},
@@ -63,8 +63,8 @@ func TestEveryOperationIsDoneUndoneAndDoneAgain(t *testing.T) {
 			step(coverage.Op{Kind: coverage.AddPart, Zone: a, Shape: box(22, 22, 26, 26), Carve: true}),
 			step(coverage.Op{Kind: coverage.Explode, Zone: a, New: []coverage.ID{zid(6)}})}, "增加一块 等 2 步", 2, 0, false},
 		{"delete to a neighbour", []Step{step(coverage.Op{Kind: coverage.Delete, Zone: a, Target: b})}, "删除单元", 1, 1, false},
-		{"relevel", []Step{{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{b}}, Set: Attributes{Level: ptr(1)}}}, "改等级为 高", 1, 0, false},
-		{"set_attributes", []Step{{SetAttributes: true, Op: coverage.Op{Zones: []coverage.ID{a, c}}, Set: Attributes{Countermeasure: ptr("加固堤防"), Responsible: ptr("水利局")}}},
+		{"relevel", []Step{{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{b}}, Set: Attributes{Level: new(1)}}}, "改等级为 高", 1, 0, false},
+		{"set_attributes", []Step{{SetAttributes: true, Op: coverage.Op{Zones: []coverage.ID{a, c}}, Set: Attributes{Countermeasure: new("加固堤防"), Responsible: new("水利局")}}},
 			"修改 2 个单元的属性", 2, 0, false},
 		{"move two vertices", []Step{
 			step(coverage.Op{Kind: coverage.MoveVertex, From: pt(10, 10), To: pt(11, 11)}),
@@ -155,8 +155,8 @@ func TestNewZonesInherit(t *testing.T) {
 	plan := w.plan(true, area, zones)
 	a, b := square(4, 1, 1), square(4, 2, 1)
 	w.mustEdit(plan, Step{SetAttributes: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{
-		Name: ptr("河东"), Code: ptr("HD-01"), Countermeasure: ptr("筑堤"), Responsible: ptr("水利局"), Reason: ptr("历史淹没")}},
-		Step{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Level: ptr(2)}})
+		Name: new("河东"), Code: new("HD-01"), Countermeasure: new("筑堤"), Responsible: new("水利局"), Reason: new("历史淹没")}},
+		Step{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{a}}, Set: Attributes{Level: new(2)}})
 	w.exec(`update zones set population = 100, attrs = '{"indicators": {"h": 1}, "computed_level": 2, "figures": {"x": 1}}' where plan = $1`, plan)
 	r := w.mustEdit(plan, step(coverage.Op{Kind: coverage.Split, Zone: a, Line: []coverage.Point{pt(9, 16), pt(21, 17)}, New: []coverage.ID{zid(7)}}))
 	live := w.zones(plan)
@@ -294,10 +294,10 @@ func TestAComputedPlanWantsReasons(t *testing.T) {
 	if err := relevel(level, nil); !isInvalid(err, "reason_required") {
 		t.Errorf("without a reason: %v", err)
 	}
-	if err := relevel(level, ptr(" ")); !isInvalid(err, "reason_required") {
+	if err := relevel(level, new(" ")); !isInvalid(err, "reason_required") {
 		t.Errorf("with an empty one: %v", err)
 	}
-	if err := relevel(level, ptr("2020 年内涝实测")); err != nil {
+	if err := relevel(level, new("2020 年内涝实测")); err != nil {
 		t.Error(explain(err))
 	}
 	if z := w.zones(plan)[string(a)]; z.Level != level || z.Reason != "2020 年内涝实测" {
@@ -317,7 +317,7 @@ func TestPlansWithGaps(t *testing.T) {
 	ctx := t.Context()
 
 	id := string(zid(23))
-	put := ZonePut{Attributes: Attributes{Name: ptr("丙"), Level: ptr(3), Countermeasure: ptr("避让")}, Shape: box(12, 0, 18, 10)}
+	put := ZonePut{Attributes: Attributes{Name: new("丙"), Level: new(3), Countermeasure: new("避让")}, Shape: box(12, 0, 18, 10)}
 	r, err := w.s.PutZone(ctx, w.by, plan, id, 0, put)
 	if err != nil || len(r.Zones) != 1 || r.Zones[0].Name != "丙" || r.Zones[0].Countermeasure != "避让" || r.Zones[0].Level != 3 {
 		t.Fatalf("%+v %s", r, explain(err))
@@ -331,19 +331,19 @@ func TestPlansWithGaps(t *testing.T) {
 		t.Errorf("other content: %v", err)
 	}
 	v := r.Zones[0].Version
-	r, err = w.s.PatchZone(ctx, w.by, plan, id, v, ZonePut{Attributes: Attributes{Name: ptr("丁")}})
+	r, err = w.s.PatchZone(ctx, w.by, plan, id, v, ZonePut{Attributes: Attributes{Name: new("丁")}})
 	if err != nil || r.Zones[0].Name != "丁" || r.Zones[0].Level != 3 {
 		t.Fatalf("%+v %s", r, explain(err))
 	}
-	if _, err := w.s.PatchZone(ctx, w.by, plan, id, v, ZonePut{Attributes: Attributes{Name: ptr("戊")}}); !errors.Is(err, auth.ErrStaleVersion) {
+	if _, err := w.s.PatchZone(ctx, w.by, plan, id, v, ZonePut{Attributes: Attributes{Name: new("戊")}}); !errors.Is(err, auth.ErrStaleVersion) {
 		t.Errorf("stale: %v", err)
 	}
 	v = r.Zones[0].Version
-	if r, err := w.s.PatchZone(ctx, w.by, plan, id, v, ZonePut{Attributes: Attributes{Name: ptr("丁")}}); err != nil || len(r.Zones) != 1 || r.Zones[0].Version != v {
+	if r, err := w.s.PatchZone(ctx, w.by, plan, id, v, ZonePut{Attributes: Attributes{Name: new("丁")}}); err != nil || len(r.Zones) != 1 || r.Zones[0].Version != v {
 		t.Errorf("nothing to change: %+v %s", r, explain(err))
 	}
 	// As far as the neighbours, not over them.
-	r, err = w.s.PutZone(ctx, w.by, plan, id, v, ZonePut{Attributes: Attributes{Level: ptr(2)}, Shape: box(10, 0, 20, 10)})
+	r, err = w.s.PutZone(ctx, w.by, plan, id, v, ZonePut{Attributes: Attributes{Level: new(2)}, Shape: box(10, 0, 20, 10)})
 	if err != nil || r.Zones[len(r.Zones)-1].Name != "" {
 		t.Fatalf("%+v %s", r, explain(err))
 	}
@@ -395,7 +395,7 @@ func TestPlansWithGaps(t *testing.T) {
 			t.Errorf("%s where no gap may be: %v", name, err)
 		}
 	}
-	if _, err := w.s.PatchZone(ctx, w.by, exhaustive, string(zid(31)), 1, ZonePut{Attributes: Attributes{Name: ptr("全部")}}); err != nil {
+	if _, err := w.s.PatchZone(ctx, w.by, exhaustive, string(zid(31)), 1, ZonePut{Attributes: Attributes{Name: new("全部")}}); err != nil {
 		t.Errorf("attributes: %s", explain(err))
 	}
 }
@@ -412,7 +412,7 @@ func TestOthersDoNotSeeOrDraw(t *testing.T) {
 	ctx := context.Background()
 	for name, err := range map[string]error{
 		"edit":     second(w.s.Edit(ctx, stranger, r)),
-		"patch":    second(w.s.PatchZone(ctx, stranger, plan, string(square(3, 0, 0)), 1, ZonePut{Attributes: Attributes{Name: ptr("x")}})),
+		"patch":    second(w.s.PatchZone(ctx, stranger, plan, string(square(3, 0, 0)), 1, ZonePut{Attributes: Attributes{Name: new("x")}})),
 		"absent":   second(w.s.Edit(ctx, w.by, EditRequest{Plan: newID(time.Now()), EditID: r.EditID, Steps: r.Steps})),
 		"no uuid":  second(w.s.Edit(ctx, w.by, EditRequest{Plan: "x' or true", EditID: r.EditID, Steps: r.Steps})),
 		"edits":    third(w.s.Edits(ctx, stranger.Identity, plan, 0, 10)),

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/jackc/pgx/v5"
-
 	"onemap/internal/auth"
 	"onemap/zoning/coverage"
 )
@@ -94,10 +92,7 @@ func (s *Service) oneZone(ctx context.Context, by auth.By, plan, zone string, r 
 	case errors.As(err, &bad) && len(bad.Violations) > 0 && bad.Violations[0].Code == coverage.NoSuchZone:
 		err = auth.ErrNotFound
 	case errors.As(err, &bad) && len(bad.Violations) > 0 && bad.Violations[0].Code == coverage.NothingToDo && len(r.Base) > 0:
-		err = s.look(ctx, by.Identity, plan, func(tx pgx.Tx, p editPlan) (err error) {
-			out.Zones, err = s.editZones(ctx, tx, p.ID, "edit_zones_named", []string{zone})
-			return err
-		})
+		out.Zones, err = s.zonesNow(ctx, by.Identity, plan, zone)
 	}
 	return out, wrap("zone", err)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -289,7 +290,10 @@ type zoneRecord struct {
 
 func (z *Zone) record() *string {
 	r := zoneRecord{z.ID, z.FID, z.Version, z.Code, z.Name, z.Level, z.Reason, z.Countermeasure, z.Responsible, z.Population, z.AreaKm2, z.Attrs}
-	b, _ := json.Marshal(r) // Attrs come from jsonb or were marshalled by us
+	b, err := json.Marshal(r)
+	if err != nil { // a number that is none: no column holds one
+		b = []byte("{}")
+	}
 	t := string(b)
 	return &t
 }
@@ -409,7 +413,7 @@ func (s *Service) undoings(ctx context.Context, tx asker, plan string, since int
 	}
 	// From the newest: whether one stands is known when the one it undoes is looked at.
 	by := map[string]string{}
-	for i := len(all) - 1; i >= 0; i-- {
+	for i := range slices.Backward(all) {
 		if _, gone := by[all[i].by]; !gone {
 			by[all[i].undoes] = all[i].by
 		}
