@@ -2,20 +2,25 @@ package zoning
 
 import (
 	"context"
+	"maps"
+	"math"
+	"slices"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/paulmach/orb"
 
 	"onemap/internal/auth"
+	"onemap/internal/geo"
 )
 
 // Diff is what differs between two versions. Against is the one before. Areas are square
-// metres on the ellipsoid; people are by areal weighting of the population layer. Nothing
-// is rounded, so parts add up to the totals; paper rounds.
+// metres on the ellipsoid; people are by areal weighting of the population layer as it
+// is now, on both sides. Nothing is rounded, so parts add up to the totals; paper rounds.
 type Diff struct {
 	Plan, Against Plan
-	Added         []DiffZone // a zone may be moved, relevelled and renamed at once
+	Added         []DiffZone
 	Removed       []DiffZone
-	Moved         []DiffZone
+	Moved         []DiffZone // a zone may be moved, relevelled and renamed at once
 	Relevelled    []DiffZone
 	Renamed       []DiffZone
 	Unchanged     int
@@ -41,10 +46,11 @@ type DiffTotals struct {
 	ZonesBefore, ZonesAfter           int
 	AreaBeforeM2, AreaAfterM2         float64
 	PopulationBefore, PopulationAfter *float64
-	// ChangedAreaM2 is where the level differs between the versions, the area that joined
-	// or left included.
+	// ChangedAreaM2 is where the level differs between the versions, ground that joined or
+	// left included.
 	ChangedAreaM2 float64
-	// UnknownCells are rows of the population layer in the area whose number is not known.
+	// UnknownCells are rows of the population layer in either whose number is not known:
+	// they are not counted.
 	UnknownCells int
 }
 
@@ -59,5 +65,173 @@ type LevelTotal struct {
 // Diff compares a version with another of its series, or of the same area; "" is the
 // version before it.
 func (s *Service) Diff(ctx context.Context, who *auth.Identity, id, against string) (Diff, error) {
-	return Diff{}, errUnfinished
+	var d Diff
+	var err error
+	if d.Plan, err = s.Plan(ctx, who, id); err != nil {
+		return Diff{}, err
+	}
+	if against == "" {
+		against = d.Plan.Parent
+	}
+	if against == "" {
+		return Diff{}, &auth.Invalid{Items: []auth.Fault{{Path: "against", Code: "no_parent", ZH: "这是第一个版本,请指定比较的版本", EN: "this is the first version: name the one to compare with"}}}
+	}
+	if d.Against, err = s.Plan(ctx, who, against); err != nil {
+		return Diff{}, err
+	}
+	if d.Plan.Series != d.Against.Series && d.Plan.Area != d.Against.Area {
+		return Diff{}, &auth.Invalid{Items: []auth.Fault{{Path: "against", Code: "other_area", ZH: "只能比较同一系列或同一区域的方案", EN: "plans of one series or of one area are compared"}}}
+	}
+	err = s.compare(ctx, who, &d)
+	return d, wrap("diff", err)
+}
+
+// diffRow is a zone on both sides, as the database compares it.
+type diffRow struct {
+	DiffZone
+
+	before, after, same bool
+}
+
+// compare asks everything in one round trip. What does not fit into the time of a
+// question (thousands of zones over tens of thousands of cells) is bounded by the pool.
+func (s *Service) compare(ctx context.Context, who *auth.Identity, d *Diff) error {
+	before, after := d.Against.ID, d.Plan.ID
+	var rows []diffRow
+	var overlayChanged, overlay float64
+	people := map[string]*[2]*float64{}
+	var b pgx.Batch
+	who.Reading().Queue(&b)
+	b.Queue(s.queries.Get("diff_zones"), before, after).Query(func(r pgx.Rows) (err error) {
+		rows, err = pgx.CollectRows(r, scanDiff)
+		return err
+	})
+	b.Queue(s.queries.Get("diff_overlay"), before, after).QueryRow(func(row pgx.Row) error { return row.Scan(&overlayChanged, &overlay) })
+	if reads := s.reads(who, "population"); reads != nothing {
+		d.People = true
+		b.Queue(s.queries.Get("diff_people"), before, after, reads).Query(func(r pgx.Rows) error {
+			var zone string
+			var isAfter bool
+			var n float64
+			_, err := pgx.ForEachRow(r, []any{&zone, &isAfter, &n}, func() error {
+				v, side := n, 0
+				if isAfter {
+					side = 1
+				}
+				if people[zone] == nil {
+					people[zone] = &[2]*float64{}
+				}
+				people[zone][side] = &v
+				return nil
+			})
+			return err
+		})
+		b.Queue(s.queries.Get("diff_unknown"), before, after, reads).QueryRow(func(row pgx.Row) error { return row.Scan(&d.Totals.UnknownCells) })
+	}
+	if err := s.db.Bulk.Hold(ctx, func(conn *pgx.Conn) error { return conn.SendBatch(ctx, &b).Close() }); err != nil {
+		return err
+	}
+	for i := range rows {
+		r := &rows[i]
+		if n := people[r.Zone]; n != nil {
+			r.PopulationBefore, r.PopulationAfter = n[0], n[1]
+			if r.same {
+				r.PopulationBefore = n[1]
+			}
+		}
+	}
+	d.sort(rows, overlayChanged, overlay)
+	return nil
+}
+
+func scanDiff(row pgx.CollectableRow) (diffRow, error) {
+	var r diffRow
+	var gained, lost geo.Shape
+	err := row.Scan(&r.Zone, &r.before, &r.after, &r.same, &r.NameBefore, &r.Name, &r.LevelBefore, &r.LevelAfter, &r.AreaBeforeM2, &r.AreaAfterM2,
+		&gained, &lost, &r.GainedM2, &r.LostM2, &r.Bounds.Min[0], &r.Bounds.Min[1], &r.Bounds.Max[0], &r.Bounds.Max[1])
+	for _, g := range []struct {
+		from geo.Shape
+		to   *orb.Geometry
+	}{{gained, &r.Gained}, {lost, &r.Lost}} {
+		if !g.from.IsNull() && geo.VertexCount(g.from.Geometry) > 0 {
+			*g.to = g.from.Geometry
+		}
+	}
+	return r, err
+}
+
+// sort puts the zones into the lists and adds up.
+func (d *Diff) sort(rows []diffRow, overlayChanged, overlay float64) {
+	d.Added, d.Removed, d.Moved, d.Relevelled, d.Renamed = []DiffZone{}, []DiffZone{}, []DiffZone{}, []DiffZone{}, []DiffZone{}
+	t := &d.Totals
+	levels := map[int]*LevelTotal{}
+	at := func(level int) *LevelTotal {
+		if levels[level] == nil {
+			levels[level] = &LevelTotal{Level: level}
+		}
+		return levels[level]
+	}
+	add := func(sum **float64, n *float64) {
+		if d.People && *sum == nil {
+			*sum = new(float64)
+		}
+		if n != nil {
+			**sum += *n
+		}
+	}
+	// Ground in zones whose border changed, on each side; what of it both cover is overlay.
+	var openBefore, openAfter float64
+	for _, r := range rows {
+		switch {
+		case !r.before:
+			d.Added = append(d.Added, r.DiffZone)
+		case !r.after:
+			d.Removed = append(d.Removed, r.DiffZone)
+		default:
+			moved, relevelled, renamed := !r.same, r.LevelBefore != r.LevelAfter, r.Name != r.NameBefore
+			if moved {
+				d.Moved = append(d.Moved, r.DiffZone)
+			}
+			if relevelled {
+				d.Relevelled = append(d.Relevelled, r.DiffZone)
+				if !moved {
+					t.ChangedAreaM2 += r.AreaAfterM2
+				}
+			}
+			if renamed {
+				d.Renamed = append(d.Renamed, r.DiffZone)
+			}
+			if !moved && !relevelled && !renamed {
+				d.Unchanged++
+			}
+		}
+		if r.before {
+			l := at(r.LevelBefore)
+			l.ZonesBefore++
+			t.ZonesBefore++
+			l.AreaBeforeM2 += r.AreaBeforeM2
+			t.AreaBeforeM2 += r.AreaBeforeM2
+			add(&l.PopulationBefore, r.PopulationBefore)
+			add(&t.PopulationBefore, r.PopulationBefore)
+			if !r.same {
+				openBefore += r.AreaBeforeM2
+			}
+		}
+		if r.after {
+			l := at(r.LevelAfter)
+			l.ZonesAfter++
+			t.ZonesAfter++
+			l.AreaAfterM2 += r.AreaAfterM2
+			t.AreaAfterM2 += r.AreaAfterM2
+			add(&l.PopulationAfter, r.PopulationAfter)
+			add(&t.PopulationAfter, r.PopulationAfter)
+			if !r.same {
+				openAfter += r.AreaAfterM2
+			}
+		}
+	}
+	t.ChangedAreaM2 += overlayChanged + math.Max(0, openBefore-overlay) + math.Max(0, openAfter-overlay)
+	for _, level := range slices.Sorted(maps.Keys(levels)) {
+		t.ByLevel = append(t.ByLevel, *levels[level])
+	}
 }

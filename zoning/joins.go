@@ -2,10 +2,13 @@ package zoning
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/paulmach/orb"
 
 	"onemap/internal/auth"
+	"onemap/internal/geo"
 	"onemap/internal/registry"
 )
 
@@ -20,7 +23,8 @@ const (
 // Joins is the 接边检查: how a plan fits the plans in force around it.
 type Joins struct {
 	Faults     []JoinFault
-	Neighbours int // plans it was compared with
+	Neighbours int  // plans it was compared with
+	Truncated  bool // there are more faults than are listed
 }
 
 // JoinFault is one fault, drawn and measured.
@@ -36,8 +40,74 @@ type JoinFault struct {
 	LengthM, AreaM2               float64
 }
 
+// How far apart zones of two plans are still neighbours, in degrees (about 25 m), how
+// long an open gap must run along both, in metres, and how many faults are listed.
+const (
+	joinReach  = 2.3e-4
+	joinAlongM = 25
+	joinFaults = 2000
+)
+
 // Joins compares a version with the plans in force of the same hazard and kind whose
-// area touches its own.
+// area touches its own, under what the asker may see of them.
 func (s *Service) Joins(ctx context.Context, who *auth.Identity, id string) (Joins, error) {
-	return Joins{}, errUnfinished
+	if _, err := s.Plan(ctx, who, id); err != nil {
+		return Joins{}, err
+	}
+	out := Joins{Faults: []JoinFault{}}
+	err := s.db.Bulk.Tx(ctx, who.Reading(), func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, s.queries.Get("join_neighbours"), id, s.today(), joinReach, who.Reach.Of(s.visibility()).String())
+		if err != nil {
+			return err
+		}
+		titles := map[string]string{}
+		var plans []string
+		var plan, title string
+		if _, err := pgx.ForEachRow(rows, []any{&plan, &title}, func() error {
+			titles[plan], plans = title, append(plans, plan)
+			return nil
+		}); err != nil {
+			return err
+		}
+		if out.Neighbours = len(plans); len(plans) == 0 {
+			return nil
+		}
+		if rows, err = tx.Query(ctx, s.queries.Get("join_faults"), id, plans, joinReach, joinAlongM, joinFaults+1); err != nil {
+			return err
+		}
+		out.Faults, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (JoinFault, error) {
+			var f JoinFault
+			var g geo.Shape
+			var vertices int
+			err := row.Scan(&f.Kind, &f.Zone, &f.ZoneName, &f.Level, &f.NeighbourPlan, &f.NeighbourZone, &f.NeighbourName, &f.NeighbourLevel, &g, &f.LengthM, &f.AreaM2, &vertices)
+			f.NeighbourTitle, f.Geometry = titles[f.NeighbourPlan], g.Geometry
+			f.Message = f.message(vertices)
+			return f, err
+		})
+		return err
+	})
+	if len(out.Faults) > joinFaults {
+		out.Faults, out.Truncated = out.Faults[:joinFaults], true
+	}
+	return out, wrap("joins", err)
+}
+
+func (f *JoinFault) message(vertices int) registry.Title {
+	name := func(n string) string {
+		if n == "" {
+			return "(未命名)"
+		}
+		return n
+	}
+	pair := fmt.Sprintf("「%s」与邻区「%s」", name(f.ZoneName), name(f.NeighbourName))
+	both := fmt.Sprintf("%s and the neighbour's %s", name(f.ZoneName), name(f.NeighbourName))
+	switch f.Kind {
+	case JoinGap:
+		return registry.Title{ZH: fmt.Sprintf("%s之间有缝隙 %.1f 平方米", pair, f.AreaM2), EN: fmt.Sprintf("%.1f m² between %s", f.AreaM2, both)}
+	case JoinOverlap:
+		return registry.Title{ZH: fmt.Sprintf("%s重叠 %.1f 平方米", pair, f.AreaM2), EN: fmt.Sprintf("%s overlap by %.1f m²", both, f.AreaM2)}
+	case JoinLevel:
+		return registry.Title{ZH: fmt.Sprintf("%s等级不一致(%d 与 %d),共用边界 %.0f 米", pair, f.Level, f.NeighbourLevel, f.LengthM), EN: fmt.Sprintf("%s differ in level (%d and %d) along %.0f m", both, f.Level, f.NeighbourLevel, f.LengthM)}
+	}
+	return registry.Title{ZH: fmt.Sprintf("%s的共用边界有 %d 个节点错位", pair, vertices), EN: fmt.Sprintf("%d vertices of the border of %s do not lie on each other", vertices, both)}
 }

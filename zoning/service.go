@@ -83,3 +83,6 @@ func wrap(what string, err error) error {
 	}
 	return fmt.Errorf("zoning: %s: %w", what, err)
 }
+
+// newID is a UUID of version 7 at the service's clock.
+func (s *Service) newID() string { return newID(s.now()) }
