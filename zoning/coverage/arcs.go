@@ -12,6 +12,7 @@ type Arcs struct {
 	rings  []arcRing
 	ids    []ID
 	users  [][]ID // by arc
+	full   bool   // the plan is exhaustive: valid zones whose borders cancel are a proof
 }
 
 // arcRing is a ring as arcs: index, or ^index for the way back.
@@ -23,7 +24,7 @@ type arcRing struct {
 
 // BuildArcs cuts the borders of all zones (and of the area) into arcs.
 func BuildArcs(c *Coverage) *Arcs {
-	a := &Arcs{ids: c.ids()}
+	a := &Arcs{ids: c.ids(), full: c.exhaustive()}
 	// The neighbours of every point; a third makes it a node.
 	type beside struct {
 		p [2]Point
@@ -132,12 +133,23 @@ func (a *Arcs) Simplify(toleranceDeg float64) map[ID]Shape {
 		hit := a.crossing(lines)
 		if len(hit) == 0 {
 			out := a.build(lines)
+			faulty := map[ID]bool{}
 			for id, s := range out {
-				if len(s.Valid()) == 0 {
-					continue
+				if len(s.Valid()) > 0 {
+					faulty[id] = true
 				}
+			}
+			if len(faulty) == 0 && !a.full {
+				// A line may have passed over a whole zone without crossing anything.
+				for _, v := range (&Coverage{Zones: out}).faults(nil, nil) {
+					for _, id := range v.Zones {
+						faulty[id] = true
+					}
+				}
+			}
+			if len(faulty) > 0 {
 				for i, users := range a.users {
-					if slices.Contains(users, id) && len(lines[i]) < len(a.chains[i]) {
+					if len(lines[i]) < len(a.chains[i]) && slices.ContainsFunc(users, func(id ID) bool { return faulty[id] }) {
 						hit[int32(i)] = true
 					}
 				}

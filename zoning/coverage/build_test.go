@@ -19,8 +19,9 @@ func cw(r Ring) Ring {
 	return out
 }
 
-// step is about 110 m; places are near 121.5° 25°.
-const step = 100_000
+// step is the length of an edge, about 110 m; places are near 121.5° 25°. Tests of harsh
+// rounding make it a few steps of the grid.
+var step int64 = 100_000
 
 var origin = Point{121_5 * Scale / 10, 25 * Scale}
 

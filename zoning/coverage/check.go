@@ -255,6 +255,19 @@ func properCrossings(src []source, fresh func(link) bool) []Point {
 func (c *Coverage) fault(m *mosaic, r region, n int32) Violation {
 	where := m.shapeOf(r)
 	v := describe(Overlap, where, c.Zones)
+	x, y, _ := where.inner()
+	if n > 0 && len(v.Zones) < 2 {
+		// Too thin to tell by a place inside: whose borders bound it.
+		for _, h := range r.edges {
+			l := m.edge(h)
+			for _, id := range slices.Concat(m.owners[l], m.owners[l.back()]) {
+				if !slices.Contains(v.Zones, id) {
+					v.Zones = append(v.Zones, id)
+				}
+			}
+		}
+		slices.Sort(v.Zones)
+	}
 	switch {
 	case n < 0:
 		v.Code = Gap
@@ -263,7 +276,7 @@ func (c *Coverage) fault(m *mosaic, r region, n int32) Violation {
 		for _, id := range beside[:min(len(beside), 3)] {
 			v.Proposals = append(v.Proposals, []Op{{Kind: AssignGap, At: v.At, Zone: id}})
 		}
-	case len(v.Zones) < 2:
+	case len(c.Area) > 0 && !c.Area.holdsNear(x, y):
 		v.Code = OutsideArea
 		for _, id := range v.Zones {
 			v.Proposals = append(v.Proposals, []Op{{Kind: CutHole, Zone: id, Shape: where}})

@@ -25,10 +25,7 @@ func randomOp(rng *rand.Rand, c *Coverage) Op {
 	id := ids[rng.IntN(len(ids))]
 	lo, hi := Bound(c.Area)
 	if len(c.Area) == 0 {
-		for _, s := range c.Zones {
-			lo, hi = Bound(s)
-			break
-		}
+		lo, hi = Bound(c.Zones[ids[0]])
 	}
 	anywhere := func() Point {
 		return Point{lo.X + rng.Int64N(hi.X-lo.X+1), lo.Y + rng.Int64N(hi.Y-lo.Y+1)}
@@ -197,6 +194,26 @@ func equal(a, b *Coverage) bool {
 		}
 	}
 	return true
+}
+
+// With edges of a few steps of the grid nearly every crossing is rounded onto something
+// else: what is possible must be right all the same.
+func TestRandomEditsOnCoarseGrid(t *testing.T) {
+	for _, size := range []int64{8, 20, 50} {
+		step = size
+		for seed := range uint64(6) {
+			rng := rand.New(rand.NewPCG(seed, 6))
+			c := grid(rng, 4, 4)
+			done := play(t, c, rng, nil, 400)
+			if seed == 0 {
+				t.Logf("step %d: %v", size, done)
+			}
+			c = grid(rng, 4, 4)
+			c.Exhaustive = false
+			play(t, c, rng, nil, 200)
+		}
+	}
+	step = 100_000
 }
 
 func TestRandomEdits(t *testing.T) {
