@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"onemap/internal/auth"
+	"onemap/internal/geo"
 	"onemap/internal/jobs"
 	"onemap/zoning"
 	"onemap/zoning/calc"
@@ -63,12 +64,28 @@ func jobLine(j jobs.Job, req *Request) jobAnswer {
 	return a
 }
 
-func (s *Server) getJob(ctx context.Context, req *Request) (*Response, error) {
+// oversees says who sees other people's work: titles name plans of any area, so it takes
+// the system's management everywhere.
+func oversees(req *Request) bool {
+	_, ok := req.Who.Grant(auth.ManageSystem, geo.Everywhere(), req.Received)
+	return ok
+}
+
+// seenJob is the job of the path: one's own, or anybody's for who oversees them.
+func (s *Server) seenJob(ctx context.Context, req *Request) (jobs.Job, error) {
 	id, bad := req.id()
 	if bad != nil {
-		return nil, bad
+		return jobs.Job{}, bad
 	}
 	j, err := s.opts.Jobs.Get(ctx, req.Who, strings.ToLower(id))
+	if err == nil && j.By != req.Who.Username && !oversees(req) {
+		return jobs.Job{}, problem(CodeNotFound)
+	}
+	return j, err
+}
+
+func (s *Server) getJob(ctx context.Context, req *Request) (*Response, error) {
+	j, err := s.seenJob(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +101,9 @@ func (s *Server) getJobs(ctx context.Context, req *Request) (*Response, error) {
 		if v != "true" && v != "false" {
 			return nil, invalid("all", "应为 true 或 false", "it is true or false")
 		}
-		q.All = v == "true"
+		if q.All = v == "true"; q.All && !oversees(req) {
+			return nil, problem(CodeForbidden)
+		}
 	}
 	if _, given := req.Query.Get("limit"); given {
 		n, err := wholeNumber(req.Query, "limit", 1, 200)
@@ -105,11 +124,11 @@ func (s *Server) getJobs(ctx context.Context, req *Request) (*Response, error) {
 }
 
 func (s *Server) deleteJob(ctx context.Context, req *Request) (*Response, error) {
-	id, bad := req.id()
-	if bad != nil {
-		return nil, bad
+	j, err := s.seenJob(ctx, req)
+	if err != nil {
+		return nil, err
 	}
-	if err := s.opts.Jobs.Cancel(ctx, s.by(req), strings.ToLower(id)); err != nil {
+	if err := s.opts.Jobs.Cancel(ctx, s.by(req), j.ID); err != nil {
 		return nil, err
 	}
 	return noContent(), nil

@@ -119,12 +119,11 @@ func (w *world) lines() map[string]line {
 	byArea := func(path string) [3]call {
 		return paths(path+"?object=QZ", path+"?actor=qzactor2&q=QZ", path+"?q=nothing-like-it")
 	}
-	return map[string]line{
+	all := map[string]line{
 		"health": {calls: always("/healthz")}, "ready": {calls: always("/readyz")}, "metrics": {calls: always("/metrics")},
 		"site": {calls: always("/")}, "openapi": {calls: always("/api/openapi.json")}, "ogc_api": {calls: always("/ogc/api")},
 		"ogc_landing": {calls: always("/ogc")}, "ogc_conformance": {calls: always("/ogc/conformance")}, "code_lists": {calls: always("/api/code-lists")},
 		"basemap": {calls: always("/basemap/3/6/3.mvt"), want: oneOf(200, 204)}, "about": {calls: always("/api/about")},
-		"job": {calls: always("/api/jobs/" + noID), want: oneOf(404)},
 
 		"layers": {calls: always("/api/layers")}, "style": {calls: always("/tiles/style.json")}, "ogc_collections": {calls: always("/ogc/collections")},
 		"tile": {calls: paths("/tiles/hazards/12/3404/1634.mvt", "/tiles/hazards/12/3416/1634.mvt", "/tiles/nowhere/12/3404/1634.mvt"), want: func(a who, t target) []int {
@@ -290,6 +289,13 @@ func (w *world) lines() map[string]line {
 			return []int{404}
 		}, alike: true},
 	}
+	for name, l := range w.planLines() {
+		if _, twice := all[name]; twice {
+			w.t.Fatalf("route %s has two lines", name)
+		}
+		all[name] = l
+	}
+	return all
 }
 
 // entry computes from the table of rights whether an asker may call a route at all: 0

@@ -12,6 +12,7 @@ import (
 	"onemap/internal/auth"
 	"onemap/internal/db"
 	"onemap/internal/decision"
+	"onemap/zoning"
 )
 
 // TestRightsDocument writes docs/rights.md from what the program goes by: the table
@@ -174,6 +175,32 @@ func rights(routes []*api.Route) string {
 				cell += "定"
 			}
 			w(" %s |", cell)
+		}
+		w("\n")
+	}
+	w("\n## 角色 × 区划方案的步骤 · Role × step of a zoning plan\n\n")
+	w("● 可以执行(在本人授权的区域内);异 = 须为编制、报审人以外的另一人;由 = 须写明理由。已发布的版本不可修改,由下一版替代。\n")
+	w("● may take the step, in the area of the grant; 异 another person than whoever drew or submitted the version; 由 the reason must be given. A published version never changes; the next one supersedes it.\n\n")
+	w("| 步骤 step | 由 from | 到 to | 条件 |")
+	for _, r := range roles {
+		w(" %s |", r.Title.ZH)
+	}
+	w("\n|---|---|---|:-:|%s\n", strings.Repeat(":-:|", len(roles)))
+	for _, st := range zoning.LifeSteps() {
+		var from []string
+		for _, f := range st.From {
+			from = append(from, "`"+string(f)+"`")
+		}
+		when := ""
+		if st.Other {
+			when += "异"
+		}
+		if st.Note {
+			when += "由"
+		}
+		w("| %s %s `%s` | %s | `%s` | %s |", st.Title.ZH, st.Title.EN, st.Action, strings.Join(from, " "), st.To, when)
+		for _, r := range roles {
+			w(" %s |", mark(r.Role.May(st.Need)))
 		}
 		w("\n")
 	}

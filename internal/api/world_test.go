@@ -90,6 +90,9 @@ type world struct {
 	spareSession, otherSession   string
 	ownDecision, otherDecision   string
 	ownContact, otherContact     string
+	ownPlan, otherPlan           string // drafts
+	ownZone, otherZone           string
+	ownJob, otherJob             string
 	ownItem, otherItem           string // hazards
 	ownSensitive, otherSensitive string // hazard_areas
 	from                         string // position before the rows
@@ -128,6 +131,7 @@ func build(t testing.TB) *world {
 	w.geography()
 	w.people()
 	w.everythingElse()
+	w.plans()
 	w.settle()
 	w.must(w.reg.Reload(t.Context()))
 	return w
