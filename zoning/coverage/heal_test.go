@@ -150,6 +150,7 @@ func TestMended(t *testing.T) {
 		{"the same polygon twice", Shape{{rect(0, 0, 10, 10)}, {rect(0, 0, 10, 10)}}, 1},
 		{"two that overlap", Shape{{rect(0, 0, 20, 10)}, {rect(10, 0, 30, 10)}}, 3},
 		{"a ring that touches itself", Shape{{{{0, 0}, {30, 0}, {30, 30}, {10, 30}, {20, 20}, {10, 20}, {10, 30}, {0, 30}}}}, 8.5},
+		{"a ring that winds twice around a hole", Shape{{{{0, 0}, {30, 0}, {30, 30}, {10, 30}, {10, 20}, {20, 20}, {10, 30}, {0, 30}}}}, 8.5},
 	}
 	for _, tt := range tests {
 		m, err := tt.s.Mended()

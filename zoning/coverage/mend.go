@@ -3,7 +3,8 @@ package coverage
 import "errors"
 
 // Mended makes simple polygons of a shape that is not: rings are cut where they cross or
-// touch, and inside is what a shell winds around and no hole of its polygon does. Spikes
+// touch, and inside is what a shell winds around an odd number of times and the holes of
+// its polygon do not. Spikes
 // and repeated points go. The work grows with the crossings, so callers count those
 // first. A shape without any inside is an error.
 func (s Shape) Mended() (Shape, error) {
@@ -30,7 +31,7 @@ func (s Shape) Mended() (Shape, error) {
 	}
 	out, err := m.dissolve(func(val int32) bool {
 		for _, u := range m.values[val] {
-			if u.label%2 == 0 && m.count(val, u.label+1) == 0 {
+			if u.label%2 == 0 && u.n%2 != 0 && m.count(val, u.label+1)%2 == 0 {
 				return true
 			}
 		}
