@@ -18,6 +18,7 @@ export const pageWords = {
   p_hazard: ['灾种', 'Hazard'],
   p_hazard_any: ['全部灾种', 'Any hazard'],
   p_multi: ['综合(多灾种)', 'Multi-hazard'],
+  p_multi_short: ['综合', 'all hazards'],
   p_kind: ['类型', 'Kind'],
   p_kind_any: ['全部类型', 'Any kind'],
   p_kind_risk: ['风险区划', 'Risk zones'],
@@ -294,6 +295,12 @@ export const pageWords = {
 
   // about the plan
   p_course: ['经过', 'Course'],
+  p_rung_draft: ['草案', 'Draft'],
+  p_rung_consultation: ['征求意见', 'Consultation'],
+  p_rung_submitted: ['报审', 'Submission'],
+  p_rung_in_review: ['审查', 'Review'],
+  p_rung_approved: ['审定', 'Approval'],
+  p_rung_published: ['发布', 'Publication'],
   p_skipped: ['没有经过这一步', 'not taken'],
   p_facts: ['基本信息', 'Facts'],
   p_document: ['批准文号', 'Document number'],

@@ -1,0 +1,382 @@
+// The life of a plan with two people, each in a browser context of his own: drawn from
+// villages, consulted on, sent back, mended, approved by the other one, published, and
+// compared with its next version. On a server of its own, for it changes who may do what.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { launch, shut, until, watch } from './kit.mjs'
+import { startServer } from './server.mjs'
+
+const here = new URL('.', import.meta.url).pathname
+const require = createRequire(import.meta.url)
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
+const password = 'Shanhe-2026-x'
+const bin = process.env.ONEMAP_BIN ?? join(here, '../../../../bin/onemap')
+const county = '990100'
+let server, base, planner, approver
+
+before(async () => {
+  server = await startServer()
+  base = server.url
+  for (const [user, role, name] of [['lin.guihua', 'planner', '林规划'], ['shen.pi', 'approver', '沈批']]) {
+    execFileSync(bin, ['user', 'add', user, '--role', role, '--area', county, '--name', name, '--password-stdin', '--data', server.data], { input: `${password}\n`, stdio: ['pipe', 'pipe', 'pipe'] })
+  }
+  planner = await person('lin.guihua')
+  approver = await person('shen.pi')
+})
+after(async () => { for (const p of [planner, approver]) await p?.close(); await shut(); await server?.stop() })
+
+async function person(name, { size = { width: 1280, height: 800 }, ...extra } = {}) {
+  const context = await (await launch()).newContext({ viewport: size, deviceScaleFactor: 1, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce', acceptDownloads: true, ...extra })
+  const page = await context.newPage()
+  page.setDefaultTimeout(30_000)
+  const faults = []
+  watch(page, faults, base)
+  if (name) {
+    await page.goto(`${base}/signin?next=${encodeURIComponent('/plan?e2e=1')}`)
+    await page.locator('input[name="username"]').fill(name)
+    await page.locator('input[name="password"]').fill(password)
+    await page.locator('button.primary').click()
+    await page.waitForURL((u) => u.pathname === '/plan')
+    await ready(page)
+  }
+  // Refusals are part of the story; errors of the page are not.
+  return { page, context, faults: () => faults.filter((f) => !/^[45]\d\d |Failed to load resource/.test(f)), close: () => context.close() }
+}
+const ready = (page) => page.waitForFunction(() => document.documentElement.dataset.ready === '1', undefined, { timeout: 60_000, polling: 100 })
+async function at(p, query) {
+  await p.page.goto(`${base}/plan?e2e=1${query ? `&${query}` : ''}`)
+  await ready(p.page)
+}
+/** call asks the server as the person does whose page it is. */
+const call = (p, path, { method = 'GET', body, match } = {}) => p.page.evaluate(async ([path, method, body, match]) => {
+  const r = await fetch(path, { method, headers: { Accept: 'application/json', 'Accept-Language': 'zh-CN', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...(match === undefined ? {} : { 'If-Match': `"${match}"` }) }, body: body === undefined ? undefined : JSON.stringify(body) })
+  const text = await r.text()
+  let data = null
+  try { data = JSON.parse(text) } catch { /* a file */ }
+  return { status: r.status, data }
+}, [path, method, body, match])
+const ok = (r) => { assert.ok(r.status < 300, `${r.status} ${JSON.stringify(r.data)}`); return r.data }
+const read = async (p, id) => ok(await call(p, `/api/plans/${id}`))
+const zonesOf = async (p, id) => ok(await call(p, `/api/plans/${id}/zones`)).features
+const uuid = () => crypto.randomUUID()
+async function edit(p, id, ops, zones) {
+  return ok(await call(p, `/api/plans/${id}/edits`, { method: 'POST', body: { edit_id: uuid(), ops, base: Object.fromEntries(zones.map((z) => [z.properties.zone, z.properties.version])) } }))
+}
+async function relevel(p, id, zones, level, reason = '按普查结果定级') {
+  return edit(p, id, [{ op: 'relevel', zones: zones.map((z) => z.properties.zone), level, reason }], zones)
+}
+/** act presses the button of a step and fills what it asks. */
+async function act(p, title, fill = async () => {}) {
+  await p.page.locator('.column footer button', { hasText: title }).first().click()
+  const form = p.page.locator('form.doing')
+  await form.waitFor()
+  await fill(form)
+  await form.locator('button').last().click()
+}
+const state = (p, word) => p.page.locator('.column header .chip', { hasText: word }).first().waitFor()
+async function audit(page) {
+  await page.addScriptTag({ content: axe })
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
+  return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).slice(0, 3).join(' | ')}`)
+}
+
+let id, returned, place
+describe('a plan from villages', () => {
+  it('is made by the planner, and not offered to the approver', async () => {
+    const { page } = planner
+    await page.locator('a', { hasText: '新建方案' }).first().click()
+    await page.locator('select').first().selectOption('flood')
+    await page.locator('label.opt', { hasText: '村级单元' }).click()
+    await page.locator('form button.primary').click()
+    await page.waitForURL((u) => u.searchParams.has('id'))
+    id = new URL(page.url()).searchParams.get('id')
+    const p = await read(planner, id)
+    assert.equal(p.state, 'draft')
+    assert.equal(p.unit, 'village')
+    assert.ok(p.counts.zones > 5, `${p.counts.zones} zones`)
+    assert.equal(p.counts.ungraded, p.counts.zones)
+    await at(approver, '')
+    await approver.page.locator('table.list').waitFor()
+    assert.equal(await approver.page.locator('a', { hasText: '新建方案' }).count(), 0)
+  })
+  it('is graded, but for one zone: then it cannot be submitted, and the page says which', async () => {
+    const zones = await zonesOf(planner, id)
+    const [left, ...rest] = zones
+    for (let level = 1; level <= 4; level++) { const part = rest.filter((_, i) => i % 4 === level - 1); await relevel(planner, id, part, level) }
+    await at(planner, `id=${id}&tab=info`)
+    await act(planner, '报审')
+    const note = planner.page.locator('form.doing [role="alert"]')
+    await note.waitFor()
+    assert.match(await note.innerText(), new RegExp(left.properties.name))
+    assert.equal((await read(planner, id)).state, 'draft')
+    await relevel(planner, id, [left], 1)
+  })
+  it('counts on the page what it counts in the answer', async () => {
+    await at(planner, `id=${id}&tab=info`)
+    await planner.page.locator('table.levels tfoot').waitFor()
+    const zones = await zonesOf(planner, id)
+    const shown = await planner.page.locator('table.levels tbody tr').evaluateAll((rows) => rows.map((r) => Number(r.children[1].textContent.replace(/,/g, ''))))
+    assert.deepEqual(shown.slice(0, 4), [1, 2, 3, 4].map((l) => zones.filter((z) => z.properties.level === l).length))
+    const area = await planner.page.locator('table.levels tfoot td').nth(2).innerText()
+    assert.ok(Math.abs(Number(area.replace(/,/g, '')) - zones.reduce((s, z) => s + z.properties.area_km2, 0)) < 0.01, area)
+  })
+})
+
+describe('consultation', () => {
+  it('takes a comment on a place of the map', async () => {
+    await act(planner, '征求意见')
+    await state(planner, '征求意见')
+    await at(approver, `id=${id}&tab=comments`)
+    const { page } = approver
+    await until(page, () => document.querySelector('.maplibregl-canvas') !== null)
+    await page.locator('.column footer button', { hasText: '提意见' }).click()
+    const box = await page.locator('.maplibregl-canvas').first().boundingBox()
+    await page.mouse.click(box.x + box.width * 0.4, box.y + box.height * 0.5)
+    await page.locator('form.write .where', { hasText: '位置' }).waitFor()
+    await page.locator('form.write textarea').fill('此处河道已整治,建议调低一级。')
+    await page.locator('form.write button.primary').click()
+    await page.locator('.comments li', { hasText: '河道已整治' }).waitFor()
+    const { comments } = ok(await call(planner, `/api/plans/${id}/comments`))
+    assert.equal(comments.length, 1)
+    place = comments[0].at
+    assert.ok(place && place.length === 2, 'the comment is not on a place')
+  })
+  it('is answered, with a reason where it is not adopted', async () => {
+    await at(planner, `id=${id}&tab=comments`)
+    const { page } = planner
+    const item = page.locator('.comments li').first()
+    await item.locator('button', { hasText: '答复' }).click()
+    await item.locator('.choices label', { hasText: '部分采纳' }).click()
+    assert.equal(await item.locator('form button.primary').isDisabled(), true, 'no reason is asked')
+    await item.locator('textarea').fill('下调一处,其余维持。')
+    await item.locator('form button.primary').click()
+    await item.locator('.chip', { hasText: '部分采纳' }).waitFor()
+    const [file] = await Promise.all([page.waitForEvent('download'), page.locator('a[href$="comments.xlsx"]').click()])
+    assert.equal(readFileSync(await file.path()).subarray(0, 2).toString(), 'PK')
+  })
+})
+
+describe('review', () => {
+  it('is submitted by the planner, who then cannot edit', async () => {
+    await at(planner, `id=${id}&tab=info`)
+    await act(planner, '收回修改')
+    await state(planner, '草案')
+    await act(planner, '报审')
+    await state(planner, '报审')
+    const zones = await zonesOf(planner, id)
+    const r = await call(planner, `/api/plans/${id}/edits`, { method: 'POST', body: { edit_id: uuid(), ops: [{ op: 'relevel', zones: [zones[0].properties.zone], level: 2, reason: '不应成功' }], base: { [zones[0].properties.zone]: zones[0].properties.version } } })
+    assert.equal(r.status, 409)
+    assert.equal(await planner.page.locator('.column footer button', { hasText: '审定' }).count(), 0)
+  })
+  it('waits for the approver, who returns one zone with a reason and accepts the rest', async () => {
+    await at(approver, '')
+    const { page } = approver
+    await page.locator('.todo li', { hasText: '待审查' }).first().waitFor()
+    await at(approver, `id=${id}&tab=info`)
+    await act(approver, '开始审查')
+    await state(approver, '审查')
+    await at(approver, `id=${id}&tab=review`)
+    await page.locator('.zones button').first().waitFor()
+    await page.keyboard.press('j')
+    await page.locator('.zones button.on').waitFor()
+    returned = new URL(page.url()).searchParams.get('zone')
+    await page.keyboard.press('r')
+    await page.locator('form.back textarea').fill('与河道管理范围不一致')
+    await page.locator('form.back .danger').click()
+    await until(page, (z) => new URL(location.href).searchParams.get('zone') !== z, returned)
+    // The next by hand, the others together.
+    await page.keyboard.press('a')
+    await until(page, () => document.querySelectorAll('.zones .good-text').length === 1)
+    await page.locator('.column footer button', { hasText: '全部通过' }).click()
+    await page.locator('dialog button').last().click()
+    await until(page, () => document.querySelectorAll('.zones .bad-text').length === 1 && document.querySelectorAll('.zones .muted').length === 0)
+    const p = await read(approver, id)
+    assert.deepEqual([p.counts.returned, p.counts.accepted], [1, p.counts.zones - 1])
+  })
+  it('cannot be approved while a zone is returned', async () => {
+    await at(approver, `id=${id}&tab=info`)
+    await act(approver, '审定')
+    await approver.page.locator('form.doing [role="alert"]').waitFor()
+    assert.equal((await read(approver, id)).state, 'in_review')
+    await approver.page.locator('form.doing button', { hasText: '取消' }).click()
+    await act(approver, '退回', (form) => form.locator('textarea').fill('一个单元需要修改'))
+    await state(approver, '退回')
+  })
+  it('is mended by the planner and looked at again', async () => {
+    await at(planner, '')
+    await planner.page.locator('.todo li.returned').first().waitFor()
+    await at(planner, `id=${id}&tab=review&zone=${returned}`)
+    await planner.page.getByText('与河道管理范围不一致').first().waitFor()
+    const zones = await zonesOf(planner, id)
+    await relevel(planner, id, zones.filter((z) => z.properties.zone === returned), 3, '按河道管理范围调整')
+    await at(planner, `id=${id}&tab=info`)
+    await act(planner, '报审')
+    await state(planner, '报审')
+    await at(approver, `id=${id}&tab=info`)
+    await act(approver, '开始审查')
+    await state(approver, '审查')
+    await at(approver, `id=${id}&tab=review`)
+    await approver.page.locator('.zones .warn-text').first().waitFor() // changed since
+    await approver.page.locator('.column footer button', { hasText: '全部通过' }).click()
+    await approver.page.locator('dialog button').last().click()
+    await approver.page.locator('.column footer a', { hasText: '审查完毕' }).waitFor()
+  })
+})
+
+describe('publishing', () => {
+  it('is not for who drew it', async () => {
+    const p = await read(planner, id)
+    assert.ok(!p.may.includes('approve') && !p.may.includes('publish'))
+    const r = await call(planner, `/api/plans/${id}/transitions`, { method: 'POST', body: { to: 'approved' }, match: p.etag })
+    assert.equal(r.status, 403)
+  })
+  it('is approved and published by the other, with number and date', async () => {
+    await at(approver, `id=${id}&tab=info`)
+    await act(approver, '审定')
+    await state(approver, '审定')
+    await act(approver, '发布', (form) => form.locator('input').first().fill('示政发〔2026〕7号'))
+    await state(approver, '发布')
+    await approver.page.locator('.chip', { hasText: '现行' }).first().waitFor()
+    const p = await read(approver, id)
+    assert.deepEqual([p.state, p.in_force, p.document_no], ['published', true, '示政发〔2026〕7号'])
+  })
+  it('shows on the one map', async () => {
+    const zones = await zonesOf(planner, id)
+    const { page } = planner
+    const p = await read(planner, id)
+    const [w, s, e, n] = p.bounds
+    await page.goto(`${base}/?e2e=1&layers=zones#map=10.5/${((s + n) / 2).toFixed(4)}/${((w + e) / 2).toFixed(4)}`)
+    await ready(page)
+    const names = new Set(zones.map((z) => z.properties.fid))
+    await until(page, (fids) => window.__map && window.__map.queryRenderedFeatures().some((f) => f.source === 'zones' && fids.includes(Number(f.properties?.fid ?? f.id))), [...names])
+  })
+  it('never changes any more', async () => {
+    const zones = await zonesOf(planner, id)
+    const r = await call(planner, `/api/plans/${id}/edits`, { method: 'POST', body: { edit_id: uuid(), ops: [{ op: 'relevel', zones: [zones[0].properties.zone], level: 1, reason: '不应成功' }], base: {} } })
+    assert.ok(r.status === 409 || r.status === 403, `${r.status}`)
+  })
+})
+
+describe('the next version', () => {
+  let next
+  it('starts from this one and is compared with it', async () => {
+    await at(planner, `id=${id}&tab=info`)
+    await act(planner, '编制下一版')
+    await planner.page.waitForURL((u) => u.searchParams.get('id') !== id && u.searchParams.has('id'))
+    next = new URL(planner.page.url()).searchParams.get('id')
+    const before = await zonesOf(planner, next)
+    const from = before.find((z) => z.properties.level === 4), name = from.properties.name
+    await relevel(planner, next, [from], 2, '新增隐患点')
+    await at(planner, `id=${next}&tab=diff`)
+    const { page } = planner
+    await page.locator('li button .chip', { hasText: '改等级' }).first().waitFor()
+    assert.equal(await page.locator('.column li button').count(), 1)
+    assert.match(await page.locator('.column li button').innerText(), new RegExp(name))
+    const d = ok(await call(planner, `/api/plans/${next}/diff?against=${id}`))
+    const sum = (k) => d.totals.by_level.reduce((s, r) => s + r[k], 0)
+    assert.ok(Math.abs(sum('area_before_m2') - sum('area_after_m2')) < 1, 'the areas do not add up')
+    assert.ok(Math.abs(d.totals.changed_area_m2 - d.relevelled[0].area_after_m2) < 1)
+  })
+  it('is swiped over the old one', async () => {
+    const { page } = planner
+    await page.locator('button', { hasText: '卷帘对比' }).click()
+    await page.locator('.swipe-curtain').waitFor()
+    await page.locator('input[type="range"][aria-label="卷帘位置"]').fill('25')
+    await until(page, () => document.querySelector('.swipe-curtain')?.style.left === '25%')
+    await page.locator('button', { hasText: '收起卷帘' }).click()
+    assert.equal(await page.locator('.swipe-curtain').count(), 0)
+    assert.deepEqual(planner.faults(), [])
+    assert.deepEqual(approver.faults(), [])
+  })
+  for (const [format, magic] of [['gpkg', 'SQLite'], ['shp', 'PK'], ['xlsx', 'PK'], ['package', 'PK']]) {
+    it(`leaves as ${format}`, async () => {
+      const { page } = planner
+      await at(planner, `id=${id}&tab=print`)
+      const section = page.locator('.column section', { hasText: '导出数据' }).last()
+      await section.locator('select').first().selectOption(format)
+      const [file] = await Promise.all([page.waitForEvent('download'), section.locator('button', { hasText: '下载' }).click()])
+      assert.equal(readFileSync(await file.path()).subarray(0, magic.length).toString('latin1'), magic)
+    })
+  }
+  it('goes on paper as a vector A3 sheet', async () => {
+    const { page } = planner
+    await at(planner, `id=${id}&tab=print`)
+    const [file] = await Promise.all([page.waitForEvent('download', { timeout: 120_000 }), page.locator('button', { hasText: 'A3 PDF' }).click()])
+    const bytes = readFileSync(await file.path())
+    assert.equal(bytes.subarray(0, 5).toString(), '%PDF-')
+  })
+})
+
+describe('for everybody', () => {
+  for (const [name, size] of [['desk', { width: 1280, height: 800 }], ['phone', { width: 390, height: 844 }]]) {
+    it(`axe finds nothing: ${name}`, async () => {
+      const wrong = []
+      const p = await person('', { size, bypassCSP: true, storageState: await planner.context.storageState() })
+      const { plans } = ok(await call(planner, '/api/plans?state=draft&limit=10'))
+      const draft = plans.find((x) => !x.demo)
+      for (const query of ['', 'tab=new', 'tab=import', `id=${draft.id}&tab=compute`, ...['info', 'comments', 'review', 'diff', 'history', 'print'].map((tab) => `id=${id}&tab=${tab}`)]) for (const [lang, theme] of [['zh-CN', 'light'], ['en', 'dark']]) {
+        await at(p, `${query}&lang=${lang}&theme=${theme}`)
+        await until(p.page, () => !document.querySelector('.blank[role="status"]'))
+        wrong.push(...(await audit(p.page)).map((v) => `${query} ${lang} ${theme} ${v}`))
+        const wide = await p.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+        if (wide > 0) wrong.push(`${query} ${lang}: ${wide} px too wide`)
+      }
+      await p.close()
+      assert.deepEqual(wrong, [])
+    })
+  }
+})
+
+// The flood areas of a real city, as another office would hand them over: a shapefile in
+// GBK whose levels run the other way.
+const flood = join(here, '../../../../../shared/data/taipei/hazard_flood_78mm.geojson')
+const gdal = () => { try { execFileSync('ogr2ogr', ['--version'], { stdio: 'ignore' }); return true } catch { return false } }
+const why = !existsSync(flood) ? `no data at ${flood}` : !gdal() ? 'ogr2ogr is not installed' : ''
+describe('an existing zoning of a real city', { skip: why && (console.log(`planlife: the import over the real city is skipped: ${why}`), why) }, () => {
+  let work
+  before(() => { work = mkdtempSync(join(tmpdir(), 'onemap-flood-')) })
+  after(() => { if (work) rmSync(work, { recursive: true, force: true }) })
+  it('is imported through the wizard, its direction confirmed by eye', { timeout: 300_000 }, async () => {
+    const source = JSON.parse(readFileSync(flood, 'utf8'))
+    const codes = [...new Set(source.features.map((f) => String(depthOf(f))))].sort()
+    const box = { w: Infinity, s: Infinity, e: -Infinity, n: -Infinity }
+    const walk = (c) => { if (typeof c[0] === 'number') { box.w = Math.min(box.w, c[0]); box.e = Math.max(box.e, c[0]); box.s = Math.min(box.s, c[1]); box.n = Math.max(box.n, c[1]) } else c.forEach(walk) }
+    source.features.forEach((f) => walk(f.geometry.coordinates))
+    // Laid on the demo county, whose borders the server knows; the shapes stay as they are.
+    const home = ok(await call(planner, '/api/layers')).home.bounds
+    const k = Math.min((home[2] - home[0]) / (box.e - box.w), (home[3] - home[1]) / (box.n - box.s)) * 0.35
+    const cx = (home[0] + home[2]) / 2, cy = (home[1] + home[3]) / 2
+    const move = (c) => (typeof c[0] === 'number' ? [cx + (c[0] - (box.w + box.e) / 2) * k, cy + (c[1] - (box.s + box.n) / 2) * k] : c.map(move))
+    const features = source.features.slice(0, 300).map((f, i) => ({ type: 'Feature', geometry: { type: f.geometry.type, coordinates: move(f.geometry.coordinates) }, properties: { 等级: String(1 + codes.indexOf(String(depthOf(f))) % 4), 名称: `淹没区${i + 1}` } }))
+    writeFileSync(join(work, 'flood.geojson'), JSON.stringify({ type: 'FeatureCollection', features }))
+    execFileSync('ogr2ogr', ['-f', 'ESRI Shapefile', '-lco', 'ENCODING=GBK', '-nlt', 'PROMOTE_TO_MULTI', join(work, 'flood.shp'), join(work, 'flood.geojson')])
+    execFileSync('python3', ['-c', 'import sys,zipfile,glob,os\nz=zipfile.ZipFile(sys.argv[1],"w")\n[z.write(f,os.path.basename(f)) for f in glob.glob(sys.argv[2]+"/flood.*") if not f.endswith((".geojson",".zip"))]\nz.close()', join(work, '淹没区.zip'), work])
+
+    await at(planner, 'tab=import')
+    const { page } = planner
+    await page.locator('input[type="file"]').setInputFiles(join(work, '淹没区.zip'))
+    await page.locator('.values, select').first().waitFor()
+    await page.locator('section', { hasText: '2 等级' }).locator('select').first().selectOption('等级')
+    await page.locator('.values tbody tr').first().waitFor()
+    assert.match(await page.locator('.form-side').innerText(), /名称|等级/, 'the names are garbled')
+    // In this file 1 is the least: inverted, and nothing can be accepted before somebody says so.
+    assert.equal(await page.locator('button', { hasText: '确认并导入' }).isDisabled(), true)
+    await page.locator('button', { hasText: '等级反过来' }).click()
+    await page.locator('section', { hasText: '3 方案' }).locator('select').last().selectOption('0') // parts only
+    await page.locator('.sure-row input').check()
+    await page.locator('button', { hasText: '确认并导入' }).click()
+    await page.locator('.result').waitFor({ timeout: 240_000 })
+    const link = await page.locator('.result a.primary').getAttribute('href')
+    const plan = new URL(link, base).searchParams.get('id')
+    const p = await read(planner, plan)
+    assert.deepEqual([p.version, p.exhaustive, p.state], [1, false, 'draft'])
+    assert.ok(p.counts.zones > 0)
+    assert.deepEqual(planner.faults(), [])
+  })
+})
+const depthOf = (f) => Object.entries(f.properties).find(([k]) => /depth|grid|class|level|深/i.test(k))?.[1] ?? ''
