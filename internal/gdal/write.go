@@ -77,7 +77,7 @@ func (r *Runner) Write(ctx context.Context, src, dst string, w Writing) ([]strin
 	if w.SQL != "" {
 		args = append(args, "-dialect", "OGRSQL", "-sql", w.SQL)
 	}
-	args = append(args, "-if", "GeoJSON", dst, src)
+	args = append(args, dst, src)
 	messages, err := r.run(ctx, args, io.Discard)
 	if err != nil {
 		return messages, err

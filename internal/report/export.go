@@ -276,12 +276,12 @@ func (x *exporter) geojson() error {
 		if _, err := fmt.Fprintf(w, "{\"type\":\"FeatureCollection\",\"metadata\":%s,\"features\":[", head); err != nil {
 			return err
 		}
-		return x.features(w, func(c column, _ int) string { return c.name }, "]}\n", func(_ column, _ *Feature, v any) any { return v })
+		return x.features(w, func(c column, _ int) string { return c.name }, "]}\n", func(_ int, _ *Feature, v any) any { return v })
 	})
 }
 
 // features writes the features as GeoJSON text. Positions have all their digits.
-func (x *exporter) features(w io.Writer, name func(column, int) string, end string, value func(column, *Feature, any) any) error {
+func (x *exporter) features(w io.Writer, name func(column, int) string, end string, value func(int, *Feature, any) any) error {
 	var b []byte
 	for i := range x.f.Items {
 		it := &x.f.Items[i]
@@ -298,7 +298,7 @@ func (x *exporter) features(w io.Writer, name func(column, int) string, end stri
 			}
 			b = appendJSON(b, name(c, k))
 			b = append(b, ':')
-			v := value(c, it, c.of(it))
+			v := value(k, it, c.of(it))
 			if t, ok := v.(time.Time); ok {
 				if c.Kind == Date {
 					v = t.Format("2006-01-02")

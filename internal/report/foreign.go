@@ -58,16 +58,16 @@ func (x *exporter) foreign(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	index := map[string]int{}
-	for i, c := range x.cols {
-		index[c.name+"\x00"+strconv.Itoa(c.at)] = i
-	}
 	err = save(file, func(w io.Writer) error {
 		if _, err := io.WriteString(w, `{"type":"FeatureCollection","features":[`); err != nil {
 			return err
 		}
-		return x.features(w, func(_ column, i int) string { return "f" + strconv.Itoa(i) }, "]}", func(c column, it *Feature, v any) any {
-			i := index[c.name+"\x00"+strconv.Itoa(c.at)]
+		if len(x.f.Items) == 0 { // the fields want to be known all the same
+			x.f.Items = []Feature{{}}
+			defer func() { x.f.Items = nil }()
+		}
+		return x.features(w, func(_ column, i int) string { return "f" + strconv.Itoa(i) }, "]}", func(i int, it *Feature, v any) any {
+			c := x.cols[i]
 			switch t := v.(type) {
 			case nil:
 				return nil
@@ -87,7 +87,7 @@ func (x *exporter) foreign(ctx context.Context) error {
 			if shp {
 				s = x.fit(it, c, s)
 			}
-			widths[i] = max(widths[i], x.bytes(s))
+			widths[i] = max(widths[i], len(s)) // OGR counts bytes of UTF-8, whatever the file's encoding
 			return s
 		})
 	})
@@ -116,6 +116,9 @@ func (x *exporter) foreign(ctx context.Context) error {
 		}
 	}
 	w := gdal.Writing{Layer: x.base, EPSG: system, Geometry: geometry, At: x.f.Made.At, SQL: "SELECT " + strings.Join(sql, ", ") + " FROM " + gdal.Quote("in")}
+	if len(x.f.Items) == 0 {
+		w.SQL += " WHERE FID < -1"
+	}
 	if len(sql) == 0 {
 		w.SQL = ""
 	}
@@ -218,15 +221,7 @@ func (x *exporter) note() string {
 	return b.String()
 }
 
-// bytes is how long a text is in the encoding.
-func (x *exporter) bytes(s string) int {
-	n := 0
-	for _, r := range s {
-		n += x.size(r)
-	}
-	return n
-}
-
+// size is how many bytes a character takes in the file.
 func (x *exporter) size(r rune) int {
 	if x.o.Encoding == GBK && x.o.Format == Shapefile {
 		if r < 0x80 {

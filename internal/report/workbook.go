@@ -1,8 +1,11 @@
 package report
 
 import (
+	"archive/zip"
+	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -43,10 +46,31 @@ func XLSX(w io.Writer, tables ...Table) error {
 	if err := file.SetDocProps(&excelize.DocProperties{Creator: legal(tables[0].By), LastModifiedBy: legal(tables[0].By), Title: legal(tables[0].Title), Created: at, Modified: at}); err != nil {
 		return fmt.Errorf("report: xlsx: %w", err)
 	}
-	if _, err := file.WriteTo(w); err != nil {
+	if err := inOrder(w, file); err != nil {
 		return fmt.Errorf("report: xlsx: %w", err)
 	}
 	return nil
+}
+
+// inOrder writes the workbook with its parts in the order of their names: excelize packs
+// streamed sheets in the order of a map.
+func inOrder(w io.Writer, file *excelize.File) error {
+	var buf bytes.Buffer
+	if _, err := file.WriteTo(&buf); err != nil {
+		return err
+	}
+	in, err := zip.NewReader(bytes.NewReader(buf.Bytes()), int64(buf.Len()))
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(in.File, func(a, b *zip.File) int { return strings.Compare(a.Name, b.Name) })
+	out := zip.NewWriter(w)
+	for _, f := range in.File {
+		if err := out.Copy(f); err != nil {
+			return err
+		}
+	}
+	return out.Close()
 }
 
 // sheetName is a name a workbook takes, once.
