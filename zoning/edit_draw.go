@@ -282,8 +282,8 @@ func onEdge(v, a, b coverage.Point) bool {
 	return t >= 0 && t <= l && cross*cross <= l
 }
 
-// stem is a name without the number an earlier cut gave it.
-func stem(name string) string {
+// nameStem is a name without the number an earlier cut gave it.
+func nameStem(name string) string {
 	i := strings.LastIndexByte(name, '-')
 	if i > 0 {
 		if n, err := strconv.Atoi(name[i+1:]); err == nil && n > 1 && n < 1000 && name[i+1] != '0' {

@@ -34,7 +34,12 @@ const county = "990100"
 func newTable(t testing.TB) *table {
 	t.Helper()
 	dsn := pgtest.Database(t)
-	d, err := db.Open(context.Background(), db.Options{DSN: dsn.App})
+	return newTableOn(t, dsn, db.Options{DSN: dsn.App})
+}
+
+func newTableOn(t testing.TB, dsn pgtest.DSNs, o db.Options) *table {
+	t.Helper()
+	d, err := db.Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,3 +331,5 @@ func attrsOf(t testing.TB, z Zone) map[string]any {
 func orbBox(x0, y0, x1, y1 float64) orb.Bound {
 	return orb.Bound{Min: pt(x0, y0).LonLat(), Max: pt(x1, y1).LonLat()}
 }
+
+func ptr[T any](v T) *T { return &v } //nolint:modernize // reads better in tables of other files

@@ -240,7 +240,7 @@ func (s *Service) nameHeirs(ctx context.Context, tx pgx.Tx, d *drawing, o *outco
 			h = &d.was[heir].Zone
 		}
 		if h != nil && z.Name == h.Name {
-			bases[id] = stem(z.Name)
+			bases[id] = nameStem(z.Name)
 		}
 	}
 	if len(bases) == 0 {
