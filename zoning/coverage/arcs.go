@@ -304,3 +304,24 @@ func (h *corners) Pop() any {
 	h.at[c.i] = -1
 	return c
 }
+
+// Thin is a shape with fewer points, for a look at it: every ring by itself, so borders
+// of neighbours need not agree.
+func (s Shape) Thin(toleranceDeg float64) Shape {
+	limit := toleranceDeg * Scale
+	limit *= limit
+	var out Shape
+	for _, p := range s {
+		var poly Polygon
+		for i, r := range p {
+			t := thin(append(slices.Clone(r), r[0]), limit)
+			t = t[:len(t)-1]
+			if i > 0 && abs2(area2(t)).float() < limit {
+				continue // a hole that cannot be seen
+			}
+			poly = append(poly, t)
+		}
+		out = append(out, poly)
+	}
+	return out
+}

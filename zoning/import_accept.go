@@ -1,0 +1,288 @@
+package zoning
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/paulmach/orb"
+
+	"onemap/internal/auth"
+	"onemap/internal/geo"
+	"onemap/internal/registry"
+	"onemap/zoning/coverage"
+)
+
+// Import makes a plan of what ReadImport kept: its first version, a draft, with all
+// zones noded and healed. step is told how far it is. The person must have confirmed by
+// eye that the levels run the right way.
+func (s *Service) Import(ctx context.Context, by auth.By, id string, m ImportMapping, step func(done, total int, what string)) (ImportReport, error) {
+	if step == nil {
+		step = func(int, int, string) {}
+	}
+	if !person(by.Identity) || !by.May(auth.EditPlans, s.now()) {
+		return ImportReport{}, auth.ErrForbidden
+	}
+	name, read, rows, shapes, err := s.keptImport(ctx, by, id)
+	if err != nil {
+		return ImportReport{}, wrap("import", err)
+	}
+	n := NewPlan{Hazard: m.Hazard, Kind: m.Kind, Title: m.Title, Area: m.Area, Exhaustive: m.Exhaustive, Ladder: m.Ladder, Start: StartEmpty, Responsible: m.Responsible, Note: m.Note}
+	if n.Note == "" {
+		n.Note = "由文件导入:" + name
+	}
+	scope, err := s.checkImport(&n, m, read, rows)
+	if err != nil {
+		return ImportReport{}, err
+	}
+	g, ok := by.Grant(auth.EditPlans, scope, s.now())
+	if !ok {
+		return ImportReport{}, auth.ErrForbidden
+	}
+	step(1, 4, "zones")
+	start, err := s.startOf(ctx, by, n, scope)
+	if err != nil {
+		return ImportReport{}, wrap("import", err)
+	}
+	report := ImportReport{Read: len(rows)}
+	zones, err := s.importZones(m, rows, shapes, &report)
+	if err != nil {
+		return ImportReport{}, err
+	}
+	step(2, 4, "heal")
+	if zones, err = healImport(zones, &start, n.Exhaustive, &report); err != nil {
+		return ImportReport{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return ImportReport{}, err
+	}
+	step(3, 4, "write")
+	err = s.db.Bulk.Tx(ctx, by.Writing(g), func(tx pgx.Tx) error {
+		// Two may have accepted it at once: whoever removes it makes the plan.
+		tag, err := tx.Exec(ctx, s.queries.Get("import_remove"), id, by.Account)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return auth.ErrNotFound
+		}
+		var area geo.Shape
+		if n.Exhaustive {
+			area.Geometry = start.area.Geometry()
+		}
+		var plan string
+		if err := tx.QueryRow(ctx, s.queries.Get("plan_add"), nil, n.Hazard, n.Kind, n.Title, n.Area, scope, n.Exhaustive, n.Unit, null(n.Ladder), null(n.Responsible), null(n.Note),
+			area, start.dataset, by.Account).Scan(&plan); err != nil {
+			return err
+		}
+		p, err := s.plan(ctx, tx, plan, false)
+		if err != nil {
+			return err
+		}
+		for part := range slices.Chunk(zones, 900) {
+			if err := s.writeZones(ctx, tx, p, part, nil); err != nil {
+				return err
+			}
+		}
+		if err := s.event(ctx, tx, by, plan, "", Draft, fmt.Sprintf("由文件 %s 导入,%d 个面", name, report.Read)); err != nil {
+			return err
+		}
+		if report.Plan, err = s.plan(ctx, tx, plan, false); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, by, g, "plan.import", report.Plan, "", nil, map[string]any{
+			"file": name, "format": read.Format, "crs": read.CRS, "encoding": read.Encoding, "read": report.Read, "zones": len(zones),
+			"level_field": m.LevelField, "levels": m.Levels, "healed": len(report.Healed), "violations": len(report.Violations),
+		})
+	})
+	if err != nil {
+		return ImportReport{}, wrap("import", refusal(report.Plan, err))
+	}
+	step(4, 4, "joins")
+	// The plan is there: what cannot be compared now can be asked again.
+	if report.Joins, err = s.Joins(ctx, by.Identity, report.Plan.ID); err != nil {
+		s.log.WarnContext(ctx, "joins of an imported plan", "plan", report.Plan.ID, "error", err)
+		report.Notices = append(report.Notices, Notice{"no_joins", "接边检查未完成,可在方案中重新检查", "the check against neighbours was not finished: ask for it again"})
+	}
+	return report, nil
+}
+
+// checkImport says what is wrong with a mapping, all of it at once.
+func (s *Service) checkImport(n *NewPlan, m ImportMapping, read importRead, rows []importRow) (geo.Scope, error) {
+	var f faults
+	scope, err := s.checkNew(n)
+	if err != nil {
+		bad, ok := err.(*auth.Invalid)
+		if !ok {
+			return scope, err
+		}
+		f = append(f, bad.Items...)
+	}
+	for _, x := range []struct{ path, field string }{
+		{"level_field", m.LevelField}, {"name_field", m.NameField}, {"code_field", m.CodeField},
+		{"countermeasure_field", m.CountermeasureField}, {"responsible_field", m.ResponsibleField}, {"reason_field", m.ReasonField},
+	} {
+		if x.field != "" && !slices.Contains(read.Fields, x.field) {
+			f.add("mapping/"+x.path, "unknown", "文件中没有这个字段", "the file has no such field")
+		}
+	}
+	if m.LevelField != "" {
+		if !m.DirectionConfirmed {
+			f.add("direction_confirmed", "direction_unconfirmed", "请先看图确认等级的方向(1 级为最高)", "confirm by eye first that the levels run the right way (1 is the worst)")
+		}
+		ladder := s.catalogue.Now().CodeLists[n.Ladder]
+		if ladder != nil {
+			for _, v := range slices.Sorted(maps.Keys(m.Levels)) {
+				l := m.Levels[v]
+				if l != 0 && !slices.ContainsFunc(ladder.Items, func(it registry.CodeItem) bool { return it.Level == l }) {
+					f.add("mapping/levels/"+v, "no_such_level", fmt.Sprintf("等级方案没有第 %d 级", l), fmt.Sprintf("the ladder has no level %d", l))
+				}
+			}
+		}
+		missing := map[string]bool{}
+		for _, r := range rows {
+			if v := r.value(m.LevelField); r.Shape != nil && v != "" {
+				if _, ok := m.Levels[v]; !ok {
+					missing[v] = true
+				}
+			}
+		}
+		for i, v := range slices.Sorted(maps.Keys(missing)) {
+			if i == 20 {
+				break
+			}
+			f.add("mapping/levels", "unmapped", fmt.Sprintf("值 %q 没有对应的等级", clipText(v, 40)), fmt.Sprintf("the value %q has no level", clipText(v, 40)))
+		}
+	}
+	return scope, f.err()
+}
+
+// value is a field of the row as text.
+func (r *importRow) value(field string) string {
+	if field == "" {
+		return ""
+	}
+	var m map[string]any
+	if json.Unmarshal(r.Props, &m) != nil {
+		return ""
+	}
+	return valueText(m[field])
+}
+
+// importZones makes zones of the usable rows; what is not mapped stays in attrs.
+func (s *Service) importZones(m ImportMapping, rows []importRow, shapes []coverage.Shape, report *ImportReport) ([]Zone, error) {
+	var zones []Zone
+	mapped := []string{m.NameField, m.CodeField, m.CountermeasureField, m.ResponsibleField, m.ReasonField}
+	for i, r := range rows {
+		if r.Fault != nil {
+			report.Faults = append(report.Faults, *r.Fault)
+		}
+		if len(shapes[i]) == 0 {
+			continue
+		}
+		var props map[string]any
+		if err := json.Unmarshal(r.Props, &props); err != nil {
+			return nil, fmt.Errorf("zoning: import row %d: %w", r.Row, err)
+		}
+		text := func(field string, most int) string {
+			if field == "" {
+				return ""
+			}
+			return clipText(valueText(props[field]), most)
+		}
+		z := Zone{
+			Zone: s.newID(), Shape: shapes[i], Name: text(m.NameField, 100), Code: text(m.CodeField, 60),
+			Countermeasure: text(m.CountermeasureField, 4000), Responsible: text(m.ResponsibleField, 100), Reason: text(m.ReasonField, 2000),
+		}
+		if m.LevelField != "" {
+			z.Level = m.Levels[valueText(props[m.LevelField])]
+		}
+		for _, k := range mapped {
+			delete(props, k)
+		}
+		attrs, err := json.Marshal(map[string]any{"source": props, "source_row": r.Row})
+		if err != nil {
+			return nil, fmt.Errorf("zoning: import row %d: %w", r.Row, err)
+		}
+		z.Attrs = attrs
+		zones = append(zones, z)
+	}
+	return zones, nil
+}
+
+// healImport nodes and heals the zones in the area, and says what it did.
+func healImport(zones []Zone, start *beginning, exhaustive bool, report *ImportReport) ([]Zone, error) {
+	c := &coverage.Coverage{Zones: map[coverage.ID]coverage.Shape{}, Area: start.area, Exhaustive: exhaustive}
+	names := map[string]string{}
+	for _, z := range zones {
+		c.Zones[coverage.ID(z.Zone)] = z.Shape
+		names[z.Zone] = z.Name
+	}
+	report.suspect(zones, start.area)
+	healed, err := coverage.Heal(c, nil, coverage.HealLimits{})
+	if e, ok := err.(*coverage.Error); ok {
+		return nil, &ViolationsError{Violations: e.Violations}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("zoning: import: %w", err)
+	}
+	report.Healed, report.Violations = healed.Healed, healed.Violations
+	var out []Zone
+	for _, z := range zones {
+		shape, ok := c.Zones[coverage.ID(z.Zone)]
+		if !ok {
+			continue
+		}
+		if g, ok := healed.Zones[coverage.ID(z.Zone)]; ok {
+			report.Changed = append(report.Changed, ZoneChange{z.Zone, names[z.Zone], g.GainedM2, g.LostM2})
+		}
+		z.Shape = shape
+		out = append(out, z)
+	}
+	if len(out) == 0 {
+		return nil, &auth.Invalid{Items: []auth.Fault{{Path: "area", Code: "outside_area", ZH: "文件中的面都不在该行政区内", EN: "none of the shapes lies in the area"}}}
+	}
+	if exhaustive {
+		start.area = c.Area
+	}
+	report.Zones = len(out)
+	return out, nil
+}
+
+// suspect tells when the shapes fit the area better after undoing a shift of map
+// services: an offset of some 500 m, which no healing may close.
+func (r *ImportReport) suspect(zones []Zone, area coverage.Shape) {
+	border := geo.NewArea(area.Geometry())
+	all, out, shifted := 0, 0, 0
+	for _, z := range zones {
+		for _, p := range z.Shape {
+			for i, q := range p[0] {
+				if i%7 != 0 {
+					continue
+				}
+				all++
+				at := q.LonLat()
+				if border.Side(at) < 0 {
+					out++
+				}
+				if border.Side(coverage.At(geo.GCJToWGS(at)).LonLat()) < 0 {
+					shifted++
+				}
+			}
+		}
+	}
+	if all > 0 && out*50 > all && shifted*2 < out {
+		r.Notices = append(r.Notices, Notice{"gcj02_suspected", "图形像是 GCJ-02 坐标(纠偏后更合辖区边界),请核对后以 crs=GCJ02 重新上传", "the shapes look like GCJ-02 (they fit the area better unshifted): look, and upload again with crs=GCJ02"})
+	}
+	if all > 0 && out == all {
+		var at orb.Point
+		at = zones[0].Shape[0][0][0].LonLat()
+		lo, hi := coverage.Bound(area)
+		if geo.LooksSwapped(at, orb.Bound{Min: lo.LonLat(), Max: hi.LonLat()}) {
+			r.Notices = append(r.Notices, Notice{"swapped", "经纬度可能颠倒", "longitude and latitude may be exchanged"})
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package zoning
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/paulmach/orb"
+	"github.com/paulmach/orb/encoding/wkb"
+
+	"onemap/internal/auth"
+	"onemap/zoning/coverage"
+)
+
+// importRead is what is remembered of a file beside its rows.
+type importRead struct {
+	Format   string   `json:"format"`
+	Encoding string   `json:"encoding"`
+	CRS      string   `json:"crs"`
+	Layer    string   `json:"layer,omitempty"`
+	Features int      `json:"features"`
+	Fields   []string `json:"fields"`
+}
+
+// importHome is the envelope of all administrative units, or nothing.
+func (s *Service) importHome(ctx context.Context, by auth.By) (orb.Bound, error) {
+	var b orb.Bound
+	err := s.db.Bulk.Ask(ctx, by.Reading(), s.queries.Get("import_home"), nil, func(rows pgx.Rows) error {
+		for rows.Next() {
+			if err := rows.Scan(&b.Min[0], &b.Min[1], &b.Max[0], &b.Max[1]); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+	return b, err
+}
+
+// keepImport writes down what was read, and throws away what is older than a day.
+func (s *Service) keepImport(ctx context.Context, by auth.By, p *ImportPreview, rows []importRow) (until time.Time, err error) {
+	read := importRead{Format: p.Format, Encoding: p.Encoding, CRS: p.CRS, Layer: p.Layer, Features: p.Features}
+	for _, f := range p.Fields {
+		read.Fields = append(read.Fields, f.Name)
+	}
+	raw, err := json.Marshal(read)
+	if err != nil {
+		return until, err
+	}
+	err = s.db.Bulk.Tx(ctx, by.Reading(), func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, s.queries.Get("import_sweep")); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, s.queries.Get("import_add"), p.ID, by.Account, p.Name, raw, s.now()).Scan(&until); err != nil {
+			return err
+		}
+		for part := range slices.Chunk(rows, 500) {
+			var (
+				nr              []int32
+				props           []string
+				shape, original [][]byte
+				fault           []*string
+				area            []float64
+			)
+			for _, r := range part {
+				nr, props, shape, original, area = append(nr, int32(r.Row)), append(props, string(r.Props)), append(shape, r.Shape), append(original, r.Original), append(area, r.AreaM2)
+				var text *string
+				if r.Fault != nil {
+					b, err := json.Marshal(r.Fault)
+					if err != nil {
+						return err
+					}
+					t := string(b)
+					text = &t
+				}
+				fault = append(fault, text)
+			}
+			if _, err := tx.Exec(ctx, s.queries.Get("import_rows_add"), p.ID, nr, props, shape, original, fault, area); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return until, err
+}
+
+// keptImport is an import its person brought within the day.
+func (s *Service) keptImport(ctx context.Context, by auth.By, id string) (name string, read importRead, rows []importRow, shapes []coverage.Shape, err error) {
+	if !uuidText.MatchString(id) {
+		return "", read, nil, nil, auth.ErrNotFound
+	}
+	err = s.db.Bulk.Tx(ctx, by.Reading(), func(tx pgx.Tx) error {
+		if err := tx.QueryRow(ctx, s.queries.Get("import_one"), id, by.Account, s.now()).Scan(&name, &read); err != nil {
+			if errors.Is(err, pgx.ErrNoRows) {
+				return auth.ErrNotFound
+			}
+			return err
+		}
+		found, err := tx.Query(ctx, s.queries.Get("import_rows"), id)
+		if err != nil {
+			return err
+		}
+		var r importRow
+		_, err = pgx.ForEachRow(found, []any{&r.Row, &r.Props, &r.Shape, &r.Fault, &r.AreaM2}, func() error {
+			var shape coverage.Shape
+			if r.Shape != nil {
+				g, err := wkb.Unmarshal(r.Shape)
+				if err != nil {
+					return err
+				}
+				if shape, err = coverage.FromGeometry(g); err != nil {
+					return err
+				}
+			}
+			rows, shapes = append(rows, r), append(shapes, shape)
+			r = importRow{}
+			return nil
+		})
+		return err
+	})
+	return name, read, rows, shapes, err
+}
