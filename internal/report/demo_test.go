@@ -3,6 +3,7 @@ package report
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,10 +55,13 @@ func multiLine(g orb.Geometry) orb.MultiLineString {
 	return nil
 }
 
+// county is the invented county, made once.
+var county = sync.OnceValue(func() *demo.County { return demo.Generate(demo.Options{Seed: 1, Now: when}) })
+
 // countySheet is a plan over the invented county: its villages, graded.
 func countySheet(t testing.TB, layer int) Sheet {
 	t.Helper()
-	c := demo.Generate(demo.Options{Seed: 1, Now: when})
+	c := county()
 	s := Sheet{
 		Title: "云栖县山洪灾害风险区划图", Subtitle: "2026 年版 · 以乡镇为单元", Size: A3, LevelTitle: "风险等级",
 		Levels: riskLevels(t), Version: "第 2 版（现行）", AsOf: "2026-06-01 08:00",

@@ -19,6 +19,20 @@ var ranges = [][2]rune{
 	{0x3200, 0x33ff}, {0x4e00, 0x9fff}, {0xf900, 0xfaff}, {0xfe30, 0xfe6f}, {0xff00, 0xffef},
 }
 
+// blanks are characters the source has a place but no drawing for, made of others.
+var blanks = []font.Composite{
+	one('Ⅴ', 'V'), one('Ⅹ', 'X'), one('\u212b', 'Å'), one('∼', '~'), one('‾', '¯'), one('ˊ', '´'), one('ˋ', '`'),
+	{Char: '℃', Parts: []font.Part{{Char: '°'}, {Char: 'C'}}}, {Char: '℉', Parts: []font.Part{{Char: '°'}, {Char: 'F'}}},
+	over('ǎ', 'a', 'ˇ', 0), over('ǐ', 'ı', 'ˇ', 0), over('ǒ', 'o', 'ˇ', 0), over('ǔ', 'u', 'ˇ', 0),
+	over('ǘ', 'ü', '´', 330), over('ǚ', 'ü', 'ˇ', 330), over('ǜ', 'ü', '`', 330),
+}
+
+func one(r, of rune) font.Composite { return font.Composite{Char: r, Parts: []font.Part{{Char: of}}} }
+
+func over(r, base, mark rune, lift int) font.Composite {
+	return font.Composite{Char: r, Parts: []font.Part{{Char: base}, {Char: mark, Above: true, Lift: lift}}}
+}
+
 func main() {
 	if len(os.Args) != 3 {
 		fmt.Fprintln(os.Stderr, "usage: sheetfont IN.ttc OUT.ttf")
@@ -39,7 +53,7 @@ func run(in, out string) error {
 	if err != nil {
 		return err
 	}
-	small, err := f.Reduce(func(r rune) bool {
+	small, err := f.Compose(blanks).Reduce(func(r rune) bool {
 		for _, w := range ranges {
 			if r >= w[0] && r <= w[1] {
 				return true
