@@ -266,8 +266,8 @@ func checkers(n, k int, rnd *rand.Rand) (coverage.Shape, map[coverage.ID]coverag
 			f := float64(i+1) / float64(k+1)
 			p := coverage.Point{X: a.X + int64(f*float64(b.X-a.X)), Y: a.Y + int64(f*float64(b.Y-a.Y))}
 			if !still {
-				p.X += int64(shake() * 2e3 * 30 / float64(k+1))
-				p.Y += int64(shake() * 2e3 * 30 / float64(k+1))
+				p.X += int64(shake() * 2e4 / float64(k+1))
+				p.Y += int64(shake() * 2e4 / float64(k+1))
 			}
 			out = append(out, p)
 		}
