@@ -80,6 +80,7 @@ create table plan_edit_zone (
   primary key (plan, edit_id, zone),
   foreign key (plan, edit_id) references plan_edit on delete cascade
 );
+create index plan_edit_zone_zone on plan_edit_zone (plan, zone);
 
 -- Life cycle -------------------------------------------------------------------------
 

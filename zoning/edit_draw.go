@@ -294,12 +294,13 @@ func nameStem(name string) string {
 }
 
 // hasMethod says whether a plan was computed: its method says how, and is not only the
-// note of an import.
+// note of an import or of the figures kept at submission.
 func hasMethod(method json.RawMessage) bool {
 	var m map[string]json.RawMessage
 	if json.Unmarshal(method, &m) != nil {
 		return false
 	}
 	delete(m, "import")
+	delete(m, "figures")
 	return len(m) > 0
 }
