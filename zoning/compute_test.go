@@ -286,6 +286,37 @@ func TestCellsFitTogether(t *testing.T) {
 	}
 }
 
+// TestWhereGapsMayBe: a plan without a boundary is computed inside its administrative
+// unit, and ground that is no unit's stays empty.
+func TestWhereGapsMayBe(t *testing.T) {
+	d := newDistrict(t, 3, 2)
+	for v := range 6 {
+		d.people(3, v, 100*(v+1), 1)
+	}
+	d.exec(`delete from admin where code = $1`, county+"001002")
+	spec := ComputeSpec{Unit: UnitVillage, Indicators: []IndicatorSpec{one("population_density", "")}, Classify: jenks()}
+	open, closed := d.draft(Risk, "", false), d.draft(Risk, "", true)
+	if r := d.mustCompute(open, spec); r.Zones != 5 || r.Units != 5 {
+		t.Errorf("%+v", r)
+	}
+	d.whole(open)
+	// Where no gap may be, it is a zone of its own that nobody graded.
+	r := d.mustCompute(closed, spec)
+	if r.Zones != 6 || r.Units != 5 || !slices.ContainsFunc(r.Warnings, func(w Warning) bool { return w.Code == "no_unit" }) {
+		t.Errorf("%+v", r)
+	}
+	d.whole(closed)
+	ungraded := 0
+	for _, z := range d.zones(closed) {
+		if z.Level == 0 {
+			ungraded++
+		}
+	}
+	if ungraded != 1 {
+		t.Errorf("%d zones are not graded", ungraded)
+	}
+}
+
 // TestTheSecondsGrid is the boundary test of the reference, in integers: 119.25, 34.15 is
 // the north-west corner of cell (35910, 6702).
 func TestTheSecondsGrid(t *testing.T) {

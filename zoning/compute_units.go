@@ -128,6 +128,9 @@ func (s *Service) computeUnits(ctx context.Context, tx pgx.Tx, who *auth.Identit
 	if len(units) > mostUnits {
 		return nil, nil, nil, 0, tooMany("unit", len(units), mostUnits)
 	}
+	if !c.plan.Exhaustive {
+		rest = nil // gaps are allowed
+	}
 	return units, rest, area, mended, nil
 }
 

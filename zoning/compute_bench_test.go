@@ -1,0 +1,84 @@
+package zoning
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"onemap/internal/auth"
+	"onemap/internal/demo"
+	"onemap/internal/demo/demostore"
+	"onemap/zoning/calc"
+)
+
+func eight() []IndicatorSpec {
+	var out []IndicatorSpec
+	for _, id := range []string{"hazard_point_density", "geology_area_share", "flood_area_share", "population_density", "elderly_share", "weak_building_share", "road_density", "shelter_capacity"} {
+		out = append(out, IndicatorSpec{Source: id, Normalise: calc.MinMaxHalf})
+	}
+	return out
+}
+
+// BenchmarkComputing computes eight indicators over every village, and over cells, of a
+// county with all layers.
+func BenchmarkComputing(t *testing.B) {
+	w := newTable(t)
+	store, err := demostore.Open(w.s.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := demo.Generate(demo.Options{Seed: 1, Now: time.Now()})
+	ctx := context.Background()
+	if err := store.Begin(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	st, err := store.State(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part := range slices.Chunk(slices.Collect(c.Features()), 5000) {
+		if err := store.Put(ctx, st.Dataset, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.exec(`analyze`)
+	var code string
+	w.scan(&code, `select code from admin where rank = 3`)
+	by := w.person(9, auth.Planner, code)
+	d := &district{table: w}
+	d.by = by
+	for _, c := range []struct {
+		unit, dissolve, kind string
+	}{{UnitVillage, dissolveNone, Risk}, {UnitVillage, dissolveTownship, Prevention}, {UnitKm, dissolveNone, Risk}, {UnitSeconds, dissolveLevel, Risk}} {
+		t.Run(c.unit+"/"+c.dissolve, func(t *testing.B) {
+			p, err := w.s.Create(ctx, by, NewPlan{Hazard: "multi", Kind: c.kind, Title: "综合区划", Area: code, Exhaustive: true})
+			if err != nil {
+				t.Fatal(explain(err))
+			}
+			spec := ComputeSpec{Unit: c.unit, Dissolve: c.dissolve, Indicators: eight(), Weights: WeightsSpec{Method: weighEntropy}, Combine: combineProduct, Classify: jenks(),
+				Overlay: &OverlaySpec{Hazards: []OverlayHazard{{Hazard: "flood"}, {Hazard: "landslide"}, {Hazard: "debris_flow"}}, MinShare: 0.01}}
+			for t.Loop() {
+				begun := time.Now()
+				last, marks := begun, []string{}
+				r, err := w.s.Compute(ctx, by, p.ID, spec, func(_, _ int, what string) {
+					marks = append(marks, time.Since(last).Round(time.Millisecond).String()+" "+what)
+					last = time.Now()
+				})
+				if err != nil {
+					t.Fatalf("%+v: %v", c, explain(err))
+				}
+				t.Logf("%s %s %s: %d units, %d zones, missing %d, GVF %.3f, in %v\n%v\n%+v", c.unit, c.dissolve, c.kind, r.Units, r.Zones, r.MissingN, r.GVF, time.Since(begun).Round(time.Millisecond), marks, r.Warnings)
+				v, err := w.s.Validate(ctx, by.Identity, p.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, b := range v.Violations {
+					if b.Code != Ungraded {
+						t.Fatalf("%+v: no coverage: %+v", c, b)
+					}
+				}
+			}
+		})
+	}
+}
