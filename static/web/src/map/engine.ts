@@ -228,9 +228,9 @@ export class Engine {
   }
 
   /** fly shows a place; the right panel's width is kept free. */
-  fly(to: { box?: Box | null; point?: [number, number] | null; zoom?: number }, right = 0): void {
+  fly(to: { box?: Box | null; point?: [number, number] | null; zoom?: number }, right = 0, top = 0): void {
     const duration = this.still ? 0 : 600
-    const padding = { top: 48, bottom: 48, left: 48, right: 48 + right }
+    const padding = { top: 48 + top, bottom: 48, left: 48, right: 48 + right }
     const narrow = this.map.getContainer().clientWidth < right + 200
     if (narrow) padding.right = 48
     if (to.box && (to.box[2] - to.box[0] > 1e-9 || to.box[3] - to.box[1] > 1e-9)) {

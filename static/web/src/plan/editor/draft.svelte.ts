@@ -209,10 +209,21 @@ class Draft {
       this.retry = window.setTimeout(() => { this.stuck = ''; void this.pump() }, refusal?.retryAfter ? refusal.retryAfter * 1000 : 4000)
       return
     }
-    if (refusal.status === 409 && refusal.code === 'stale') { this.stale = { step, theirs: body.theirs ?? [] }; return }
+    if (refusal.status === 409 && refusal.code === 'stale') {
+      const theirs = body.theirs ?? []
+      // Nothing newer than what is on the screen: the server only wants these zones listed too.
+      if (theirs.length > 0 && theirs.every((f) => session.zones.all.get(f.properties.zone)?.properties.version === f.properties.version && step.base[f.properties.zone] !== f.properties.version)) {
+        const wider = { ...step, base: { ...step.base, ...Object.fromEntries(theirs.map((f) => [f.properties.zone, f.properties.version])) } }
+        await this.outbox.put(wider)
+        this.pending = this.pending.map((p) => (p.edit_id === step.edit_id ? wider : p))
+        return
+      }
+      this.stale = { step, theirs }
+      return
+    }
     if (refusal.status === 422) {
       await this.forget(step)
-      const violations = (body.errors ?? []).map((v) => ({ ...v, code: v.code ?? '', message: v.message ?? '' }))
+      const violations = (body.errors ?? []).map((v) => ({ ...v, code: v.code ?? '', message: v.message ?? '', at: v.at ?? (v.geometry?.type === 'Point' ? (v.geometry.coordinates as [number, number]) : null) }))
       this.refused = { step, violations, text: violations[0]?.message || session.explain(error) }
       session.say(this.refused.text)
       return

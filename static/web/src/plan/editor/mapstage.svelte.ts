@@ -33,6 +33,8 @@ export class MapStage implements Stage {
   readonly software: boolean
   /** width of what stands over the map on the right */
   right = 0
+  /** and at the top, where the tools are */
+  top = 0
   private engine: Engine
   private look: Look
   private drawn: LayerSpecification[] = []
@@ -156,8 +158,8 @@ export class MapStage implements Stage {
     const at = part ? middle(part) : null
     if (!at) return null
     const step = session.step(f.properties.level)
-    const label = [step?.mark, f.properties.name || f.properties.code].filter(Boolean).join(' ')
-    return { type: 'Feature', geometry: { type: 'Point', coordinates: at }, properties: { zone: f.properties.zone, label, rank: f.properties.level ?? 9, ...(f.properties.level === null ? {} : { level: f.properties.level }) } }
+    const label = f.properties.name || f.properties.code || ''
+    return { type: 'Feature', geometry: { type: 'Point', coordinates: at }, properties: { zone: f.properties.zone, label, mark: step?.mark ?? '', rank: f.properties.level ?? 9, ...(f.properties.level === null ? {} : { level: f.properties.level }) } }
   }
   private zonesChanged(changed: readonly string[] | null): void {
     if (!this.ready) return
@@ -243,7 +245,7 @@ export class MapStage implements Stage {
 
   // ---- for the pages -------------------------------------------------------
 
-  fly(to: { box?: Box | null; point?: LonLat | null; zoom?: number }): void { this.engine.fly({ ...to, zoom: to.zoom ?? 17 }, this.right) }
+  fly(to: { box?: Box | null; point?: LonLat | null; zoom?: number }): void { this.engine.fly({ ...to, zoom: to.zoom ?? 17 }, this.right, this.top) }
   /** reveal flies only if the place is out of view. */
   reveal(box: Box): void {
     const b = this.bounds()

@@ -60,7 +60,7 @@ export function above(l: Look): LayerSpecification[] {
   const tone = ['coalesce', ['get', 'color'], c.accent] as ExpressionSpecification
   const shown = l.hidden.length > 0 ? { filter: ['!', ['in', ['to-number', ['get', 'level'], 0], ['literal', [...l.hidden]]]] as ExpressionSpecification } : {}
   return [
-    { id: 'pl-name', type: 'symbol', source: NAMES, minzoom: 9, ...shown, layout: { 'text-field': ['get', 'label'], 'text-font': fonts, 'text-size': ['interpolate', ['linear'], ['zoom'], 9, 11, 14, 14], 'text-max-width': 8, 'text-padding': 6, 'symbol-sort-key': ['get', 'rank'] }, paint: { 'text-color': c.text, 'text-halo-color': c.halo, 'text-halo-width': 1.6 } },
+    { id: 'pl-name', type: 'symbol', source: NAMES, minzoom: 9, ...shown, layout: { 'text-field': ['format', ['get', 'label'], {}, ['case', ['==', ['get', 'mark'], ''], '', ['concat', '\n', ['get', 'mark']]], { 'font-scale': 0.85 }], 'text-font': fonts, 'text-size': ['interpolate', ['linear'], ['zoom'], 9, 12, 14, 14], 'text-max-width': 9, 'text-padding': 6, 'symbol-sort-key': ['get', 'rank'] }, paint: { 'text-color': c.text, 'text-halo-color': c.halo, 'text-halo-width': 1.6 } },
     { id: 'pl-chosen-case', type: 'line', source: CHOSEN, layout: { 'line-join': 'round' }, paint: { 'line-color': '#FFFFFF', 'line-width': 5.5, 'line-opacity': 0.9 } },
     { id: 'pl-chosen', type: 'line', source: CHOSEN, layout: { 'line-join': 'round' }, paint: { 'line-color': c.accent, 'line-width': 2.4 } },
     { id: 'pl-contrast-fill', type: 'fill', source: CONTRAST, filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'fill-color': tone, 'fill-opacity': 0.16 } },

@@ -1,0 +1,415 @@
+// Drawing on the planner's table, by mouse and key, on a server of its own: what fits
+// together before fits together after, which the server's own check says each time.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { launch, shut, until, watch } from './kit.mjs'
+import { startServer } from './server.mjs'
+
+const here = new URL('.', import.meta.url).pathname
+const require = createRequire(import.meta.url)
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
+const password = 'Shanhe-2026-x'
+const bin = process.env.ONEMAP_BIN ?? join(here, '../../../../bin/onemap')
+let server, base, lin, he, plan
+
+before(async () => {
+  server = await startServer()
+  base = server.url
+  for (const [user, name] of [['lin.guihua', '林规划'], ['he.hui', '何绘']]) {
+    execFileSync(bin, ['user', 'add', user, '--role', 'planner', '--area', '990100', '--name', name, '--password-stdin', '--data', server.data], { input: `${password}\n`, stdio: ['pipe', 'pipe', 'pipe'] })
+  }
+  lin = await person('lin.guihua')
+  const r = await call(lin, '/api/plans', { method: 'POST', body: { hazard: 'flood', kind: 'risk', title: '示例县洪水风险区划', area: '990100', exhaustive: true, unit: 'village', start: 'villages' } })
+  assert.equal(r.status, 201, JSON.stringify(r.data))
+  plan = r.data.id
+})
+after(async () => { for (const p of [lin, he]) await p?.close(); await shut(); await server?.stop() })
+
+async function person(name, { size = { width: 1280, height: 800 }, ...extra } = {}) {
+  const context = await (await launch()).newContext({ viewport: size, deviceScaleFactor: 1, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce', ...extra })
+  const page = await context.newPage()
+  page.setDefaultTimeout(30_000)
+  const faults = []
+  watch(page, faults, base)
+  await page.goto(`${base}/signin?next=${encodeURIComponent('/plan?e2e=1')}`)
+  await page.locator('input[name="username"]').fill(name)
+  await page.locator('input[name="password"]').fill(password)
+  await page.locator('button.primary').click()
+  await page.waitForURL((u) => u.pathname === '/plan')
+  await page.waitForFunction(() => document.documentElement.dataset.ready === '1')
+  // Refusals are part of the story; errors of the page are not.
+  return { page, context, faults: () => faults.filter((f) => !/^[45]\d\d |Failed to load resource|ERR_INTERNET_DISCONNECTED|net::/.test(f)), close: () => context.close() }
+}
+const call = (p, path, { method = 'GET', body } = {}) => p.page.evaluate(async ([path, method, body]) => {
+  const r = await fetch(path, { method, headers: { Accept: 'application/json', 'Accept-Language': 'zh-CN', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) }, body: body === undefined ? undefined : JSON.stringify(body) })
+  const text = await r.text()
+  let data = null
+  try { data = JSON.parse(text) } catch { /* not ours */ }
+  return { status: r.status, data }
+}, [path, method, body])
+async function bench(p, more = '') {
+  await p.page.goto(`${base}/plan?e2e=1&id=${plan}${more}`)
+  await until(p.page, () => document.documentElement.dataset.bench === '1')
+  await still(p)
+}
+const still = (p) => p.page.evaluate(() => new Promise((resolve) => {
+  const m = window.__plan.map
+  const done = () => { if (m.areTilesLoaded() && !m.isMoving()) setTimeout(resolve, 60); else m.once('idle', done) }
+  m.once('idle', done)
+  m.triggerRepaint()
+}))
+/** sent waits until nothing is on its way. */
+const sent = (p) => until(p.page, () => !window.__plan.session.saving && window.__plan.draft.pending.every((s) => s.parked))
+const zonesOf = async (p) => { const r = await call(p, `/api/plans/${plan}/zones`); assert.equal(r.status, 200); return new Map(r.data.features.map((f) => [f.properties.zone, f])) }
+/** exact asks the server, and compares what it has with what the browser shows. */
+async function exact(p) {
+  const v = await call(p, `/api/plans/${plan}/validate`, { method: 'POST', body: {} })
+  assert.equal(v.status, 200, JSON.stringify(v.data))
+  assert.deepEqual(v.data.violations.map((x) => x.code), [])
+  const server = [...await zonesOf(p)].map(([id, f]) => [id, f.properties.version, JSON.stringify(f.geometry)]).sort()
+  const shown = await p.page.evaluate(() => [...window.__plan.session.zones.all.values()].map((f) => [f.properties.zone, f.properties.version, JSON.stringify(f.geometry)]).sort())
+  assert.deepEqual(shown.map((s) => s.slice(0, 2)), server.map((s) => s.slice(0, 2)))
+  for (let i = 0; i < server.length; i++) assert.equal(shown[i][2], server[i][2], `zone ${server[i][0]} is shown as it is not`)
+  const topo = await p.page.evaluate(() => [...window.__plan.session.zones.all.keys()].every((z) => JSON.stringify(window.__plan.draft.topo.shape(z).coordinates.flat(2).length) === JSON.stringify(window.__plan.session.zones.all.get(z).geometry.coordinates.flat(2).length)))
+  assert.ok(topo, 'the nodes are not those of the zones')
+}
+const xy = (p, at) => p.page.evaluate((at) => window.__plan.project(at), at)
+async function fly(p, at, zoom = 15) {
+  await p.page.evaluate(([at, zoom]) => window.__plan.map.jumpTo({ center: at, zoom }), [at, zoom])
+  await still(p)
+}
+/** junction is a node inside the area that three zones or more share, with room around it. */
+const junction = (p, skip = 0) => p.page.evaluate((skip) => {
+  const { draft, session } = window.__plan
+  const seen = new Set()
+  for (const z of session.zones.all.keys()) for (const ring of draft.topo.outline(z)) for (const n of ring.nodes) {
+    if (seen.has(n)) continue
+    seen.add(n)
+    const zones = draft.topo.zonesOf(n)
+    if (zones.length < 3 || draft.topo.locked(n)) continue
+    const at = draft.topo.at(n)
+    const near = draft.topo.nearestNode(at, 60_000, 1.17, (m) => m !== n)
+    if (near) continue // 600 m of free room
+    if (skip-- > 0) continue
+    return { at: [at[0] / 1e8, at[1] / 1e8], zones }
+  }
+  return null
+}, skip)
+async function drag(p, from, to) {
+  await p.page.mouse.move(...from)
+  await p.page.mouse.down()
+  await p.page.mouse.move((from[0] + to[0]) / 2, (from[1] + to[1]) / 2, { steps: 4 })
+  await p.page.mouse.move(...to, { steps: 4 })
+  await p.page.mouse.up()
+}
+const count = (p) => p.page.evaluate(() => window.__plan.session.zones.all.size)
+const chosen = (p) => p.page.evaluate(() => window.__plan.tools.selection)
+/** middle of the largest zone: room to draw in. */
+const roomy = (p, skip = 0) => p.page.evaluate((skip) => {
+  const { session } = window.__plan
+  const list = [...session.zones.all.values()].sort((a, b) => b.properties.area_km2 - a.properties.area_km2)
+  const f = list[skip]
+  const box = session.zones.bounds(f.properties.zone)
+  return { zone: f.properties.zone, name: f.properties.name, box }
+}, skip)
+const snapOff = (p) => p.page.evaluate(() => window.__plan.tools.setSnapping(false))
+
+describe('one planner', () => {
+  it('opens a plan of villages that fits together', async () => {
+    await bench(lin)
+    assert.ok(await count(lin) > 5)
+    await exact(lin)
+    assert.match(await lin.page.locator('[data-saved]').innerText(), /草稿已保存/)
+  })
+  it('selects by click, adds with Ctrl, and clears with Escape', async () => {
+    const j = await junction(lin)
+    await fly(lin, j.at)
+    const [x, y] = await xy(lin, j.at)
+    await lin.page.mouse.click(x + 30, y + 30)
+    assert.equal((await chosen(lin)).length, 1)
+    await lin.page.keyboard.down('Control')
+    await lin.page.mouse.click(x - 40, y - 40)
+    await lin.page.keyboard.up('Control')
+    assert.ok((await chosen(lin)).length >= 1)
+    await lin.page.keyboard.press('Escape')
+    assert.deepEqual(await chosen(lin), [])
+  })
+  it('drags a shared node: every neighbour follows, and nothing gapes', async () => {
+    const j = await junction(lin)
+    const old = await zonesOf(lin)
+    await fly(lin, j.at)
+    await snapOff(lin)
+    await lin.page.evaluate((z) => window.__plan.tools.select([z]), j.zones[0])
+    await lin.page.locator('#content canvas').focus()
+    await lin.page.keyboard.press('e')
+    const from = await xy(lin, j.at)
+    await drag(lin, from, [from[0] + 24, from[1] - 17])
+    await sent(lin)
+    const now = await zonesOf(lin)
+    const moved = [...now.keys()].filter((z) => JSON.stringify(now.get(z).geometry) !== JSON.stringify(old.get(z).geometry))
+    assert.deepEqual(moved.sort(), [...j.zones].sort())
+    await exact(lin)
+    await lin.page.keyboard.press('Control+z')
+    await sent(lin)
+    await until(lin.page, () => window.__plan.draft.history.redo.length === 1)
+    const back = await zonesOf(lin)
+    for (const [z, f] of back) assert.equal(JSON.stringify(f.geometry), JSON.stringify(old.get(z).geometry))
+    await lin.page.keyboard.press('Control+Shift+z')
+    await sent(lin)
+    await until(lin.page, () => window.__plan.draft.history.redo.length === 0)
+    await exact(lin)
+  })
+  it('Escape ends a drag without a trace', async () => {
+    const j = await junction(lin, 1)
+    await fly(lin, j.at)
+    await lin.page.evaluate((z) => window.__plan.tools.select([z]), j.zones[0])
+    const from = await xy(lin, j.at)
+    const n = await lin.page.evaluate(() => window.__plan.draft.lines.length)
+    await lin.page.mouse.move(...from)
+    await lin.page.mouse.down()
+    await lin.page.mouse.move(from[0] + 30, from[1] + 30, { steps: 3 })
+    await lin.page.keyboard.press('Escape')
+    await lin.page.mouse.up()
+    await sent(lin)
+    assert.equal(await lin.page.evaluate(() => window.__plan.draft.lines.length), n)
+    await exact(lin)
+  })
+  it('inserts a node at a middle, and removes it with Del', async () => {
+    const mid = await lin.page.evaluate(() => {
+      const { draft, tools, session } = window.__plan
+      const topo = draft.topo
+      let best = null
+      for (const z of session.zones.all.keys()) for (const r of topo.outline(z)) for (let i = 0; i < r.nodes.length; i++) {
+        const a = r.nodes[i], b = r.nodes[(i + 1) % r.nodes.length]
+        if (topo.locked(a) || topo.locked(b) || topo.edgeZones(a, b).length !== 2) continue
+        const p = topo.at(a), q = topo.at(b), len = Math.hypot(p[0] - q[0], p[1] - q[1])
+        if (!best || len > best.len) best = { len, zone: z, at: [(p[0] + q[0]) / 2e8, (p[1] + q[1]) / 2e8] }
+      }
+      tools.select([best.zone])
+      return best
+    })
+    await fly(lin, mid.at, 16)
+    const from = await xy(lin, mid.at)
+    const before = await lin.page.evaluate(() => window.__plan.draft.topo.nodes)
+    await drag(lin, from, [from[0] + 12, from[1] + 14])
+    await sent(lin)
+    assert.equal(await lin.page.evaluate(() => window.__plan.draft.topo.nodes), before + 1)
+    await exact(lin)
+    await lin.page.mouse.click(from[0] + 12, from[1] + 14)
+    await lin.page.keyboard.press('Delete')
+    await sent(lin)
+    assert.equal(await lin.page.evaluate(() => window.__plan.draft.topo.nodes), before)
+    await exact(lin)
+  })
+  it('splits a zone by a line, only once the line crosses it', async () => {
+    const r = await roomy(lin)
+    const n = await count(lin)
+    await lin.page.keyboard.press('v')
+    await lin.page.evaluate(([r]) => { window.__plan.tools.select([r.zone]); window.__plan.map.fitBounds(r.box, { padding: { top: 130, bottom: 60, left: 60, right: 60 }, animate: false }) }, [r])
+    await still(lin)
+    await lin.page.keyboard.press('l')
+    const a = await xy(lin, [r.box[0], (r.box[1] + r.box[3]) / 2]), b = await xy(lin, [r.box[2], (r.box[1] + r.box[3]) / 2])
+    const finish = lin.page.locator('.say button.primary')
+    await lin.page.mouse.click(a[0] - 20, a[1])
+    await lin.page.mouse.move(a[0] - 10, a[1] + 3)
+    await lin.page.getByText('✗').waitFor()
+    assert.equal(await finish.isDisabled(), true)
+    await lin.page.mouse.move(b[0] + 20, b[1] + 8, { steps: 3 })
+    await lin.page.getByText('穿过边界 ✓').waitFor()
+    await lin.page.mouse.click(b[0] + 20, b[1] + 8)
+    assert.equal(await finish.isDisabled(), false)
+    await lin.page.keyboard.press('Enter')
+    await sent(lin)
+    await until(lin.page, (n) => window.__plan.session.zones.all.size > n, n)
+    await exact(lin)
+  })
+  it('merges what was split, and takes both back and does both again', async () => {
+    const n = await count(lin)
+    const pair = await lin.page.evaluate(() => { const l = window.__plan.draft.lines; return l[l.length - 1].zones.filter((z) => window.__plan.session.zones.all.has(z)) })
+    const two = await lin.page.evaluate((zones) => { const { draft } = window.__plan; for (const a of zones) for (const b of zones) if (a < b && draft.topo.shared(a, b) > 1) return [a, b]; return null }, pair)
+    assert.ok(two, 'no neighbours among what was split')
+    await lin.page.evaluate((z) => window.__plan.tools.select(z), two)
+    await lin.page.keyboard.press('v')
+    await lin.page.evaluate((z) => window.__plan.tools.select(z), two)
+    await lin.page.keyboard.press('m')
+    await sent(lin)
+    await until(lin.page, (n) => window.__plan.session.zones.all.size === n - 1, n)
+    await exact(lin)
+    const merged = JSON.stringify([...await zonesOf(lin)].map(([z, f]) => [z, f.geometry]).sort())
+    await lin.page.keyboard.press('Control+z')
+    await sent(lin)
+    await until(lin.page, (n) => window.__plan.session.zones.all.size === n, n)
+    await exact(lin)
+    const split = await lin.page.evaluate(() => window.__plan.draft.history.undo.length)
+    await lin.page.keyboard.press('Control+z')
+    await sent(lin)
+    await until(lin.page, (n) => window.__plan.draft.history.undo.length === n - 1, split)
+    assert.ok(await count(lin) < n)
+    await exact(lin)
+    for (const left of [1, 0]) { await lin.page.keyboard.press('Control+Shift+z'); await sent(lin); await until(lin.page, (n) => window.__plan.draft.history.redo.length === n, left) }
+    await exact(lin)
+    assert.equal(JSON.stringify([...await zonesOf(lin)].map(([z, f]) => [z, f.geometry]).sort()), merged)
+  })
+  it('draws a zone out of others, point by point', async () => {
+    const r = await roomy(lin, 1)
+    const n = await count(lin)
+    await lin.page.evaluate(([r]) => { window.__plan.tools.select([]); window.__plan.tools.carve = true; window.__plan.map.fitBounds(r.box, { padding: { top: 130, bottom: 60, left: 60, right: 60 }, animate: false }) }, [r])
+    await still(lin)
+    await lin.page.keyboard.press('p')
+    const inner = await lin.page.evaluate((zone) => { const f = window.__plan.session.zones.all.get(zone); const b = window.__plan.session.zones.bounds(zone); for (let k = 0; k < 400; k++) { const x = b[0] + (b[2] - b[0]) * ((k * 0.618) % 1), y = b[1] + (b[3] - b[1]) * ((k * 0.381) % 1); const d = (b[2] - b[0]) * 0.06; const at = [[x - d, y - d], [x + d, y - d], [x + d, y + d], [x - d, y + d]]; if (at.every((p) => window.__plan.draft.topo.inside(zone, [p[0] * 1e8, p[1] * 1e8]))) return at } return f && null }, r.zone)
+    assert.ok(inner)
+    for (const at of inner) { const q = await xy(lin, at); await lin.page.mouse.move(...q, { steps: 2 }); await lin.page.mouse.click(...q); await lin.page.waitForTimeout(40) }
+    await lin.page.getByText('面积').first().waitFor()
+    await lin.page.keyboard.press('Enter')
+    await sent(lin)
+    await until(lin.page, (n) => window.__plan.session.zones.all.size === n + 1, n)
+    await exact(lin)
+    assert.equal((await chosen(lin)).length, 1, 'the new zone is selected')
+    // A level by its key, undone by its name in the list of steps.
+    await lin.page.keyboard.press('v')
+    await lin.page.keyboard.press('1')
+    await sent(lin)
+    const zone = (await chosen(lin))[0]
+    assert.equal((await zonesOf(lin)).get(zone).properties.level, 1)
+  })
+  it('refuses a bow-tie while it is drawn', async () => {
+    const n = await count(lin)
+    await lin.page.keyboard.press('p')
+    const box = await lin.page.locator('#content canvas').boundingBox()
+    const at = (x, y) => [box.x + 200 + x, box.y + 220 + y]
+    for (const q of [at(0, 0), at(120, 120), at(120, 0)]) { await lin.page.mouse.move(...q, { steps: 2 }); await lin.page.mouse.click(...q); await lin.page.waitForTimeout(40) }
+    await lin.page.mouse.move(...at(0, 120), { steps: 2 })
+    await lin.page.getByText('边线自己相交').first().waitFor()
+    await lin.page.mouse.click(...at(0, 120))
+    await lin.page.keyboard.press('Escape')
+    await lin.page.keyboard.press('Escape')
+    assert.equal(await count(lin), n)
+  })
+  it('shows what the server refuses where it is, with a proposal that works', async () => {
+    // A zone drawn beyond the area: the proposal clips it.
+    const outside = await lin.page.evaluate(() => {
+      const { session } = window.__plan
+      const ring = session.zones.area.coordinates[0][0]
+      const at = ring.reduce((a, b) => (b[0] > a[0] ? b : a))
+      return [[at[0] - 0.004, at[1] - 0.004], [at[0] + 0.006, at[1] - 0.004], [at[0] + 0.006, at[1] + 0.004], [at[0] - 0.004, at[1] + 0.004]]
+    })
+    await lin.page.evaluate(([ring]) => window.__plan.draft.commit({ title: '越界', zones: window.__plan.tools.under(ring.map((p) => [p[0] * 1e8, p[1] * 1e8])), sketch: [{ type: 'MultiPolygon', coordinates: [[[...ring, ring[0]]]] }], ops: [{ op: 'add', mode: 'carve', geometry: { type: 'MultiPolygon', coordinates: [[[...ring, ring[0]]]] } }] }), [outside])
+    await lin.page.locator('.refused').waitFor()
+    assert.match(await lin.page.locator('.refused').innerText(), /没有做成/)
+    await exact(lin)
+    const proposal = lin.page.locator('.refused .row button').first()
+    await proposal.waitFor()
+    const n = await count(lin)
+    await proposal.click()
+    await sent(lin)
+    await until(lin.page, (n) => window.__plan.session.zones.all.size !== n && !window.__plan.draft.refused, n)
+    await exact(lin)
+  })
+  it('takes several steps back at once from the list', async () => {
+    await lin.page.keyboard.press('Escape')
+    await lin.page.evaluate(() => window.__plan.tools.select([]))
+    const undo = await lin.page.evaluate(() => window.__plan.draft.history.undo.length)
+    await lin.page.locator('ol .back').nth(1).click()
+    await until(lin.page, (n) => window.__plan.draft.history.undo.length === n - 2 && !window.__plan.session.saving, undo)
+    await exact(lin)
+    assert.deepEqual(lin.faults(), [])
+  })
+  it('is usable without a mouse, and clean for axe', async () => {
+    await lin.page.locator('.row[role="option"]').first().focus()
+    await lin.page.keyboard.press('Enter')
+    assert.equal((await chosen(lin)).length, 1)
+    await lin.page.keyboard.press('ArrowDown')
+    assert.equal((await chosen(lin)).length, 1)
+    await lin.page.locator('#content canvas').focus()
+    await lin.page.keyboard.press('?')
+    await lin.page.getByRole('heading', { name: '快捷键' }).waitFor()
+    await lin.page.keyboard.press('Escape')
+    await lin.page.addScriptTag({ content: axe })
+    const { violations } = await lin.page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
+    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((x) => x.target.join(' ')).slice(0, 3).join(' | ')}`), [])
+  })
+})
+
+describe('what is not saved', () => {
+  it('survives a reload, is listed, and is restored', async () => {
+    await bench(lin)
+    const j = await junction(lin, 2)
+    await fly(lin, j.at)
+    await snapOff(lin)
+    await lin.page.evaluate((z) => { window.__plan.tools.select([z]); window.__plan.tools.use('vertex') }, j.zones[0])
+    await lin.context.setOffline(true)
+    const from = await xy(lin, j.at)
+    await drag(lin, from, [from[0] + 20, from[1] + 12])
+    await until(lin.page, () => window.__plan.draft.pending.length === 1 && window.__plan.draft.stuck !== '')
+    assert.match(await lin.page.locator('[data-saved]').innerText(), /未保存 1 步/)
+    assert.match(await lin.page.locator('.strip').first().innerText(), /1 步/)
+    lin.page.on('dialog', (d) => void d.accept())
+    // The line is back only after the page is gone: what waited is in the browser alone.
+    await lin.page.evaluate(() => { window.fetch = () => new Promise(() => {}) })
+    await lin.context.setOffline(false)
+    await bench(lin)
+    await lin.page.locator('[data-restore]').waitFor()
+    assert.match(await lin.page.locator('[data-restore]').innerText(), /1 步上次没有存到服务器/)
+    assert.match(await lin.page.locator('[data-restore]').innerText(), /移动节点/)
+    const old = await zonesOf(lin)
+    await lin.page.getByRole('button', { name: '恢复' }).click()
+    await sent(lin)
+    await until(lin.page, () => window.__plan.draft.found === null && window.__plan.draft.pending.length === 0)
+    const now = await zonesOf(lin)
+    assert.deepEqual([...now.keys()].filter((z) => JSON.stringify(now.get(z).geometry) !== JSON.stringify(old.get(z).geometry)).sort(), [...j.zones].sort())
+    await exact(lin)
+    await bench(lin)
+    assert.equal(await lin.page.locator('[data-restore]').count(), 0)
+  })
+})
+
+describe('two planners', () => {
+  it('the later one sees both on the map and chooses', async () => {
+    he = await person('he.hui')
+    await bench(lin)
+    await bench(he)
+    const j = await junction(lin, 3)
+    for (const p of [lin, he]) { await fly(p, j.at); await snapOff(p); await p.page.evaluate((z) => { window.__plan.tools.select([z]); window.__plan.tools.use('vertex') }, j.zones[0]) }
+    const from = await xy(lin, j.at)
+    await drag(lin, from, [from[0] + 22, from[1] + 6])
+    await sent(lin)
+    // Removing a node that is still there works on top of the other's change.
+    await drag(he, await xy(he, j.at), [from[0] - 18, from[1] - 14])
+    await he.page.locator('[data-conflict]').waitFor()
+    assert.match(await he.page.locator('[data-conflict]').innerText(), /别人刚改过/)
+    const drawn = await he.page.evaluate(() => window.__plan.draft.stale.theirs.length)
+    assert.ok(drawn > 0)
+    await he.page.getByRole('button', { name: '用对方的' }).click()
+    await sent(he)
+    await exact(he)
+    await exact(lin)
+    // Another one, redone on top: a level does not care about the shape.
+    await lin.page.evaluate((z) => { window.__plan.tools.select([z]); void window.__plan.tools.relevel(2) }, j.zones[1])
+    await sent(lin)
+    await he.page.evaluate((z) => { window.__plan.tools.select([z]); void window.__plan.tools.relevel(3) }, j.zones[1])
+    await he.page.locator('[data-conflict]').waitFor()
+    await he.page.getByRole('button', { name: '在对方的基础上重做我的' }).click()
+    await sent(he)
+    await until(he.page, (z) => window.__plan.session.zones.all.get(z).properties.level === 3, j.zones[1])
+    assert.deepEqual(he.faults(), [])
+  })
+})
+
+describe('on a phone', () => {
+  it('a plan can be read, not drawn', async () => {
+    const p = await person('lin.guihua', { size: { width: 390, height: 844 } })
+    await bench(p)
+    await p.page.getByText('手机上只能查看').waitFor()
+    assert.equal(await p.page.locator('[role="toolbar"]').count(), 0)
+    await p.page.locator('.phonebar button').nth(1).click()
+    await p.page.locator('.row[role="option"]').nth(2).click()
+    assert.equal((await chosen(p)).length, 1)
+    assert.ok(await p.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'it scrolls sideways')
+    assert.deepEqual(p.faults(), [])
+    await p.close()
+  })
+})
