@@ -188,13 +188,14 @@ func (d *Diff) sort(rows []diffRow, overlayChanged, overlay float64) {
 		case !r.after:
 			d.Removed = append(d.Removed, r.DiffZone)
 		default:
-			moved, relevelled, renamed := !r.same, r.LevelBefore != r.LevelAfter, r.Name != r.NameBefore
+			// A node that a neighbour's cut put on the border moves nothing.
+			moved, relevelled, renamed := r.Gained != nil || r.Lost != nil, r.LevelBefore != r.LevelAfter, r.Name != r.NameBefore
 			if moved {
 				d.Moved = append(d.Moved, r.DiffZone)
 			}
 			if relevelled {
 				d.Relevelled = append(d.Relevelled, r.DiffZone)
-				if !moved {
+				if r.same {
 					t.ChangedAreaM2 += r.AreaAfterM2
 				}
 			}

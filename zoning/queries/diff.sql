@@ -57,8 +57,10 @@ with pair as materialized (
   from zones z join zones n on n.plan = any ($2::uuid[]) and n.geom && st_expand(z.geom, $3::float8) and st_dwithin(z.geom, n.geom, $3::float8)
   where z.plan = $1),
 line as materialized (
-  -- The border the pair has in common, within about a metre.
-  select p.*, st_collectionextract(st_intersection(st_boundary(p.geom), st_buffer(p.ngeom, 1e-5)), 2) as common from pair p),
+  -- The border the pair has in common: exactly, else within about a metre.
+  select p.*, case when st_length(e.g) >= st_length(w.g) / 2 then e.g else w.g end as common
+  from pair p cross join lateral (select st_collectionextract(st_intersection(st_boundary(p.geom), st_boundary(p.ngeom)), 2) as g) e
+  cross join lateral (select st_collectionextract(st_intersection(st_boundary(p.geom), st_buffer(p.ngeom, 1e-5)), 2) as g) w),
 found as (
   select 'overlap' as kind, p.zone, p.name, p.level, p.nplan, p.nzone, p.nname, p.nlevel, o.g, 0::float8 as len, st_area(o.g::geography) as m2, 0 as n
   from pair p cross join lateral (select st_collectionextract(st_intersection(p.geom, p.ngeom, 1e-8), 3) as g) o where st_area(o.g::geography) > 0.01
@@ -88,7 +90,9 @@ found as (
   cross join lateral (
     select st_length(st_intersection(st_boundary(w.g), st_buffer(u.mine, 1e-7))::geography) as along, st_length(st_intersection(st_boundary(w.g), st_buffer(u.theirs, 1e-7))::geography) as beside,
       st_length(st_difference(st_boundary(w.g), st_buffer(b.both, 1e-7))::geography) as open) k
-  cross join lateral (select p.* from pair p where p.nplan = u.nplan order by st_distance(p.geom, w.g) + st_distance(p.ngeom, w.g), p.zone, p.nzone limit 1) c
+  cross join lateral (
+    select p.* from pair p where p.nplan = u.nplan and st_dwithin(p.geom, w.g, 1e-7) and st_dwithin(p.ngeom, w.g, 1e-7)
+    order by st_length(st_intersection(st_boundary(w.g), st_buffer(p.geom, 1e-7))) + st_length(st_intersection(st_boundary(w.g), st_buffer(p.ngeom, 1e-7))) desc, p.zone, p.nzone limit 1) c
   where st_area(w.g::geography) > 0.01 and k.along > 0.01 and k.beside > 0.01
     and (k.open < 0.05 or (k.along > $4::float8 and k.beside > $4::float8)))
 select f.kind, f.zone::text, coalesce(f.name, ''), coalesce(f.level, 0), f.nplan::text, f.nzone::text, coalesce(f.nname, ''), coalesce(f.nlevel, 0), f.g, f.len, f.m2, f.n

@@ -7,9 +7,10 @@ under the areas the asker reads it in; an empty multirange is a layer he may not
 select z.zone::text, c.people, c.unknown, st_area(z.geom::geography) / 1e6
 from zones z
 cross join lateral (
-  select sum(c.population * case when st_covers(z.geom, c.geom) then 1 when st_intersects(z.geom, c.geom) then st_area(st_intersection(z.geom, c.geom)) / nullif(st_area(c.geom), 0) else 0 end) as people,
-    count(*) filter (where c.population is null and st_intersects(z.geom, c.geom)) as unknown
-  from population c where c.geom && z.geom and coalesce(c.scope && $2::int8multirange, false)) c
+  select sum(x.population * x.share) filter (where x.share > 1e-9) as people, count(*) filter (where x.population is null and x.share > 1e-9) as unknown
+  from (
+    select c.population, case when st_covers(z.geom, c.geom) then 1 when st_intersects(z.geom, c.geom) then st_area(st_intersection(z.geom, c.geom)) / nullif(st_area(c.geom), 0) else 0 end as share
+    from population c where c.geom && z.geom and coalesce(c.scope && $2::int8multirange, false)) x) c
 where z.plan = $1
 order by z.zone
 
