@@ -50,6 +50,17 @@ type outcome struct {
 	account *string
 }
 
+// touched is how many zones change.
+func (o *outcome) touched() int {
+	n := len(o.after)
+	for id := range o.before {
+		if o.after[id] == nil {
+			n++
+		}
+	}
+	return n
+}
+
 // account is the id of the person.
 func account(by auth.By) *string {
 	if by.Identity == nil || by.Account == "" {

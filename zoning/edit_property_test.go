@@ -246,10 +246,10 @@ func (r *chance) op() coverage.Op {
 	return coverage.Op{Kind: coverage.Reshape, Zone: id, Shape: coverage.Shape{{t}}}
 }
 
-// tally counts what was done and what was impossible.
-type tally map[coverage.Kind][2]int
+// opCounts counts what was done and what was impossible.
+type opCounts map[coverage.Kind][2]int
 
-func (n tally) add(k coverage.Kind, done bool) {
+func (n opCounts) add(k coverage.Kind, done bool) {
 	c := n[k]
 	if done {
 		c[0]++
@@ -259,7 +259,7 @@ func (n tally) add(k coverage.Kind, done bool) {
 	n[k] = c
 }
 
-func (n tally) sum() (done, refused int) {
+func (n opCounts) sum() (done, refused int) {
 	for _, c := range n {
 		done, refused = done+c[0], refused+c[1]
 	}
@@ -294,7 +294,7 @@ func TestRandomEditsKeepTheCoverage(t *testing.T) {
 		if bad := start.Check(); len(bad) > 0 {
 			t.Fatalf("%s: before anything: %+v", src.name, bad[0])
 		}
-		counts := tally{}
+		counts := opCounts{}
 		began := time.Now()
 		for seq := range src.sequences * soak() {
 			c := &coverage.Coverage{Zones: maps.Clone(start.Zones), Area: start.Area, Exhaustive: true}
@@ -364,7 +364,7 @@ func TestRandomEditsThroughTheDatabase(t *testing.T) {
 		plan := w.plan(true, start.Area, start.Zones)
 		base := w.base(plan)
 		was := w.state(plan)
-		counts := tally{}
+		counts := opCounts{}
 		began := time.Now()
 		edits := 0
 		for seq := range 3 * soak() {

@@ -14,6 +14,11 @@ type sides struct {
 	before, after *editZone
 }
 
+// shaped says whether the edit changed the zone's shape, or made or removed it.
+func (c *sides) shaped() bool {
+	return (c.before == nil) != (c.after == nil) || c.before != nil && !orb.Equal(c.before.geom, c.after.geom)
+}
+
 // back is the outcome of bringing the before side of every zone back.
 func (d *drawing) back(all []sides) *outcome {
 	o := &outcome{before: map[string]*editZone{}, after: map[string]*Zone{}, exact: map[string]orb.Geometry{}, moved: map[string]bool{}}
@@ -22,7 +27,7 @@ func (d *drawing) back(all []sides) *outcome {
 		if c.after != nil {
 			o.before[c.zone] = d.was[c.zone]
 		}
-		shape := (c.before == nil) != (c.after == nil) || !orb.Equal(c.before.geom, c.after.geom)
+		shape := c.shaped()
 		if shape && c.after != nil {
 			d.change.Before[id] = d.was[c.zone].Shape
 		}

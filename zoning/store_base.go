@@ -23,7 +23,13 @@ func (s *Service) draw(ctx context.Context, tx pgx.Tx, p editPlan, r EditRequest
 	}
 	boxes, named := reach(r.Steps)
 	for range 8 {
-		n, err := s.editNear(ctx, tx, p, boxes, named)
+		var n near
+		var err error
+		if slices.ContainsFunc(r.Steps, func(st Step) bool { return st.Op.Kind != "" }) {
+			n, err = s.editNear(ctx, tx, p, boxes, named)
+		} else {
+			n, err = s.editNamed(ctx, tx, p, named)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +69,7 @@ func (s *Service) drawn(ctx context.Context, tx pgx.Tx, d *drawing, r EditReques
 			return nil, err
 		}
 	}
-	if n := len(o.after) + len(o.before); n > 2*maxTouched {
+	if o.touched() > maxTouched {
 		return nil, &auth.Invalid{Items: []auth.Fault{{Path: "ops", Code: "too_many", ZH: fmt.Sprintf("一步最多改动 %d 个单元", maxTouched), EN: fmt.Sprintf("a step changes at most %d zones", maxTouched)}}}
 	}
 	if err := s.nameHeirs(ctx, tx, d, o); err != nil {

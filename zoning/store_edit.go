@@ -128,20 +128,42 @@ func (z *editZone) shape(plan string, g orb.Geometry) (err error) {
 	return nil
 }
 
-// editZones reads named zones, or all where query is edit_zones_all.
-func (s *Service) editZones(ctx context.Context, tx asker, plan, query string, args ...any) ([]Zone, error) {
+// editRows reads named zones, or all where query is edit_zones_all.
+func (s *Service) editRows(ctx context.Context, tx asker, plan, query string, args ...any) ([]editZone, error) {
 	rows, err := tx.Query(ctx, s.queries.Get(query), append([]any{plan}, args...)...)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Zone, error) {
-		var z editZone
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (z editZone, err error) {
 		var g geo.Shape
 		if err := row.Scan(append(z.targets(), &g)...); err != nil {
-			return Zone{}, err
+			return z, err
 		}
-		return z.Zone, z.shape(plan, g.Geometry)
+		return z, z.shape(plan, g.Geometry)
 	})
+}
+
+// editZones is [Service.editRows] without the shapes as they are stored.
+func (s *Service) editZones(ctx context.Context, tx asker, plan, query string, args ...any) ([]Zone, error) {
+	rows, err := s.editRows(ctx, tx, plan, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Zone, len(rows))
+	for i := range rows {
+		out[i] = rows[i].Zone
+	}
+	return out, nil
+}
+
+// editNamed reads the named zones alone: for steps that change no shape.
+func (s *Service) editNamed(ctx context.Context, tx asker, p editPlan, named []string) (near, error) {
+	rows, err := s.editRows(ctx, tx, p.ID, "edit_zones_named", named)
+	n := near{zones: make(map[string]*editZone, len(rows))}
+	for i := range rows {
+		n.zones[rows[i].Zone.Zone] = &rows[i]
+	}
+	return n, err
 }
 
 // pen writes rows of zones. A shape that is nil stays as it is.

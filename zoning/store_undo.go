@@ -47,15 +47,21 @@ func (s *Service) restore(ctx context.Context, tx pgx.Tx, p editPlan, r EditRequ
 	}
 	var boxes []coverage.Box
 	named := make([]string, 0, len(all))
+	shaped := false
 	for _, c := range all {
 		named = append(named, c.zone)
-		if c.before != nil {
-			if lo, hi := coverage.Bound(c.before.Shape); len(c.before.Shape) > 0 {
-				boxes = append(boxes, coverage.Box{Min: lo, Max: hi})
-			}
+		shaped = shaped || c.shaped()
+		if c.before != nil && len(c.before.Shape) > 0 {
+			lo, hi := coverage.Bound(c.before.Shape)
+			boxes = append(boxes, coverage.Box{Min: lo, Max: hi})
 		}
 	}
-	n, err := s.editNear(ctx, tx, p, boxes, named)
+	var n near
+	if shaped {
+		n, err = s.editNear(ctx, tx, p, boxes, named)
+	} else {
+		n, err = s.editNamed(ctx, tx, p, named)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +77,10 @@ func (s *Service) restore(ctx context.Context, tx pgx.Tx, p editPlan, r EditRequ
 			return nil, err
 		}
 	}
-	if bad := coverage.CheckChange(d.before, d.cov, d.change); len(bad) > 0 {
-		return nil, &ViolationsError{Violations: bad}
+	if shaped {
+		if bad := coverage.CheckChange(d.before, d.cov, d.change); len(bad) > 0 {
+			return nil, &ViolationsError{Violations: bad}
+		}
 	}
 	return o, nil
 }
