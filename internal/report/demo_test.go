@@ -3,6 +3,7 @@ package report
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -183,6 +184,15 @@ func TestShow(t *testing.T) {
 	v := countySheet(t, 5)
 	v.Subtitle = "2026 年版 · 以村为单元"
 	show("a3-villages", v)
+	for i := range v.Zones {
+		v.Zones[i].Name = "沿河低洼易涝重点防治区（第" + strconv.Itoa(i+1) + "片）" + v.Zones[i].Name
+	}
+	v.Title = "云栖县山洪、地质灾害与森林草原火灾综合风险区划及分区防治措施总图（征求意见后修改稿）"
+	v.Basis += v.Basis
+	v.Size = A4
+	show("a4-long-names", v)
+	g := largeSheet(t, 50, 40, 29)
+	show("a0-large", g)
 	e := countySheet(t, 0)
 	e.Size = A4
 	show("a4-empty", e)

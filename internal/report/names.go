@@ -38,6 +38,11 @@ func (m *mapView) zoneNames(shapes []draw.Path) {
 	}
 	sort.SliceStable(order, func(i, j int) bool { return sizes[order[i]] > sizes[order[j]] })
 	u := m.u
+	// On large paper small zones are read from near: down to 5.4 points.
+	small := []float64{2.6 * u, 2.2 * u, 1.9 * u}
+	for v := 1.9 * u * 0.84; v >= 1.9; v *= 0.84 {
+		small = append(small, v)
+	}
 	for _, i := range order {
 		z := &m.s.Zones[i]
 		var forms [][]string
@@ -55,7 +60,7 @@ func (m *mapView) zoneNames(shapes []draw.Path) {
 		}
 		lb, ok := m.taken.place(shapes[i], m.f.rect.Inset(0.8*u), forms[:1], []float64{3.1 * u, 2.6 * u}, m.measure)
 		if !ok {
-			lb, ok = m.taken.place(shapes[i], m.f.rect.Inset(0.8*u), forms, []float64{2.6 * u, 2.2 * u, 1.9 * u}, m.measure)
+			lb, ok = m.taken.place(shapes[i], m.f.rect.Inset(0.8*u), forms, small, m.measure)
 		}
 		if !ok {
 			if near(boxPts(shapes[i]), m.f.rect) {

@@ -129,41 +129,43 @@ func (r *raster) solid(rect image.Rectangle, c Colour, alpha float64) {
 
 // pattern paints the texture through the rasterised shape.
 func (r *raster) pattern(rect image.Rectangle, t *Texture) {
-	r.v.Draw(r.img, rect, &weave{t: t, k: r.k, at: rect.Min, rect: image.Rect(0, 0, rect.Dx(), rect.Dy())}, image.Point{})
-}
-
-// weave is a texture as a picture: how much of a pixel its strokes cover.
-type weave struct {
-	t    *Texture
-	k    float64
-	at   image.Point
-	rect image.Rectangle
-}
-
-// ColorModel is that of the colours answered.
-func (w *weave) ColorModel() color.Model { return color.RGBAModel }
-
-// Bounds are those of the shape it fills.
-func (w *weave) Bounds() image.Rectangle { return w.rect }
-
-// At answers the texture's colour, as dense as it covers the pixel.
-func (w *weave) At(x, y int) color.Color {
-	px, py := float64(x+w.at.X)+0.5, float64(y+w.at.Y)+0.5
-	step, weight := w.t.Step*w.k, w.t.Weight*w.k
-	off := func(v float64) float64 { return math.Abs(v - step*math.Round(v/step)) } // to the nearest repeat
-	var cover float64
-	switch w.t.Name {
-	case "dots":
-		near := func(cx, cy float64) float64 { return math.Hypot(off(px-cx*step), off(py-cy*step)) }
-		cover = weight - min(near(0.25, 0.75), near(0.75, 0.25)) + 0.5
-	case "cross":
-		cover = weight/2 - min(off(px+py), off(px-py))/math.Sqrt2 + 0.5
-	default:
-		cover = weight/2 - off(px+py)/math.Sqrt2 + 0.5
+	mask := image.NewAlpha(image.Rect(0, 0, rect.Dx(), rect.Dy()))
+	r.v.DrawOp = draw.Src
+	r.v.Draw(mask, mask.Rect, image.Opaque, image.Point{})
+	step, weight := t.Step*r.k, t.Weight*r.k
+	for y := range mask.Rect.Dy() {
+		row := mask.Pix[y*mask.Stride:][:mask.Rect.Dx()]
+		pix := r.img.Pix[r.img.PixOffset(rect.Min.X, rect.Min.Y+y):]
+		py := float64(rect.Min.Y+y) + 0.5
+		for x, m := range row {
+			if m == 0 {
+				continue
+			}
+			a := uint32(t.cover(float64(rect.Min.X+x)+0.5, py, step, weight)*float64(m) + 0.5)
+			if a == 0 {
+				continue
+			}
+			p := pix[4*x : 4*x+3 : 4*x+3]
+			for i, c := range [3]uint8{t.Colour.R, t.Colour.G, t.Colour.B} {
+				p[i] = uint8((uint32(c)*a + uint32(p[i])*(255-a) + 127) / 255)
+			}
+		}
 	}
-	a := uint32(max(0, min(1, cover))*255 + 0.5)
-	pre := func(v uint8) uint8 { return uint8((uint32(v)*a + 127) / 255) }
-	return color.RGBA{pre(w.t.Colour.R), pre(w.t.Colour.G), pre(w.t.Colour.B), uint8(a)}
+}
+
+// cover is how much of a pixel the strokes of a texture cover, 0 to 1.
+func (t *Texture) cover(px, py, step, weight float64) float64 {
+	off := func(v float64) float64 { return math.Abs(v - step*math.Round(v/step)) } // to the nearest repeat
+	var c float64
+	switch t.Name {
+	case "dots":
+		c = weight - min(math.Hypot(off(px-step/4), off(py-step*3/4)), math.Hypot(off(px-step*3/4), off(py-step/4))) + 0.5
+	case "cross":
+		c = weight/2 - min(off(px+py), off(px-py))/math.Sqrt2 + 0.5
+	default:
+		c = weight/2 - off(px+py)/math.Sqrt2 + 0.5
+	}
+	return max(0, min(1, c))
 }
 
 // text fills the outlines of the letters, over their white edge.
@@ -255,5 +257,3 @@ func flatten(c font.Contour, to func(font.Point) Pt) []Pt {
 	}
 	return out
 }
-
-var _ draw.Image = (*image.RGBA)(nil)
