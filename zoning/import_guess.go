@@ -29,8 +29,8 @@ type fieldTally struct {
 	many                  bool
 }
 
-// tally collects what the fields of a file hold, by their names.
-type tally struct {
+// importTally collects what the fields of a file hold, by their names.
+type importTally struct {
 	fields map[string]*fieldTally
 	rows   int
 	area   float64
@@ -49,7 +49,7 @@ func valueText(v any) string {
 	return ""
 }
 
-func (t *tally) add(props json.RawMessage, area float64) {
+func (t *importTally) add(props json.RawMessage, area float64) {
 	var m map[string]any
 	if json.Unmarshal(props, &m) != nil {
 		return
@@ -99,7 +99,7 @@ func clipText(s string, n int) string {
 }
 
 // list describes the fields in their order.
-func (t *tally) list() []ImportField {
+func (t *importTally) list() []ImportField {
 	all := slices.SortedFunc(maps.Values(t.fields), func(a, b *fieldTally) int { return a.order - b.order })
 	out := make([]ImportField, 0, len(all))
 	for _, f := range all {
@@ -197,6 +197,8 @@ func suggest(fields []ImportField, rows []importRow, snap *registry.Snapshot) Im
 	out.Levels = map[string]int{}
 	best, score := -1, 0.0
 	var ladder string
+	// Of ladders with the same words the usual ones come first.
+	ladders := append([]string{usualLadder(Risk), usualLadder(Prevention)}, slices.Sorted(maps.Keys(snap.CodeLists))...)
 	levels := map[int]map[string]int{} // by field: levels from words
 	for i, f := range fields {
 		if len(f.Values) == 0 || len(f.Values) > 12 {
@@ -215,9 +217,9 @@ func suggest(fields []ImportField, rows []importRow, snap *registry.Snapshot) Im
 			continue
 		}
 		s := 0.0
-		for _, id := range slices.Sorted(maps.Keys(snap.CodeLists)) {
+		for _, id := range ladders {
 			l := snap.CodeLists[id]
-			if !l.Ladder || strings.HasPrefix(id, "warning") {
+			if l == nil || !l.Ladder || strings.HasPrefix(id, "warning") {
 				continue
 			}
 			if m, hits := onLadder(f.Values, l); hits == filled {

@@ -42,7 +42,7 @@ func (s *Service) readImport(ctx context.Context, by auth.By, f ImportFile) (Imp
 	if out.Name == "" || out.Name == "." {
 		out.Name = "upload"
 	}
-	t := tally{fields: map[string]*fieldTally{}}
+	t := importTally{fields: map[string]*fieldTally{}}
 	var rows []importRow
 	shapes := map[int]coverage.Shape{}
 	vertices, swapped := 0, 0

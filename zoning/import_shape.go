@@ -137,16 +137,18 @@ func plainProps(raw json.RawMessage) json.RawMessage {
 	}
 	clean := make(map[string]any, len(m))
 	for k, v := range m {
+		// A Shapefile's names end after ten bytes, maybe inside a character.
+		k = strings.TrimRight(storable(k), "\ufffd")
 		switch v := v.(type) {
 		case nil:
 		case string:
-			clean[storable(k)] = storable(v)
+			clean[k] = storable(v)
 		case float64, bool:
-			clean[storable(k)] = v
+			clean[k] = v
 		default:
 			// Lists and objects inside are kept as text.
 			if b, err := json.Marshal(v); err == nil {
-				clean[storable(k)] = storable(string(b))
+				clean[k] = storable(string(b))
 			}
 		}
 	}
