@@ -37,6 +37,7 @@ type Zoning interface {
 	PlanEdits
 	PlanLife
 	PlanCompute
+	PlanImports
 }
 
 type planArea struct {

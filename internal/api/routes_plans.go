@@ -52,6 +52,12 @@ func (s *Server) planRoutes() []*Route {
 		json(0, route("POST", "/api/reports/map.pdf", "map_pdf", s.postMapPDF, AccessSignedIn)),
 		json(0, route("POST", "/api/reports/map.png", "map_png", s.postMapPNG, AccessSignedIn)),
 
+		draws(&Route{
+			Method: "POST", Pattern: "/api/plan-imports", Name: "plan_import", Document: "api", Handler: s.postPlanImport, Body: BodyUpload,
+			Query: []string{"name", "encoding", "crs", "layer"},
+		}),
+		draws(json(0, route("POST", "/api/plan-imports/{id}/accept", "plan_import_accept", s.postPlanImportAccept, ""))),
+
 		route("GET", "/api/indicators", "indicators", s.getIndicators, AccessSignedIn),
 		draws(json(limitCompute, route("POST", p+"/compute", "plan_compute", s.postPlanCompute, ""))),
 		json(limitCalc, route("POST", "/api/calc/entropy", "calc_entropy", s.postCalcEntropy, AccessSignedIn)),

@@ -104,6 +104,9 @@ func (w *world) planLines() map[string]line {
 		"plan_comments_xlsx": row("/comments.xlsx", "", 200), "plan_export": row("/export?format=geojson", "", 200), "plan_compute": row("/compute", `{"unit":"village","indicators":[],"weights":{"method":"given"},"combine":"sum","classify":{"method":"jenks"}}`, 422),
 		"map_pdf": {calls: sheet("/api/reports/map.pdf"), want: seen(200), alike: true}, "map_png": {calls: sheet("/api/reports/map.png"), want: seen(200), alike: true},
 
+		"plan_import":        {calls: same("/api/plan-imports?name=x.zip", `{}`), want: oneOf(415)},
+		"plan_import_accept": {calls: same("/api/plan-imports/"+noID+"/accept", `{"title":"x","hazard":"flood","kind":"risk","area":"`+ownArea+`"}`), want: oneOf(404), alike: true},
+
 		"indicators": {calls: always("/api/indicators")}, "calc_entropy": {calls: same("/api/calc/entropy", `{"matrix":[[1,2],[3,4]]}`)},
 		"calc_ahp": {calls: same("/api/calc/ahp", `{"matrix":[[1,2],[0.5,1]]}`)}, "calc_jenks": {calls: same("/api/calc/jenks", `{"values":[1,2,3,10],"k":2}`)},
 		"calc_topsis": {calls: same("/api/calc/topsis", `{"matrix":[[1,2],[3,4]],"weights":[1,1]}`)},
