@@ -237,8 +237,10 @@ func TestFailuresAreWordsAndHarmNothing(t *testing.T) {
 		code string
 		path string
 	}{
-		"panic":       {func() (any, error) { panic("boom") }, "panic", ""},
-		"invalid":     {func() (any, error) { return nil, &auth.Invalid{Items: []auth.Fault{{Path: "/weights", Code: "inconsistent", ZH: "矛盾"}}} }, "inconsistent", "/weights"},
+		"panic": {func() (any, error) { panic("boom") }, "panic", ""},
+		"invalid": {func() (any, error) {
+			return nil, &auth.Invalid{Items: []auth.Fault{{Path: "/weights", Code: "inconsistent", ZH: "矛盾"}}}
+		}, "inconsistent", "/weights"},
 		"conflict":    {func() (any, error) { return nil, &auth.Conflict{Code: "not_editable"} }, "not_editable", ""},
 		"own":         {func() (any, error) { return nil, fmt.Errorf("wrapped: %w", own) }, "own", ""},
 		"anything":    {func() (any, error) { return nil, errors.New("secret of the inside") }, "failed", ""},

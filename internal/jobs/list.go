@@ -2,12 +2,7 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"regexp"
-	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"onemap/internal/auth"
 	"onemap/internal/db"
@@ -60,55 +55,6 @@ func (r *Runner) asker(who *auth.Identity, all bool) (db.Claims, *string, error)
 		return db.System(who.Actor()), nil, nil
 	}
 	return who.Reading(), &who.Account, nil
-}
-
-func (r *Runner) read(ctx context.Context, c db.Claims, name string, args ...any) ([]Job, error) {
-	var out []Job
-	err := r.pool.Ask(ctx, c, r.queries.Get(name), args, func(rows pgx.Rows) error {
-		for rows.Next() {
-			j, err := scan(rows)
-			if err != nil {
-				return err
-			}
-			out = append(out, j)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("jobs: %s: %w", name, err)
-	}
-	return out, nil
-}
-
-func scan(rows pgx.Rows) (Job, error) {
-	var j Job
-	var done, total int64
-	var result, fault []byte
-	var started, finished *time.Time
-	err := rows.Scan(&j.ID, &j.Kind, &j.Title.ZH, &j.Title.EN, &j.Object, &j.State, &done, &total, &j.What, &result, &fault, &j.By, &j.Name, &j.CreatedAt, &started, &finished)
-	if err != nil {
-		return Job{}, err
-	}
-	j.Done, j.Total, j.Result = int(done), int(total), result
-	if total > 0 {
-		j.Progress = min(1, float64(done)/float64(total))
-	}
-	if j.State == Done {
-		j.Progress = 1
-	}
-	if started != nil {
-		j.StartedAt = *started
-	}
-	if finished != nil {
-		j.FinishedAt = *finished
-	}
-	if fault != nil {
-		j.Error = new(Error)
-		if err := json.Unmarshal(fault, j.Error); err != nil {
-			return Job{}, err
-		}
-	}
-	return j, nil
 }
 
 // Cancel asks a job to stop, on whatever node it runs. It is over when its function has

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,17 +12,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5"
-
 	"onemap/internal/auth"
 	"onemap/internal/db"
 )
-
-//go:embed queries/*.sql
-var files embed.FS
-
-// Queries returns the package's statements for the schema test.
-func Queries() (db.Queries, error) { return db.LoadQueries(files, "queries") }
 
 const (
 	atOnce    = 2                      // jobs that run together on a node
@@ -114,13 +105,8 @@ func (r *Runner) Start(ctx context.Context, by auth.By, kind string, titleZH, ti
 		return Job{}, err
 	}
 	// The row is the asker's, written by the program.
-	claims := db.System(by.Actor())
-	err := r.pool.Tx(ctx, claims, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, r.queries.Get("add"), t.id, kind, titleZH, titleEN, object, by.Account, by.Name, r.node)
-		return err
-	})
-	if err != nil {
-		return Job{}, fmt.Errorf("jobs: start: %w", err)
+	if _, err := r.execAs(ctx, by.Actor(), "add", t.id, kind, titleZH, titleEN, object, by.Account, by.Name, r.node); err != nil {
+		return Job{}, err
 	}
 	r.mu.Lock()
 	if len(r.queue[t.account]) == 0 {
@@ -402,20 +388,7 @@ func (r *Runner) report(ctx context.Context, beat bool) {
 	if !beat {
 		return
 	}
-	cancelled := map[string]bool{} // by job that is still open
-	err := r.pool.Tx(ctx, db.System("jobs"), func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, r.queries.Get("beat"), r.node)
-		if err != nil {
-			return err
-		}
-		var id string
-		var ask bool
-		_, err = pgx.ForEachRow(rows, []any{&id, &ask}, func() error {
-			cancelled[id] = ask
-			return nil
-		})
-		return err
-	})
+	cancelled, err := r.beat(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			r.log.Warn("jobs: heartbeat", "error", err)
@@ -496,17 +469,4 @@ func (r *Runner) sweep(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		r.log.Warn("jobs: sweep", "error", err)
 	}
-}
-
-// exec does one statement as the program.
-func (r *Runner) exec(ctx context.Context, name string, args ...any) (n int64, err error) {
-	err = r.pool.Tx(ctx, db.System("jobs"), func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, r.queries.Get(name), args...)
-		n = tag.RowsAffected()
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("jobs: %s: %w", name, err)
-	}
-	return n, nil
 }
