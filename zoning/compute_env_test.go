@@ -14,11 +14,7 @@ import (
 
 // district is a county of cols by rows villages of 0.02 degrees, two townships: the lower
 // rows and the upper ones.
-type district struct {
-	*table
-
-	plan string
-}
+type district struct{ *table }
 
 const side = 200 // of a village, in steps of pt
 

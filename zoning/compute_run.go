@@ -2,13 +2,10 @@ package zoning
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/paulmach/orb"
 
 	"onemap/internal/auth"
@@ -98,37 +95,6 @@ type readings struct {
 	lastEdit int64
 }
 
-// read asks for everything in one snapshot that writes nothing, so that it holds neither
-// the feed nor anybody back however long it takes.
-func (s *Service) read(ctx context.Context, who *auth.Identity, c *computation, step func(done int, what string)) (*readings, error) {
-	measures, err := measureQueries()
-	if err != nil {
-		return nil, err
-	}
-	d := &readings{}
-	err = s.db.Bulk.Hold(ctx, func(conn *pgx.Conn) error {
-		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-			var b pgx.Batch
-			claims := who.Reading()
-			claims.Queue(&b)
-			if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-				return err
-			}
-			if err := tx.QueryRow(ctx, s.queries.Get("plan_horizon")).Scan(&d.position); err != nil {
-				return err
-			}
-			if err := tx.QueryRow(ctx, s.queries.Get("compute_last_edit"), c.plan.ID).Scan(&d.lastEdit); err != nil {
-				return err
-			}
-			if d.units, d.rest, d.area, d.mended, err = s.computeUnits(ctx, tx, who, c); err != nil {
-				return err
-			}
-			return s.readUnits(ctx, &gauge{Service: s, tx: tx, measures: measures, snap: s.catalogue.Now(), who: who}, c, d, step)
-		})
-	})
-	return d, err
-}
-
 func (s *Service) readUnits(ctx context.Context, g *gauge, c *computation, d *readings, step func(done int, what string)) (err error) {
 	if len(d.units) < 2 {
 		return newFault("unit", "one_unit", "区域内只有一个单元,无从比较和分级", "there is one unit only: nothing to compare or to classify")
@@ -181,7 +147,8 @@ func (s *Service) readUnits(ctx context.Context, g *gauge, c *computation, d *re
 			return err
 		}
 	}
-	if d.mended > 0 {
+	// Cells are cut at the border: what fitting them mends is less than a step of the grid.
+	if d.mended > 0 && (c.spec.Unit == UnitVillage || c.spec.Unit == UnitTownship) {
 		c.warns("units_mended", "unit", fmt.Sprintf("单元边界有 %d 处缝隙或重叠,已归整", d.mended), fmt.Sprintf("%d gaps or overlaps between the units were closed", d.mended))
 	}
 	if len(d.rest) > 0 {
@@ -317,67 +284,6 @@ func rounded(x float64) float64 {
 		return r
 	}
 	return x
-}
-
-// replace writes the draft, in one transaction: zones, the step in the list of steps, the
-// method of the plan. Whoever drew meanwhile is not overwritten.
-func (s *Service) replace(ctx context.Context, by auth.By, g auth.Grant, c *computation, d *readings, zones []Zone, r ComputeResult) error {
-	method, err := json.Marshal(c.method(by, r))
-	if err != nil {
-		return err
-	}
-	ops, err := json.Marshal([]map[string]any{{"op": "compute", "spec": c.spec}})
-	if err != nil {
-		return err
-	}
-	after := make(map[string]*Zone, len(zones))
-	for i := range zones {
-		after[zones[i].Zone] = &zones[i]
-	}
-	err = s.db.Bulk.Tx(ctx, by.Writing(g), func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, s.queries.Get("edit_turn"), c.plan.ID); err != nil {
-			return err
-		}
-		p, err := s.editPlan(ctx, tx, c.plan.ID)
-		if err != nil {
-			return err
-		}
-		if !p.Editable() {
-			return notEditable(p.State)
-		}
-		var last int64
-		if err := tx.QueryRow(ctx, s.queries.Get("compute_last_edit"), p.ID).Scan(&last); err != nil {
-			return err
-		}
-		if last != d.lastEdit {
-			return errMeanwhile()
-		}
-		// As an edit remembers them: whole, to the last bit, so that the step can be taken back.
-		old, err := s.editNear(ctx, tx, p, []coverage.Box{{Min: coverage.At(orb.Point{-180, -90}), Max: coverage.At(orb.Point{180, 90})}}, []string{})
-		if err != nil {
-			return err
-		}
-		o := &outcome{before: old.zones, after: after, exact: map[string]orb.Geometry{}, moved: map[string]bool{}, zh: "计算区划", en: "Computed", account: account(by)}
-		for id := range after {
-			o.moved[id] = true
-		}
-		if p.Exhaustive && len(p.Border) > 0 && !p.Border.Equal(d.area) {
-			o.border = d.area.Geometry() // nodes of the cells on it
-		}
-		if _, err := s.settle(ctx, tx, by, g, p, EditRequest{Plan: p.ID, EditID: s.newID()}, string(ops), o); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, s.queries.Get("compute_method"), p.ID, method, c.spec.Unit)
-		return err
-	})
-	if errors.Is(err, errChanged) || errors.Is(err, auth.ErrStaleVersion) {
-		return errMeanwhile()
-	}
-	return editError(ctx, err)
-}
-
-func errMeanwhile() error {
-	return &auth.Conflict{Code: "changed_meanwhile", ZH: "计算期间草案已被他人修改,未覆盖;请重新计算", EN: "the draft was changed while it was computed and was not overwritten: compute again"}
 }
 
 // method is what the plan keeps of how it came to be.

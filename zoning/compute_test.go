@@ -235,8 +235,8 @@ func TestAPlanIsComputedAndTakenBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := len(edits) - 1; i >= 0; i-- {
-		if _, err := d.undo(id, edits[i].EditID); err != nil {
+	for _, e := range slices.Backward(edits) {
+		if _, err := d.undo(id, e.EditID); err != nil {
 			t.Fatal(explain(err))
 		}
 	}

@@ -168,7 +168,7 @@ func (s *Service) startOf(ctx context.Context, by auth.By, n NewPlan, scope geo.
 			b.zones = []Zone{{Zone: s.newID(), Code: n.Area, Name: name, Shape: b.area}}
 		case StartTownships, StartVillages:
 			unit := map[Start]int{StartTownships: rankTownship, StartVillages: rankVillage}[n.Start]
-			b.zones, b.mended, err = s.units(ctx, tx, unit, scope, g, b.area)
+			b.zones, b.area, b.mended, err = s.units(ctx, tx, unit, scope, g, b.area)
 		}
 		return err
 	})
@@ -186,11 +186,11 @@ func (s *Service) visibilityOf(layer string) string {
 // units makes a zone of every administrative unit of a rank. Units of one source fit
 // together, others have gaps and overlaps along their borders: these are closed, and
 // ground no unit has, or two have, becomes zones of its own, so that nothing is given
-// away unseen.
-func (s *Service) units(ctx context.Context, tx pgx.Tx, rank int, scope geo.Scope, border geo.Shape, area coverage.Shape) ([]Zone, int, error) {
+// away unseen. The area comes back with the nodes the units have on its border.
+func (s *Service) units(ctx context.Context, tx pgx.Tx, rank int, scope geo.Scope, border geo.Shape, area coverage.Shape) ([]Zone, coverage.Shape, int, error) {
 	rows, err := tx.Query(ctx, s.queries.Get("plan_subunits"), rank, scope, border)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
 	var zones []Zone
 	var code, name string
@@ -210,21 +210,21 @@ func (s *Service) units(ctx context.Context, tx pgx.Tx, rank int, scope geo.Scop
 		return nil
 	})
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
 	if len(zones) == 0 {
-		return nil, 0, &auth.Invalid{Items: []auth.Fault{{Path: "start", Code: "no_units", ZH: "该区域内没有这一级的行政区划", EN: "there are no units of that rank in the area"}}}
+		return nil, nil, 0, &auth.Invalid{Items: []auth.Fault{{Path: "start", Code: "no_units", ZH: "该区域内没有这一级的行政区划", EN: "there are no units of that rank in the area"}}}
 	}
 	more, mended, err := s.fit(c)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
 	zones = append(zones, more...)
 	zones = slices.DeleteFunc(zones, func(z Zone) bool { return len(c.Zones[coverage.ID(z.Zone)]) == 0 })
 	for i := range zones {
 		zones[i].Shape = c.Zones[coverage.ID(zones[i].Zone)]
 	}
-	return zones, mended, nil
+	return zones, c.Area, mended, nil
 }
 
 // Gaps and overlaps up to this size or width are inaccuracy of borders.

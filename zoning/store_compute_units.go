@@ -97,7 +97,7 @@ func (s *Service) computeUnits(ctx context.Context, tx pgx.Tx, who *auth.Identit
 	case UnitVillage, UnitTownship:
 		rank := map[string]int{UnitVillage: rankVillage, UnitTownship: rankTownship}[c.spec.Unit]
 		var all []Zone
-		if all, mended, err = s.units(ctx, tx, rank, c.plan.Scope, border, area); err != nil {
+		if all, area, mended, err = s.units(ctx, tx, rank, c.plan.Scope, border, area); err != nil {
 			if bad, ok := err.(*auth.Invalid); ok { //nolint:errorlint // its own error, unwrapped
 				bad.Items[0].Path = "unit"
 			}
