@@ -131,7 +131,7 @@ func candidates(p draw.Path, within draw.Rect, w, h float64) []draw.Rect {
 		air float64
 	}
 	var all []candidate
-	const rows = 17
+	const rows = 21
 	from, to := max(b.Y, within.Y)+h/2, min(b.Y+b.H, within.Y+within.H)-h/2
 	if from > to {
 		return nil
@@ -145,7 +145,8 @@ func candidates(p draw.Path, within draw.Rect, w, h float64) []draw.Rect {
 			if x1-x0 < w {
 				continue
 			}
-			air := (x1 - x0 - w) - 0.35*math.Abs(y-middle)
+			// Enough room is enough: then the middle of the shape is the better place.
+			air := min(x1-x0-w, 0.5*w) - 0.8*math.Abs(y-middle)
 			all = append(all, candidate{draw.Rect{X: (x0+x1)/2 - w/2, Y: y - h/2, W: w, H: h}, air})
 			if x1-x0 > 2*w { // room for two: also off the middle, past what stands there
 				all = append(all, candidate{draw.Rect{X: x0 + (x1-x0)/4 - w/2, Y: y - h/2, W: w, H: h}, air - w},

@@ -48,8 +48,14 @@ func (m *mapView) zoneNames(shapes []draw.Path) {
 		var forms [][]string
 		if z.Name != "" {
 			forms = append(forms, []string{z.Name})
-			if a, b, ok := halves(z.Name, func(s string) float64 { return m.l.Width(s, 1) }); ok {
+			em := func(s string) float64 { return m.l.Width(s, 1) }
+			if a, b, ok := halves(z.Name, em); ok {
 				forms = append(forms, []string{a, b})
+			}
+			for n := 3; n <= 4; n++ { // a long name becomes a block
+				if lines := wrap(z.Name, em(z.Name)/float64(n)+1, em); len(lines) == n {
+					forms = append(forms, lines)
+				}
 			}
 		}
 		if z.Code != "" && z.Code != z.Name {
@@ -69,7 +75,7 @@ func (m *mapView) zoneNames(shapes []draw.Path) {
 			continue
 		}
 		m.drawn.Labels++
-		m.set(lb, inkText, 0.32*u)
+		m.set(lb, inkText, 0.16*lb.size)
 	}
 }
 
