@@ -1,6 +1,7 @@
 package coverage
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -114,8 +115,8 @@ func wantRight(t testing.TB, c *Coverage) {
 
 func wantCode(t testing.TB, err error, code Code) {
 	t.Helper()
-	e, ok := err.(*Error)
-	if !ok || len(e.Violations) == 0 || e.Violations[0].Code != code {
+	var e *Error
+	if !errors.As(err, &e) || len(e.Violations) == 0 || e.Violations[0].Code != code {
 		t.Fatalf("got %v, want %s", err, code)
 	}
 }

@@ -1,6 +1,9 @@
 package coverage
 
-import "slices"
+import (
+	"errors"
+	"slices"
+)
 
 // The labels of a check.
 const (
@@ -176,7 +179,7 @@ func (c *Coverage) faults(before *Coverage, near func(Box) bool) []Violation {
 	crossed := properCrossings(src, func(l link) bool {
 		return before == nil || b.net[labelZones][l] != b.net[labelBefore][l]
 	})
-	m, err := tile(src, nil, nil)
+	m, err := tile(src, nil)
 	if err != nil {
 		return asViolations(err)
 	}
@@ -293,7 +296,7 @@ func (c *Coverage) fault(m *mosaic, r region, n int32) Violation {
 }
 
 func asViolations(err error) []Violation {
-	if e, ok := err.(*Error); ok {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Violations
 	}
 	return []Violation{{Code: SelfIntersection}}

@@ -114,16 +114,12 @@ func area2(r []Point) int128 {
 	return sum
 }
 
-// crossingOf says whether two segments cross in the middle of both, and gives the
-// place on the grid nearest to where.
-func crossingOf(a, b, c, d Point) (Point, bool) {
-	if orient(a, b, c)*orient(a, b, d) >= 0 || orient(c, d, a)*orient(c, d, b) >= 0 {
-		return Point{}, false
-	}
+// crossingOf is the place on the grid nearest to where two segments cross; they do.
+func crossingOf(a, b, c, d Point) Point {
 	rx, ry, sx, sy := b.X-a.X, b.Y-a.Y, d.X-c.X, d.Y-c.Y
 	// a + r·t with t = (c-a)×s / r×s, rounded half away from zero by exact division.
 	den, num := cross(rx, ry, sx, sy), cross(c.X-a.X, c.Y-a.Y, sx, sy)
-	return Point{a.X + share(rx, num, den), a.Y + share(ry, num, den)}, true
+	return Point{a.X + share(rx, num, den), a.Y + share(ry, num, den)}
 }
 
 // share is round(v·num/den).

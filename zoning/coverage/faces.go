@@ -19,17 +19,16 @@ type source struct {
 // mosaic is an arrangement that remembers whose border each edge is.
 type mosaic struct {
 	*arrangement
-	owners  map[link][]ID // by noded, directed edge
-	crossed []Point       // where sources crossed before they were noded
+	owners map[link][]ID // by noded, directed edge
 }
 
-// tile nodes sources and makes the faces. fresh as in node.
-func tile(src []source, fresh func(i int) bool, n Noder) (*mosaic, error) {
+// tile nodes sources and makes the faces.
+func tile(src []source, n Noder) (*mosaic, error) {
 	segs := make([]link, len(src))
 	for i, s := range src {
 		segs[i] = s.link
 	}
-	chains, err := node(segs, fresh, n)
+	chains, err := node(segs, nil, n)
 	if err != nil {
 		return nil, err
 	}

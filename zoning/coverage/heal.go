@@ -81,7 +81,7 @@ func Heal(c *Coverage, n Noder, limits HealLimits) (HealReport, error) {
 		return h.report, nil
 	}
 	var err error
-	if h.m, err = tile(src, nil, n); err != nil {
+	if h.m, err = tile(src, n); err != nil {
 		return HealReport{}, err
 	}
 	h.list, h.of = h.m.regions(func(cy int32) int32 { return h.m.value[cy] })

@@ -25,7 +25,7 @@ func (s Shape) Mended() (Shape, error) {
 	if len(src) == 0 {
 		return nil, errors.New("coverage: a shape without area")
 	}
-	m, err := tile(src, nil, nil)
+	m, err := tile(src, nil)
 	if err != nil {
 		return nil, err
 	}

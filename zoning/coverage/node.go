@@ -29,83 +29,95 @@ func node(segs []link, fresh func(i int) bool, n Noder) ([][]Point, error) {
 	}
 	total := 0
 	for round := 0; ; round++ {
-		// Pieces that lie on one another are one piece, or they would be bent apart.
-		pieces := make([]seg, 0, len(segs))
-		var moved []bool
-		seen := make(map[link]int32, len(segs))
-		for i, c := range chains {
-			for k := 1; k < len(c); k++ {
-				l := link{c[k-1], c[k]}.upward()
-				if l.a == l.b {
-					continue
-				}
-				j, ok := seen[l]
-				if !ok {
-					j = int32(len(pieces))
-					seen[l] = j
-					pieces = append(pieces, seg{l.a, l.b, j})
-					moved = append(moved, false)
-				}
-				moved[j] = moved[j] || changed[i]
-			}
-		}
-		cuts := make(map[link][]Point)
-		place := func(s seg, p Point) {
-			if p != s.a && p != s.b {
-				l := link{s.a, s.b}
-				if !slices.Contains(cuts[l], p) {
-					cuts[l] = append(cuts[l], p)
-					total++
-				}
-			}
-		}
-		sweepPairs(pieces, func(who int32) bool { return moved[who] }, func(a, b seg) bool {
-			m := meet(a, b)
-			for _, p := range m.onA[:m.nA] {
-				place(a, p)
-			}
-			for _, p := range m.onB[:m.nB] {
-				place(b, p)
-			}
-			if m.proper {
-				p, _ := crossingOf(a.a, a.b, b.a, b.b)
-				place(a, p)
-				place(b, p)
-			}
-			return total <= maxNodes
-		})
-		if total > maxNodes || round == maxRounds {
-			at := segs[0].a
-			for l := range cuts {
-				at = l.a
-				break
-			}
-			return nil, fail(SelfIntersection, at)
+		cuts := meetings(chains, changed, maxNodes-total)
+		for _, on := range cuts {
+			total += len(on)
 		}
 		if len(cuts) == 0 {
 			return chains, nil
 		}
-		for i, c := range chains {
-			changed[i] = false
-			var out []Point
-			for k := 1; k < len(c); k++ {
-				on := cuts[link{c[k-1], c[k]}.upward()]
-				if len(on) == 0 {
-					if out != nil {
-						out = append(out, c[k])
-					}
-					continue
-				}
-				if out == nil {
-					out = slices.Clone(c[:k])
-				}
-				out = append(out, along(c[k-1], c[k], on)...)
-				out = append(out, c[k])
-				changed[i] = true
+		if total >= maxNodes || round == maxRounds {
+			var at []Point
+			for l := range cuts {
+				at = append(at, l.a)
 			}
-			if out != nil {
-				chains[i] = out
+			return nil, fail(SelfIntersection, slices.MinFunc(at, comparePoints))
+		}
+		bend(chains, changed, cuts)
+	}
+}
+
+// meetings finds where pieces of changed chains meet others otherwise than at their ends:
+// the nodes to make, by piece. It stops when they are too many.
+func meetings(chains [][]Point, changed []bool, most int) map[link][]Point {
+	// Pieces that lie on one another are one piece, or they would be bent apart.
+	pieces := make([]seg, 0, len(chains))
+	var moved []bool
+	seen := make(map[link]int32, len(chains))
+	for i, c := range chains {
+		for k := 1; k < len(c); k++ {
+			l := link{c[k-1], c[k]}.upward()
+			if l.a == l.b {
+				continue
 			}
+			j, ok := seen[l]
+			if !ok {
+				j = int32(len(pieces))
+				seen[l] = j
+				pieces = append(pieces, seg{l.a, l.b, j})
+				moved = append(moved, false)
+			}
+			moved[j] = moved[j] || changed[i]
+		}
+	}
+	cuts := make(map[link][]Point)
+	total := 0
+	place := func(s seg, p Point) {
+		if l := (link{s.a, s.b}); p != s.a && p != s.b && !slices.Contains(cuts[l], p) {
+			cuts[l] = append(cuts[l], p)
+			total++
+		}
+	}
+	sweepPairs(pieces, func(who int32) bool { return moved[who] }, func(a, b seg) bool {
+		m := meet(a, b)
+		for _, p := range m.onA[:m.nA] {
+			place(a, p)
+		}
+		for _, p := range m.onB[:m.nB] {
+			place(b, p)
+		}
+		if m.proper {
+			p := crossingOf(a.a, a.b, b.a, b.b)
+			place(a, p)
+			place(b, p)
+		}
+		return total < most
+	})
+	return cuts
+}
+
+// bend leads chains through new nodes, and notes which it changed.
+func bend(chains [][]Point, changed []bool, cuts map[link][]Point) {
+	for i, c := range chains {
+		changed[i] = false
+		var out []Point
+		for k := 1; k < len(c); k++ {
+			on := cuts[link{c[k-1], c[k]}.upward()]
+			if len(on) == 0 {
+				if out != nil {
+					out = append(out, c[k])
+				}
+				continue
+			}
+			if out == nil {
+				out = slices.Clone(c[:k])
+			}
+			out = append(out, along(c[k-1], c[k], on)...)
+			out = append(out, c[k])
+			changed[i] = true
+		}
+		if out != nil {
+			chains[i] = out
 		}
 	}
 }

@@ -165,7 +165,7 @@ func TestOperations(t *testing.T) {
 				return
 			}
 			if err != nil {
-				t.Fatal(err, err.(*Error).Violations)
+				t.Fatalf("%+v", err)
 			}
 			wantRight(t, c)
 			tt.want(t, c, ch)
@@ -232,7 +232,7 @@ func TestFaultsAreFoundAndProposalsMendThem(t *testing.T) {
 		t.Fatalf("sliver: %+v", bad)
 	}
 	if _, err := c.Apply(bad[0].Proposals[0][0], nil, nil); err != nil {
-		t.Fatalf("%v %v", err, err.(*Error).Violations)
+		t.Fatalf("%+v", err)
 	}
 	wantRight(t, c)
 	// The same zone twice, one in another, and one outside, where gaps may be.

@@ -212,7 +212,7 @@ func (w *work) gapAt(at Point) (Shape, error) {
 		count(b.net[labelZones], s, 1)
 	}
 	count(b.net[labelArea], w.Area, 1)
-	m, err := tile(b.sources(nil), nil, nil)
+	m, err := tile(b.sources(nil), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -117,7 +117,7 @@ func (s Shape) Clone() Shape {
 // Equal says whether two shapes are the same points in the same order.
 func (s Shape) Equal(o Shape) bool {
 	return slices.EqualFunc(s, o, func(a, b Polygon) bool {
-		return slices.EqualFunc(a, b, func(x, y Ring) bool { return slices.Equal(x, y) })
+		return slices.EqualFunc(a, b, slices.Equal[Ring])
 	})
 }
 
@@ -150,6 +150,15 @@ func (s Shape) Valid() []Violation {
 	if out = s.crossings(); len(out) > 0 {
 		return out
 	}
+	// After the crossings: the two halves of a bow-tie cancel out, and what is wrong with it
+	// is where it crosses itself.
+	for _, poly := range s {
+		for _, r := range poly {
+			if area2(r).sign() == 0 {
+				return []Violation{{Code: Degenerate, At: r[0]}}
+			}
+		}
+	}
 	if len(s) == 1 && len(s[0]) == 1 && !s[0][0].repeats() {
 		if area2(s[0][0]).sign() <= 0 {
 			return []Violation{{Code: Degenerate, At: s[0][0][0]}}
@@ -168,7 +177,7 @@ func cut(v []Violation) []Violation {
 }
 
 // faults are those a ring shows point by point: too few points, repeated points, spikes,
-// no area, off the Earth.
+// off the Earth.
 func (r Ring) faults() []Violation {
 	var out []Violation
 	bad := func(code Code, p Point, line ...Point) {
@@ -194,9 +203,6 @@ func (r Ring) faults() []Violation {
 		case a == b || orient(a, p, b) == 0 && dotSign(p, a, b) > 0:
 			bad(Degenerate, p, a, p, b)
 		}
-	}
-	if len(out) == 0 && area2(r).sign() == 0 {
-		bad(Degenerate, r[0])
 	}
 	return out
 }
@@ -282,7 +288,7 @@ func sameRings(s, right Shape) (Point, bool) {
 		return Point{}, true
 	}
 	for i, p := range c {
-		if i >= len(right) || !slices.EqualFunc(p, right[i], func(x, y Ring) bool { return slices.Equal(x, y) }) {
+		if i >= len(right) || !slices.EqualFunc(p, right[i], slices.Equal[Ring]) {
 			return p[0][0], false
 		}
 	}

@@ -11,9 +11,9 @@ type seg struct {
 // sweepPairs calls meet for every pair of segments whose envelopes touch, until it
 // answers false. fresh, where given, says which segments are new: pairs of old ones are
 // left out.
-func sweepPairs(segs []seg, fresh func(who int32) bool, meet func(a, b seg) bool) bool {
+func sweepPairs(segs []seg, fresh func(who int32) bool, meet func(a, b seg) bool) {
 	if len(segs) < 2 {
-		return true
+		return
 	}
 	all := boxOf(segs[0].a, segs[0].b)
 	for _, s := range segs[1:] {
@@ -21,9 +21,10 @@ func sweepPairs(segs []seg, fresh func(who int32) bool, meet func(a, b seg) bool
 	}
 	if all.Max.Y-all.Min.Y > all.Max.X-all.Min.X {
 		// Sweep along the longer side: turn the plane by exchanging the coordinates' roles.
-		return sweepAlong(segs, fresh, meet, func(p Point) (int64, int64) { return p.Y, p.X })
+		sweepAlong(segs, fresh, meet, func(p Point) (int64, int64) { return p.Y, p.X })
+		return
 	}
-	return sweepAlong(segs, fresh, meet, func(p Point) (int64, int64) { return p.X, p.Y })
+	sweepAlong(segs, fresh, meet, func(p Point) (int64, int64) { return p.X, p.Y })
 }
 
 type span struct {
@@ -32,7 +33,7 @@ type span struct {
 	fresh            bool
 }
 
-func sweepAlong(segs []seg, fresh func(int32) bool, meet func(a, b seg) bool, axes func(Point) (int64, int64)) bool {
+func sweepAlong(segs []seg, fresh func(int32) bool, meet func(a, b seg) bool, axes func(Point) (int64, int64)) {
 	spans := make([]span, len(segs))
 	for i, s := range segs {
 		u, v := axes(s.a)
@@ -57,11 +58,10 @@ func sweepAlong(segs []seg, fresh func(int32) bool, meet func(a, b seg) bool, ax
 				continue
 			}
 			if !meet(segs[a.i], segs[b.i]) {
-				return false
+				return
 			}
 		}
 	}
-	return true
 }
 
 // meeting says how two different segments meet otherwise than at common ends: where one
@@ -111,6 +111,5 @@ func (m meeting) place(a, b seg) Point {
 	case m.nB > 0:
 		return m.onB[0]
 	}
-	p, _ := crossingOf(a.a, a.b, b.a, b.b)
-	return p
+	return crossingOf(a.a, a.b, b.a, b.b)
 }
