@@ -228,7 +228,7 @@ func TestAPlanIsComputedAndTakenBack(t *testing.T) {
 	}
 	// A level changed by hand needs a reason from now on.
 	z = d.byName(id)["村12"]
-	if _, err := d.edit(id, Step{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{coverage.ID(z.Zone)}}, Set: Attributes{Level: ptr(3)}}); err == nil {
+	if _, err := d.edit(id, Step{Relevel: true, Op: coverage.Op{Zones: []coverage.ID{coverage.ID(z.Zone)}}, Set: Attributes{Level: new(3)}}); err == nil {
 		t.Error("a computed level was changed without a reason")
 	}
 	edits, err = d.s.Edits(t.Context(), d.by.Identity, id, 0, 0)
@@ -470,8 +470,8 @@ func TestWhatCannotBeComputed(t *testing.T) {
 		"twice":            {func(s *ComputeSpec) { s.Indicators[1] = s.Indicators[0] }, "repeated", "indicators/1/id"},
 		"none":             {func(s *ComputeSpec) { s.Indicators = nil }, "count", "indicators"},
 		"unit":             {func(s *ComputeSpec) { s.Unit = "house" }, "unknown", "unit"},
-		"one weight":       {func(s *ComputeSpec) { s.Indicators[0].Weight = ptr(1.) }, "bad_weights", "weights"},
-		"theta":            {func(s *ComputeSpec) { s.Weights.Theta = ptr(math.NaN()) }, "range", "weights/theta"},
+		"one weight":       {func(s *ComputeSpec) { s.Indicators[0].Weight = new(1.) }, "bad_weights", "weights"},
+		"theta":            {func(s *ComputeSpec) { s.Weights.Theta = new(math.NaN()) }, "range", "weights/theta"},
 		"no capability":    {func(s *ComputeSpec) { s.Combine = combineCapability }, "no_capability", "indicators"},
 		"prevention":       {func(s *ComputeSpec) { s.Prevention = &PreventionSpec{} }, "kind", "prevention"},
 		"unknown hazard":   {func(s *ComputeSpec) { s.Overlay = &OverlaySpec{Hazards: []OverlayHazard{{Hazard: "dragons"}}} }, "unknown", "overlay/hazards/0"},
@@ -531,7 +531,7 @@ func TestADraftDrawnOnMeanwhileIsNotOverwritten(t *testing.T) {
 	_, err := d.s.Compute(t.Context(), d.by, id, spec, func(done, total int, what string) {
 		if done == total-1 && !drawn {
 			drawn = true
-			d.mustEdit(id, Step{SetAttributes: true, Op: coverage.Op{Zones: []coverage.ID{coverage.ID(z.Zone)}}, Set: Attributes{Name: ptr("改名")}})
+			d.mustEdit(id, Step{SetAttributes: true, Op: coverage.Op{Zones: []coverage.ID{coverage.ID(z.Zone)}}, Set: Attributes{Name: new("改名")}})
 		}
 	})
 	if c := new(auth.Conflict); !errors.As(err, &c) || c.Code != "changed_meanwhile" {
@@ -584,78 +584,4 @@ func TestNothingUnseenIsMeasured(t *testing.T) {
 	if _, err := d.s.Compute(t.Context(), south, id, ComputeSpec{}, nil); !errors.Is(err, auth.ErrNotFound) && !errors.Is(err, auth.ErrForbidden) {
 		t.Errorf("%v", err)
 	}
-}
-
-// TestTheNewLaddersCanBeToldApart: neighbours differ enough to the eye on both
-// backgrounds, no colour is near a warning's, and what is prescribed in print is there.
-func TestTheNewLaddersCanBeToldApart(t *testing.T) {
-	w := newTable(t)
-	lists := w.s.catalogue.Now().CodeLists
-	var warning [][3]float64
-	for _, it := range lists["warning_4"].Items {
-		warning = append(warning, lab(it.Color), lab(it.ColorDark))
-	}
-	for id, n := range map[string]int{"geology_4": 4, "flood_4": 4, "gdp_risk_5": 5, "population_risk_5": 5, "capability_5": 5} {
-		c := lists[id]
-		if c == nil || !c.Ladder || len(c.Items) != n || c.Verified {
-			t.Errorf("%s: %+v", id, c)
-			continue
-		}
-		for i, it := range c.Items {
-			if it.Level != i+1 || it.Title.ZH == "" || it.Title.EN == "" {
-				t.Errorf("%s: %+v", id, it)
-			}
-			for _, dark := range []bool{false, true} {
-				pick := func(k int) [3]float64 {
-					if dark {
-						return lab(c.Items[k].ColorDark)
-					}
-					return lab(c.Items[k].Color)
-				}
-				if i > 0 && apart(pick(i-1), pick(i)) < 12 {
-					t.Errorf("%s: levels %d and %d are too near (dark %v): ΔE %.1f", id, i, i+1, dark, apart(pick(i-1), pick(i)))
-				}
-				for _, v := range warning {
-					if e := apart(pick(i), v); e < 15 {
-						t.Errorf("%s level %d (dark %v) is near a warning's colour: ΔE %.1f", id, i+1, dark, e)
-					}
-				}
-			}
-		}
-	}
-	for id, want := range map[string]string{"gdp_risk_5": "cmyk(15,100,85,0)", "population_risk_5": "cmyk(0,100,100,25)", "geology_4": "", "hazard_4": "cmyk(100,70,40,0)"} {
-		if got := lists[id].Items[0].PrintColor; got != want {
-			t.Errorf("%s: print colour %q, want %q", id, got, want)
-		}
-	}
-}
-
-// lab is a colour as the eye has it (CIE L*a*b*, D65).
-func lab(hex string) [3]float64 {
-	var r, g, b int
-	if _, err := fmt.Sscanf(hex, "#%02x%02x%02x", &r, &g, &b); err != nil {
-		return [3]float64{}
-	}
-	lin := func(v int) float64 {
-		c := float64(v) / 255
-		if c <= 0.04045 {
-			return c / 12.92
-		}
-		return math.Pow((c+0.055)/1.055, 2.4)
-	}
-	x, y, z := lin(r), lin(g), lin(b)
-	f := func(t float64) float64 {
-		if t > 216./24389 {
-			return math.Cbrt(t)
-		}
-		return (24389./27*t + 16) / 116
-	}
-	fx := f((0.4124564*x + 0.3575761*y + 0.1804375*z) / 0.95047)
-	fy := f(0.2126729*x + 0.7151522*y + 0.0721750*z)
-	fz := f((0.0193339*x + 0.1191920*y + 0.9503041*z) / 1.08883)
-	return [3]float64{116*fy - 16, 500 * (fx - fy), 200 * (fy - fz)}
-}
-
-func apart(a, b [3]float64) float64 {
-	return math.Sqrt((a[0]-b[0])*(a[0]-b[0]) + (a[1]-b[1])*(a[1]-b[1]) + (a[2]-b[2])*(a[2]-b[2]))
 }
