@@ -193,6 +193,23 @@ func TestShow(t *testing.T) {
 	show("a4-long-names", v)
 	g := largeSheet(t, 50, 40, 29)
 	show("a0-large", g)
+	en := countySheet(t, 4)
+	en.Lang, en.Title, en.Subtitle, en.LevelTitle, en.Mark = "en", "Yunqi County: zones of flash flood prevention", "Second version, by township", "Prevention class", "Internal"
+	en.Levels = []Level{en.Levels[0], en.Levels[1], en.Levels[2]}
+	for i, c := range []string{"#0B5D5B", "#4C9A97", "#A9D5D2"} {
+		en.Levels[i].Name = []string{"重点防治区", "次重点防治区", "General prevention area"}[i]
+		en.Levels[i].Colour = mustColour(t, c, "")
+	}
+	for i := range en.Zones {
+		en.Zones[i].Level = 1 + i%4%3
+		if i == 5 {
+			en.Zones[i].Level = 0
+		}
+	}
+	en.Changes = []Change{{ChangeGained, en.Zones[2].Shape}, {ChangeLost, en.Zones[3].Shape}, {ChangeLevel, en.Zones[4].Shape}}
+	en.Against = "v1"
+	en.Places = []Place{{PlaceCounty, "云栖县", en.Zones[7].Shape[0][0][0]}, {PlaceTownship, "白马", orb.Point{111.9, 31.6}}, {PlaceVillage, "小村", orb.Point{112.0, 31.5}}}
+	show("a3-changes-en", en)
 	e := countySheet(t, 0)
 	e.Size = A4
 	show("a4-empty", e)

@@ -318,6 +318,7 @@ func (m *mapView) changes() {
 		m.l.Mark("change " + c.Kind)
 		t, pen := changeLook(c.Kind, m.u)
 		m.l.Lay(p, t)
+		m.l.Stroke(p, draw.Pen{Width: pen.Width + 0.5*m.u, Colour: draw.White}) // seen on dark levels too
 		m.l.Stroke(p, pen)
 	}
 }

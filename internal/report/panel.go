@@ -211,11 +211,7 @@ func symbols(p *panel, x, y, w float64) float64 {
 		if !changes[c.kind] {
 			continue
 		}
-		text := s.w(c.zh, c.en)
-		if s.Against != "" {
-			text += s.w("（对比"+s.Against+"）", " (against "+s.Against+")")
-		}
-		signs = append(signs, sign{text, func(x, y float64) {
+		signs = append(signs, sign{s.w(c.zh, c.en), func(x, y float64) {
 			t, pen := changeLook(c.kind, u)
 			box := draw.Rect{X: x, Y: y - 1.5*u, W: long * u, H: 3 * u}
 			l.Lay(box.Path(), t)
@@ -243,7 +239,7 @@ func symbols(p *panel, x, y, w float64) float64 {
 func notes(p *panel, x, y, w float64) float64 {
 	s, u := p.s, p.u
 	lines := [][2]string{
-		{s.w("版  本", "Version"), s.Version}, {s.w("截  至", "As of"), s.AsOf}, {s.w("口  径", "Basis"), s.Basis}, {s.w("来  源", "Source"), s.Source},
+		{s.w("版  本", "Version"), s.Version}, {s.w("对  比", "Against"), s.Against}, {s.w("截  至", "As of"), s.AsOf}, {s.w("口  径", "Basis"), s.Basis}, {s.w("来  源", "Source"), s.Source},
 		{s.w("文  号", "Document"), s.DocumentNo},
 	}
 	size := 2.3 * u

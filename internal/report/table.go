@@ -51,7 +51,7 @@ type Table struct {
 // CSV writes a table as UTF-8 with a byte order mark, or as GB18030 (also for GBK, which
 // is part of it).
 func CSV(w io.Writer, t Table, e Encoding) error {
-	var to io.Writer = w
+	to := w
 	var closing io.Closer
 	switch e {
 	case UTF8, "":

@@ -22,7 +22,7 @@ func plain(v any) any {
 		}
 		r = r.Elem()
 	}
-	if t, ok := r.Interface().(time.Time); ok {
+	if t, ok := reflect.TypeAssert[time.Time](r); ok {
 		return t
 	}
 	switch r.Kind() {
@@ -33,7 +33,7 @@ func plain(v any) any {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return r.Int()
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		return int64(r.Uint()) //nolint:gosec // counts; none is that large
+		return int64(r.Uint()) // counts; none is that large
 	case reflect.Float32:
 		// The decimal digits it was written with, not those of its binary neighbour.
 		f, _ := strconv.ParseFloat(strconv.FormatFloat(r.Float(), 'g', -1, 32), 64)

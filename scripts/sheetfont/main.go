@@ -3,7 +3,7 @@
 package main
 
 import (
-	"fmt"
+	"log"
 	"os"
 
 	"onemap/internal/report/font"
@@ -35,12 +35,10 @@ func over(r, base, mark rune, lift int) font.Composite {
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: sheetfont IN.ttc OUT.ttf")
-		os.Exit(2)
+		log.Fatal("usage: sheetfont IN.ttc OUT.ttf")
 	}
 	if err := run(os.Args[1], os.Args[2]); err != nil {
-		fmt.Fprintln(os.Stderr, "sheetfont:", err)
-		os.Exit(1)
+		log.Fatal("sheetfont: ", err)
 	}
 }
 

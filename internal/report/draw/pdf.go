@@ -296,22 +296,22 @@ func (p *pdf) write(w io.Writer, info Info) error {
 		res += fmt.Sprintf(" /Font <</F %d 0 R>>", face)
 	}
 	if len(p.textures) > 0 {
-		res += " /Pattern <<"
+		var list strings.Builder
 		for i, t := range p.textures {
 			n, err := o.stream(tile(t, p.l.H))
 			if err != nil {
 				return fmt.Errorf("draw: %w", err)
 			}
-			res += fmt.Sprintf(" /T%d %d 0 R", i, n)
+			fmt.Fprintf(&list, " /T%d %d 0 R", i, n)
 		}
-		res += ">>"
+		res += " /Pattern <<" + list.String() + ">>"
 	}
 	if len(p.states) > 0 {
-		res += " /ExtGState <<"
+		var list strings.Builder
 		for i, a := range p.states {
-			res += fmt.Sprintf(" /G%d <</ca %.3g /CA %.3g>>", i, a, a)
+			fmt.Fprintf(&list, " /G%d <</ca %.3g /CA %.3g>>", i, a, a)
 		}
-		res += ">>"
+		res += " /ExtGState <<" + list.String() + ">>"
 	}
 	page := len(o.at) + 1
 	o.add(fmt.Sprintf("<</Type /Page /Parent %d 0 R /MediaBox [0 0 %.2f %.2f] /Contents %d 0 R /Resources <<%s>> /Group <</S /Transparency /CS /DeviceRGB>>>>",

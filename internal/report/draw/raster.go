@@ -211,7 +211,7 @@ func flatten(c font.Contour, to func(font.Point) Pt) []Pt {
 	for first < n && c[first].Off {
 		first++
 	}
-	start := font.Point{}
+	var start font.Point
 	if first == n {
 		first = 0
 		start = mid(c[n-1], c[0])
