@@ -9,6 +9,7 @@ import (
 	"github.com/paulmach/orb"
 
 	"onemap/internal/auth"
+	"onemap/zoning/coverage"
 )
 
 // EditLine is one step of drawing as the list of steps shows it.
@@ -36,6 +37,14 @@ var errChanged = errors.New("zoning: the plan changed meanwhile")
 func (s *Service) Edit(ctx context.Context, by auth.By, r EditRequest) (EditResult, error) {
 	out, err := s.edit(ctx, by, r, false)
 	return out, wrap("edit", err)
+}
+
+// drafting is a request on its way through its transaction.
+type drafting struct {
+	r     EditRequest
+	ops   string         // as they are written down
+	lone  bool           // see [Service.edit]
+	noder coverage.Noder // nil: the coverage nodes by itself
 }
 
 // outcome is what an edit comes to, before it is written.

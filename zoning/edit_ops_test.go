@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"onemap/internal/auth"
 	"onemap/internal/geo"
 	"onemap/zoning/coverage"
@@ -147,6 +149,26 @@ func isInvalid(err error, code string) bool {
 func isState(err error, code string) bool {
 	var v *StateError
 	return errors.As(err, &v) && v.Code == code
+}
+
+// TestEditsNodeWithoutTheDatabase: where the database cannot node, the step is done all
+// the same, and fits.
+func TestEditsNodeWithoutTheDatabase(t *testing.T) {
+	w := newTable(t)
+	area, zones := checkers(4, 1, nil)
+	cut := step(coverage.Op{Kind: coverage.Split, Zone: square(4, 1, 1), Line: []coverage.Point{pt(9, 13), pt(21, 14.3)}, New: []coverage.ID{zid(1)}})
+	with := w.plan(true, area, zones)
+	w.mustEdit(with, cut)
+	w.s.queries["edit_node"] = `select $1::geometry from (select 1 / ($2::float8 - $2::float8)) failing`
+	without := w.plan(true, area, zones)
+	w.mustEdit(without, cut)
+	w.whole(without)
+	a, b := w.zones(with), w.zones(without)
+	for id := range a {
+		if !a[id].Shape.Equal(b[id].Shape) {
+			t.Errorf("%s: %v, without the database %v", id, a[id].Shape, b[id].Shape)
+		}
+	}
 }
 
 func TestNewZonesInherit(t *testing.T) {
@@ -439,8 +461,23 @@ func TestOthersDoNotSeeOrDraw(t *testing.T) {
 	if w.state(plan) != was {
 		t.Error("something changed")
 	}
+	// The floor: whatever a statement forgets to ask, the steps of a plan are seen by who sees it.
+	own := w.mustEdit(plan, r.Steps...)
+	for by, want := range map[*auth.Identity]int{stranger.Identity: 0, w.by.Identity: 4} {
+		err := w.s.db.Query.Tx(ctx, by.Reading(), func(tx pgx.Tx) error {
+			var edits, zones int
+			err := tx.QueryRow(ctx, `select (select count(*) from plan_edit where edit_id = $1), (select count(*) from plan_edit_zone where edit_id = $1)`, own.EditID).Scan(&edits, &zones)
+			if edits != min(want, 1) || zones != want {
+				t.Errorf("%s sees %d edits of %d zones", by.Username, edits, zones)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
 	var n int
-	w.scan(&n, `select count(*) from plan_edit where plan = $1`, plan)
+	w.scan(&n, `select count(*) from plan_edit where plan = $1 and edit_id <> $2`, plan, own.EditID)
 	if n != 0 {
 		t.Errorf("%d edits", n)
 	}

@@ -15,7 +15,7 @@ import (
 const (
 	maxSteps    = 200
 	maxVertices = 10_000 // drawn by hand, in all operations of a step together
-	maxTouched  = 1_000  // zones changed by one step
+	maxTouched  = 500    // zones changed by one step
 )
 
 // stepFaults collects what is wrong with a request, by path.

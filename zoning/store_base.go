@@ -17,7 +17,8 @@ import (
 )
 
 // draw applies the steps of a request to the zones they reach.
-func (s *Service) draw(ctx context.Context, tx pgx.Tx, p editPlan, r EditRequest, lone bool) (*outcome, error) {
+func (s *Service) draw(ctx context.Context, tx pgx.Tx, p editPlan, t drafting) (*outcome, error) {
+	r := t.r
 	if err := s.newIDs(ctx, tx, p, r.Steps); err != nil {
 		return nil, err
 	}
@@ -34,9 +35,9 @@ func (s *Service) draw(ctx context.Context, tx pgx.Tx, p editPlan, r EditRequest
 			return nil, err
 		}
 		d := newDrawing(p, n)
-		d.noder = &noder{ctx: ctx, tx: tx, queries: s.queries}
+		d.noder = t.noder
 		d.newID = func() string { return newID(s.now()) }
-		o, err := s.drawn(ctx, tx, d, r, lone)
+		o, err := s.drawn(ctx, tx, d, r, t.lone)
 		var more *coverage.NeedMore
 		if !errors.As(err, &more) {
 			return o, err

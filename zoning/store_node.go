@@ -2,7 +2,9 @@ package zoning
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/paulmach/orb"
@@ -17,6 +19,18 @@ type asker interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
+// The database nodes what a step usually touches. More lines than maxNoded it is not
+// asked for, and more time it does not get: what it leaves uncut the coverage cuts itself,
+// exactly, and with many lines sooner (a ring of 10,000 vertices across 84,000 edges, on a
+// busy machine: under a second, where PostGIS was stopped after five).
+const (
+	maxNoded   = 3_000 // segments
+	maxNodding = 500 * time.Millisecond
+)
+
+// errNoding means the database could not node: the step is done again without it.
+var errNoding = errors.New("zoning: the database could not node")
+
 // noder cuts lines at each other in the database, in the transaction of the edit, on the
 // grid: the coverage then decides in integers whether what came back fits.
 type noder struct {
@@ -28,18 +42,33 @@ type noder struct {
 
 // Node implements [coverage.Noder].
 func (n *noder) Node(lines [][]coverage.Point) ([][]coverage.Point, error) {
-	n.calls++
 	in := make(orb.MultiLineString, 0, len(lines))
+	segments := 0
 	for _, l := range lines {
+		segments += len(l) - 1
 		ls := make(orb.LineString, len(l))
 		for i, p := range l {
 			ls[i] = p.LonLat()
 		}
 		in = append(in, ls)
 	}
-	rows, err := n.tx.Query(n.ctx, n.queries.Get("edit_node"), geo.Shape{Geometry: in}, coverage.GridSize)
+	if segments > maxNoded {
+		return lines, nil
+	}
+	n.calls++
+	ctx, cancel := context.WithTimeout(n.ctx, maxNodding)
+	defer cancel()
+	out, err := n.ask(ctx, in)
 	if err != nil {
-		return nil, fmt.Errorf("zoning: node: %w", err)
+		return nil, fmt.Errorf("%w: %w", errNoding, err)
+	}
+	return out, nil
+}
+
+func (n *noder) ask(ctx context.Context, in orb.MultiLineString) ([][]coverage.Point, error) {
+	rows, err := n.tx.Query(ctx, n.queries.Get("edit_node"), geo.Shape{Geometry: in}, coverage.GridSize)
+	if err != nil {
+		return nil, err
 	}
 	var out [][]coverage.Point
 	var g geo.Shape
@@ -59,8 +88,5 @@ func (n *noder) Node(lines [][]coverage.Point) ([][]coverage.Point, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("zoning: node: %w", err)
-	}
-	return out, nil
+	return out, err
 }

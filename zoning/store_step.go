@@ -29,11 +29,21 @@ func (s *Service) edit(ctx context.Context, by auth.By, r EditRequest, lone bool
 		return EditResult{}, err
 	}
 	var out EditResult
+	exact := false
 	for range 3 {
 		err = s.db.Intake.Tx(ctx, by.Writing(g), func(tx pgx.Tx) (err error) {
-			out, err = s.editOnce(ctx, tx, by, g, p.ID, r, ops, lone)
+			d := drafting{r: r, ops: ops, lone: lone}
+			if !exact {
+				d.noder = &noder{ctx: ctx, tx: tx, queries: s.queries}
+			}
+			out, err = s.editOnce(ctx, tx, by, g, p.ID, d)
 			return err
 		})
+		if errors.Is(err, errNoding) && ctx.Err() == nil {
+			exact = true
+			s.log.WarnContext(ctx, "zoning: noded without the database", "plan", p.ID, "error", err)
+			continue
+		}
 		if !errors.Is(err, errChanged) && !errors.Is(err, auth.ErrStaleVersion) {
 			break
 		}
@@ -75,7 +85,8 @@ func (s *Service) editor(ctx context.Context, by auth.By, id string) (editPlan, 
 	return p, g, auth.ErrNotFound
 }
 
-func (s *Service) editOnce(ctx context.Context, tx pgx.Tx, by auth.By, g auth.Grant, plan string, r EditRequest, ops string, lone bool) (EditResult, error) {
+func (s *Service) editOnce(ctx context.Context, tx pgx.Tx, by auth.By, g auth.Grant, plan string, d drafting) (EditResult, error) {
+	r, ops := d.r, d.ops
 	// The transaction has no number until it writes, so while it computes it holds nobody
 	// back but the next edit of this plan.
 	if _, err := tx.Exec(ctx, s.queries.Get("edit_turn"), plan); err != nil {
@@ -100,7 +111,7 @@ func (s *Service) editOnce(ctx context.Context, tx pgx.Tx, by auth.By, g auth.Gr
 	if r.Steps[0].Restore != "" {
 		o, err = s.restore(ctx, tx, p, r)
 	} else {
-		o, err = s.draw(ctx, tx, p, r, lone)
+		o, err = s.draw(ctx, tx, p, d)
 	}
 	if err != nil {
 		return EditResult{}, err
