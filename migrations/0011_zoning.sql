@@ -275,6 +275,9 @@ end
 $$;
 create trigger plan_frozen before insert or update or delete on plan for each row execute function plan_frozen();
 
+-- Publishing and superseding write whole plans: with room on the page no index is touched.
+alter table zones set (fillfactor = 50);
+
 -- zones_frozen holds the rows of plans. Rows without a plan are a layer like another.
 -- The row of the plan is held meanwhile: no edit slips in beside a submission.
 create function zones_frozen() returns trigger
@@ -289,7 +292,7 @@ begin
   if (case tg_op when 'DELETE' then old.plan else new.plan end) is null then
     return case tg_op when 'DELETE' then old else new end;
   end if;
-  select q.id, q.state, q.dataset, plan_is_demo(q.dataset) as demo, q.created_account is null as loaded into p
+  select q.id, q.state, q.dataset, q.dataset is not null and plan_is_demo(q.dataset) as demo, q.created_account is null as loaded into p
   from plan q where q.id = case tg_op when 'DELETE' then old.plan else new.plan end for share;
   if p.demo and (p.loaded or tg_op = 'DELETE') then
     return case tg_op when 'DELETE' then old else new end;

@@ -10,7 +10,7 @@ cross join lateral (
   select sum(x.population * x.share) filter (where x.share > 1e-9) as people, count(*) filter (where x.population is null and x.share > 1e-9) as unknown
   from (
     select c.population, case when st_covers(z.geom, c.geom) then 1 when st_intersects(z.geom, c.geom) then st_area(st_intersection(z.geom, c.geom)) / nullif(st_area(c.geom), 0) else 0 end as share
-    from population c where c.geom && z.geom and coalesce(c.scope && $2::int8multirange, false)) x) c
+    from population c where c.geom && z.geom and coalesce(c.scope && $2::int8multirange, false) offset 0) x) c  -- the share is worked out once
 where z.plan = $1
 order by z.zone
 
