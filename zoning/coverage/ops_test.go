@@ -385,3 +385,32 @@ func FuzzShape(f *testing.F) {
 		}
 	})
 }
+
+// A line at any slope meets the border beside the grid: the nodes are rounded, the border
+// is bent through them in every user, and the zone is cut all the same.
+func TestSplitAndReshapeAtAnySlope(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 8))
+	c := grid(rng, 3, 5)
+	z := c.Zones["z001-001"]
+	b, _ := z.box()
+	centre := Point{(b.Min.X + b.Max.X) / 2, (b.Min.Y + b.Max.Y) / 2}
+	d := b.Max.X - b.Min.X
+	for range 100 {
+		v := Point{rng.Int64N(2*d) - d, rng.Int64N(2*d) - d}
+		if abs(v.X)+abs(v.Y) < d/2 {
+			continue
+		}
+		line := []Point{{centre.X - 3*v.X, centre.Y - 3*v.Y}, {centre.X + 3*v.X, centre.Y + 3*v.Y}}
+		for _, kind := range []Kind{Split, Reshape} {
+			w := clone(c)
+			ch, err := w.Apply(Op{Kind: kind, Zone: "z001-001", Line: line, New: []ID{"n"}}, nil, idMaker("x"))
+			if err != nil {
+				t.Fatalf("%s along %v: %v", kind, line, err)
+			}
+			wantRight(t, w)
+			if len(ch.After) < 3 {
+				t.Fatalf("%s along %v: the neighbours did not follow", kind, line)
+			}
+		}
+	}
+}
