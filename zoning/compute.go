@@ -139,9 +139,12 @@ type WeightResult struct {
 	AHP      *float64 `json:"ahp,omitempty"`     // the weight by comparison alone
 	Constant bool     `json:"constant,omitempty"`
 	Missing  int      `json:"missing,omitempty"`
-	Min      float64  `json:"min"`
-	Max      float64  `json:"max"`
-	Mean     float64  `json:"mean"`
+	Min      *float64 `json:"min"`
+	Max      *float64 `json:"max"`
+	Mean     *float64 `json:"mean"`
+	// Withheld: the layer is more protected than zones are, so its figures are not kept
+	// with the plan and its zones, whom others read. The index is made of it.
+	Withheld bool `json:"withheld,omitempty"`
 }
 
 // ComputeInput is where numbers came from.

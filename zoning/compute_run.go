@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/paulmach/orb"
@@ -123,6 +124,9 @@ func (s *Service) readUnits(ctx context.Context, g *gauge, c *computation, d *re
 		if in.WithoutValue > 0 {
 			c.warns("rows_without_value", fmt.Sprintf("indicators/%d", j), fmt.Sprintf("指标“%s”有 %d 条记录没有数值,未计入", col.TitleZH, in.WithoutValue),
 				fmt.Sprintf("%s: %d rows have no value and were not counted", col.TitleEN, in.WithoutValue))
+		}
+		if c.hides(col.layer) {
+			c.warns("indicator_withheld", fmt.Sprintf("indicators/%d", j), "指标“"+col.TitleZH+"”的图层保护级别高于区划,数值不随方案保存,只参与计算", "the layer of "+col.TitleEN+" is more protected than zones are: its figures are used and not kept with the plan")
 		}
 		in.Position = d.position
 		d.raw, d.inputs = append(d.raw, x), append(d.inputs, in)
@@ -299,6 +303,18 @@ func (c *computation) method(by auth.By, r ComputeResult) method {
 	if len(r.Missing) > 50 {
 		r.Missing = r.Missing[:50]
 	}
+	r.Weights = slices.Clone(r.Weights)
+	for i := range r.Weights {
+		if w := &r.Weights[i]; w.Withheld {
+			w.Min, w.Max, w.Mean = nil, nil, nil
+		}
+	}
+	r.Inputs = slices.Clone(r.Inputs)
+	for i := range r.Inputs {
+		if l, _ := c.snap.Layer(r.Inputs[i].Layer); c.hides(l) {
+			r.Inputs[i].Rows, r.Inputs[i].WithoutValue, r.Inputs[i].Datasets, r.Inputs[i].Date = 0, 0, "", ""
+		}
+	}
 	return method{Spec: c.spec, By: by.Actor(), Name: by.Name, Unit: c.spec.Unit, ComputeResult: r}
 }
 
@@ -323,7 +339,7 @@ func (c *computation) result(d *readings, sc *scored, at time.Time) ComputeResul
 	}
 	for j := range c.cols {
 		n := sc.norm[j]
-		w := WeightResult{ID: c.cols[j].ID, Title: c.cols[j].TitleZH, Group: c.cols[j].Group, Weight: rounded(sc.weights[j]), Constant: n.Constant, Missing: len(n.Missing), Min: n.Min, Max: n.Max, Mean: rounded(calc.Mean(d.raw[j]))}
+		w := WeightResult{ID: c.cols[j].ID, Title: c.cols[j].TitleZH, Group: c.cols[j].Group, Weight: rounded(sc.weights[j]), Constant: n.Constant, Missing: len(n.Missing), Min: &n.Min, Max: &n.Max, Mean: shown(calc.Mean(d.raw[j])), Withheld: c.hides(c.cols[j].layer)}
 		if sc.entropy != nil {
 			v := rounded(sc.entropy[j])
 			w.Entropy = &v

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"onemap/internal/auth"
+	"onemap/internal/db"
 	"onemap/internal/registry"
 	"onemap/zoning/calc"
 )
@@ -51,6 +52,15 @@ type computation struct {
 	table   *preventionTable
 	dangers *indicator // 重大隐患, where they count
 	warn    []Warning
+
+	protection int // of the layer of zones
+	snap       *registry.Snapshot
+}
+
+// hides says whether a layer is more protected than zones are: whoever reads the plan
+// need not be allowed its figures.
+func (c *computation) hides(l *registry.Layer) bool {
+	return l != nil && db.Protection(l.Visibility) > c.protection
 }
 
 func (c *computation) warns(code, path, zh, en string) {
@@ -103,7 +113,7 @@ var indicatorID = regexp.MustCompile(`^[A-Za-z0-9_.\-:]{1,80}$`) //nolint:gochec
 // checked is the computation a spec asks for, or everything that is wrong with it.
 func (s *Service) checked(who *auth.Identity, p Plan, spec ComputeSpec) (*computation, error) {
 	snap := s.catalogue.Now()
-	c := &computation{plan: p, spec: spec}
+	c := &computation{plan: p, spec: spec, snap: snap, protection: db.Protection(s.visibilityOf("zones"))}
 	var f faults
 	one := func(path, v string, of ...string) {
 		if !slices.Contains(of, v) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -195,7 +196,7 @@ func TestAPlanIsComputedAndTakenBack(t *testing.T) {
 	// The index again, by hand from what is recorded.
 	want := 0.0
 	for _, w := range r.Weights {
-		want += w.Weight * (*a.Indicators[w.ID] - w.Min) / (w.Max - w.Min)
+		want += w.Weight * (*a.Indicators[w.ID] - *w.Min) / (*w.Max - *w.Min)
 	}
 	if math.Abs(want-*a.Index) > 1e-9 {
 		t.Errorf("index %v, by hand %v", *a.Index, want)
@@ -423,7 +424,7 @@ func TestMissingIsNeverZero(t *testing.T) {
 	if r.MissingN != 1 || len(r.Missing) != 1 || r.Missing[0].Name != "村8" || !slices.Equal(r.Missing[0].Indicators, []string{"population_density"}) {
 		t.Errorf("%+v", r.Missing)
 	}
-	if r.Weights[0].Min == 0 || r.Weights[0].Missing != 1 {
+	if *r.Weights[0].Min == 0 || r.Weights[0].Missing != 1 {
 		t.Errorf("the missing one is in the statistics: %+v", r.Weights)
 	}
 	if z := d.byName(id)["村8"]; z.Level != 0 || z.Population != nil || attrsOf(t, z)["index"] != nil {
@@ -577,6 +578,23 @@ func TestNothingUnseenIsMeasured(t *testing.T) {
 	}
 	if !seen {
 		t.Error("a planner sees sensitive layers")
+	}
+	// What zones are read by more people than the layer is, is used and not kept.
+	d.exec(`insert into vulnerable (name, total, geom) select 'v' || fid, 7919 * fid, geom from population`)
+	hidden := d.draft(Risk, "", true)
+	r := d.mustCompute(hidden, ComputeSpec{Unit: UnitVillage, Indicators: []IndicatorSpec{one("vulnerable_people", ""), one("population_density", "")}, Classify: jenks()})
+	if !r.Weights[0].Withheld || r.Weights[1].Withheld || *r.Weights[0].Max != 7919*6 {
+		t.Errorf("%+v", r.Weights)
+	}
+	var kept string
+	d.scan(&kept, `select concat(p.method, (select string_agg(z.attrs::text, '') from zones z where z.plan = p.id), (select string_agg(e.after::text, '') from plan_edit_zone e where e.plan = p.id)) from plan p where p.id = $1`, hidden)
+	for v := 1; v <= 6; v++ {
+		if strings.Contains(kept, fmt.Sprint(7919*v)) {
+			t.Errorf("%d is kept with the plan", 7919*v)
+		}
+	}
+	if !strings.Contains(kept, `"population_density": `) {
+		t.Errorf("%s", kept)
 	}
 	// A planner of the south has no rows of the north, and no plan of the county.
 	south := d.person(3, auth.Planner, county+"001")

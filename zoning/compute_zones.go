@@ -105,16 +105,23 @@ func (c *computation) zone(d *readings, s *scored, g dissolved) (Zone, error) {
 		known = known && !math.IsNaN(d.m.people[i])
 		people += d.m.people[i]
 	}
-	if known && people < math.MaxInt32 {
+	if l, _ := c.snap.Layer("population"); known && people < math.MaxInt32 && !c.hides(l) {
 		n := int(math.Round(people))
 		z.Population = &n
 	}
 	a := unitAttrs{Indicators: map[string]*float64{}, Groups: map[string]*float64{}, Index: shown(d.mean(s.index, g.units)), Level: z.Level}
+	hidden := map[string]bool{}
 	for j := range c.cols {
+		if c.hides(c.cols[j].layer) {
+			hidden[c.cols[j].Group] = true // the score of a group may be one indicator's
+			continue
+		}
 		a.Indicators[c.cols[j].ID] = shown(d.mean(d.raw[j], g.units))
 	}
 	for name, x := range s.groups {
-		a.Groups[name] = shown(d.mean(x, g.units))
+		if !hidden[name] {
+			a.Groups[name] = shown(d.mean(x, g.units))
+		}
 	}
 	if len(g.units) > 1 {
 		a.Units = len(g.units)
@@ -122,12 +129,17 @@ func (c *computation) zone(d *readings, s *scored, g dissolved) (Zone, error) {
 	if s.risk != nil {
 		a.Risk, a.Capability = worst(s.risk, g.units, true), worst(s.ability, g.units, false)
 	}
-	if d.dangers != nil {
+	if d.dangers != nil && !c.hides(c.dangers.layer) {
 		n := 0
 		for _, i := range g.units {
 			n += int(math.Round(d.dangers[i]))
 		}
 		a.Dangers = &n
+	}
+	if c.spec.Overlay != nil {
+		if l, _ := c.snap.Layer(c.spec.Overlay.Source); c.hides(l) {
+			d.overlay = nil
+		}
 	}
 	if d.overlay != nil && len(g.units) == 1 {
 		a.Overlay = d.overlay[first]
