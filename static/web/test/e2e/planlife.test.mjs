@@ -30,12 +30,12 @@ before(async () => {
 })
 after(async () => { for (const p of [planner, approver]) await p?.close(); await shut(); await server?.stop() })
 
-async function person(name, { size = { width: 1280, height: 800 }, ...extra } = {}) {
+async function person(name, { size = { width: 1024, height: 640 }, ...extra } = {}) {
   const context = await (await launch()).newContext({ viewport: size, deviceScaleFactor: 1, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce', acceptDownloads: true, ...extra })
   const page = await context.newPage()
-  page.setDefaultTimeout(30_000)
   const faults = []
   watch(page, faults, base)
+  page.setDefaultTimeout(60_000)
   if (name) {
     await page.goto(`${base}/signin?next=${encodeURIComponent('/plan?e2e=1')}`)
     await page.locator('input[name="username"]').fill(name)
@@ -133,7 +133,7 @@ describe('consultation', () => {
     await state(planner, '征求意见')
     await at(approver, `id=${id}&tab=comments`)
     const { page } = approver
-    await until(page, () => document.querySelector('.maplibregl-canvas') !== null)
+    await until(page, () => document.documentElement.dataset.bench === '1')
     await page.locator('.column footer button', { hasText: '提意见' }).click()
     const box = await page.locator('.maplibregl-canvas').first().boundingBox()
     await page.mouse.click(box.x + box.width * 0.4, box.y + box.height * 0.5)
@@ -165,7 +165,7 @@ describe('review', () => {
   it('is submitted by the planner, who then cannot edit', async () => {
     await at(planner, `id=${id}&tab=info`)
     await act(planner, '收回修改')
-    await state(planner, '草案')
+    await state(planner, '编制中')
     await act(planner, '报审')
     await state(planner, '报审')
     const zones = await zonesOf(planner, id)
@@ -181,9 +181,9 @@ describe('review', () => {
     await act(approver, '开始审查')
     await state(approver, '审查')
     await at(approver, `id=${id}&tab=review`)
-    await page.locator('.zones button').first().waitFor()
+    await page.locator('.column .zones button').first().waitFor()
     await page.keyboard.press('j')
-    await page.locator('.zones button.on').waitFor()
+    await page.locator('.column .zones button.on').waitFor()
     returned = new URL(page.url()).searchParams.get('zone')
     await page.keyboard.press('r')
     await page.locator('form.back textarea').fill('与河道管理范围不一致')
@@ -191,10 +191,10 @@ describe('review', () => {
     await until(page, (z) => new URL(location.href).searchParams.get('zone') !== z, returned)
     // The next by hand, the others together.
     await page.keyboard.press('a')
-    await until(page, () => document.querySelectorAll('.zones .good-text').length === 1)
+    await until(page, () => document.querySelectorAll('.column .zones .good-text').length === 1)
     await page.locator('.column footer button', { hasText: '全部通过' }).click()
     await page.locator('dialog button').last().click()
-    await until(page, () => document.querySelectorAll('.zones .bad-text').length === 1 && document.querySelectorAll('.zones .muted').length === 0)
+    await until(page, () => document.querySelectorAll('.column .zones .bad-text').length === 1 && document.querySelectorAll('.column .zones .muted').length === 0)
     const p = await read(approver, id)
     assert.deepEqual([p.counts.returned, p.counts.accepted], [1, p.counts.zones - 1])
   })
@@ -221,7 +221,7 @@ describe('review', () => {
     await act(approver, '开始审查')
     await state(approver, '审查')
     await at(approver, `id=${id}&tab=review`)
-    await approver.page.locator('.zones .warn-text').first().waitFor() // changed since
+    await approver.page.locator('.column .zones .warn-text').first().waitFor() // changed since
     await approver.page.locator('.column footer button', { hasText: '全部通过' }).click()
     await approver.page.locator('dialog button').last().click()
     await approver.page.locator('.column footer a', { hasText: '审查完毕' }).waitFor()
@@ -284,6 +284,7 @@ describe('the next version', () => {
   })
   it('is swiped over the old one', async () => {
     const { page } = planner
+    await until(page, () => document.documentElement.dataset.bench === '1')
     await page.locator('button', { hasText: '卷帘对比' }).click()
     await page.locator('.swipe-curtain').waitFor()
     await page.locator('input[type="range"][aria-label="卷帘位置"]').fill('25')

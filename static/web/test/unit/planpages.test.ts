@@ -50,7 +50,6 @@ describe('what waits for a person', () => {
     expect(waitsFor(plan({ state: 'approved', may: ['publish'] }))).toBe('publish')
     expect(waitsFor(plan({ state: 'consultation', may: ['answer'] }))).toBeNull()
     expect(waitsFor(plan({ state: 'consultation', may: ['answer'] }, { open_comments: 1 }))).toBe('answer')
-    expect(waitsFor(plan({ demo: true, may: ['edit'] }))).toBeNull()
   })
   it('puts what others wait for first', () => {
     expect(waiting([plan({ id: 'a', may: ['edit'] }), plan({ id: 'b', state: 'approved', may: ['publish'] }), plan({ id: 'c', state: 'returned', may: ['edit'] }), plan({ id: 'd' })]).map((w) => w.plan.id)).toEqual(['c', 'b', 'a'])

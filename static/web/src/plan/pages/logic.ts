@@ -17,7 +17,6 @@ const urgency: readonly Waits[] = ['returned', 'approve', 'publish', 'review', '
 /** waitsFor says what of a plan waits for the person who asks; the server's `may` decides. */
 export function waitsFor(p: Plan): Waits | null {
   const may = (what: string) => p.may.includes(what)
-  if (p.demo) return null
   if (p.state === 'returned' && may('edit')) return 'returned'
   if ((p.state === 'submitted' || p.state === 'in_review') && may('approve') && p.counts.zones > 0 && p.counts.accepted === p.counts.zones) return 'approve'
   if (p.state === 'approved' && may('publish')) return 'publish'

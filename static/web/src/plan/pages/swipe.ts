@@ -71,8 +71,8 @@ export function past(style: StyleSpecification, zones: readonly ZoneFeature[]): 
   const names = zones.flatMap((f): GeoJSON.Feature[] => {
     const part = f.geometry.coordinates.reduce((a, b) => ((b[0]?.length ?? 0) > (a[0]?.length ?? 0) ? b : a))
     const at = part ? middle(part) : null
-    const label = [session.step(f.properties.level)?.mark, f.properties.name || f.properties.code].filter(Boolean).join(' ')
-    return at ? [{ type: 'Feature', geometry: { type: 'Point', coordinates: at }, properties: { zone: f.properties.zone, label, rank: f.properties.level ?? 9 } }] : []
+    const label = f.properties.name || f.properties.code || ''
+    return at ? [{ type: 'Feature', geometry: { type: 'Point', coordinates: at }, properties: { zone: f.properties.zone, label, mark: session.step(f.properties.level)?.mark ?? '', rank: f.properties.level ?? 9 } }] : []
   })
   const sources = Object.fromEntries(Object.entries(style.sources).filter(([id]) => !ours(id)).map(([id, s]) => [id, id === ZONES ? { ...s, data: collection(shapes) } : id === NAMES ? { ...s, data: collection(names) } : s])) as StyleSpecification['sources']
   const layers = style.layers.filter((l) => { const source = (l as LayerSpecification & { source?: string }).source; return !source || source in sources })
