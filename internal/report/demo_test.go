@@ -83,7 +83,19 @@ func countySheet(t testing.TB, layer int) Sheet {
 			switch rank {
 			case 3:
 				s.Area = multi(f.Geometry)
-			case layer:
+			case 4, 5:
+				class := map[int]string{4: LineTownship, 5: LineVillage}[rank]
+				var l orb.MultiLineString
+				for _, p := range multi(f.Geometry) {
+					for _, r := range p {
+						l = append(l, orb.LineString(r))
+					}
+				}
+				if layer == 6 {
+					s.Lines = append(s.Lines, Line{class, "", l})
+				}
+			}
+			if rank == layer {
 				n := len(s.Zones)
 				lv := 1 + (n*7+n/3)%5
 				z := Zone{ID: f.Key, Name: name, Code: f.Code, Level: lv, Shape: multi(f.Geometry)}
@@ -210,7 +222,8 @@ func TestShow(t *testing.T) {
 	en.Against = "v1"
 	en.Places = []Place{{PlaceCounty, "云栖县", en.Zones[7].Shape[0][0][0]}, {PlaceTownship, "白马", orb.Point{111.9, 31.6}}, {PlaceVillage, "小村", orb.Point{112.0, 31.5}}}
 	show("a3-changes-en", en)
-	e := countySheet(t, 0)
+	e := countySheet(t, 6)
+	e.Neighbours = append(e.Neighbours, Neighbour{"省", square(110, 30, 114, 33)})
 	e.Size = A4
 	show("a4-empty", e)
 }

@@ -9,8 +9,10 @@ import (
 
 // taken remembers where labels and symbols stand, in cells of paper.
 type taken struct {
-	cell  float64
-	cells map[[2]int][]draw.Rect
+	cell float64
+	// forbid is land no label may touch, while names outside it are set.
+	forbid draw.Path
+	cells  map[[2]int][]draw.Rect
 }
 
 func newTaken() *taken { return &taken{cell: 12, cells: map[[2]int][]draw.Rect{}} }
@@ -77,7 +79,7 @@ func (t *taken) place(shape draw.Path, within draw.Rect, forms [][]string, sizes
 				continue
 			}
 			for _, box := range candidates(part, within, w, h) {
-				if t.free(box) && inside(part, box) {
+				if t.free(box) && inside(part, box) && outside(t.forbid, box) {
 					t.take(box)
 					return label{form, size, box}, true
 				}
@@ -175,6 +177,24 @@ func crossings(p draw.Path, y float64) []float64 {
 	}
 	sort.Float64s(xs)
 	return xs
+}
+
+// outside reports whether a box lies wholly outside of a shape.
+func outside(p draw.Path, r draw.Rect) bool {
+	in := false
+	cx, cy := r.X+r.W/2, r.Y+r.H/2
+	for _, l := range p {
+		for i, a := range l.Pts {
+			b := l.Pts[(i+1)%len(l.Pts)]
+			if touches(a, b, r) {
+				return false
+			}
+			if (a.Y > cy) != (b.Y > cy) && cx < a.X+(cy-a.Y)*(b.X-a.X)/(b.Y-a.Y) {
+				in = !in
+			}
+		}
+	}
+	return !in
 }
 
 // inside reports whether no border passes through a box whose middle lies within.

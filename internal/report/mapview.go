@@ -150,7 +150,7 @@ func (m *mapView) draw() {
 	}
 	m.borders(b)
 	m.changes()
-	m.words(shapes)
+	m.words(shapes, area)
 	if len(s.Zones) == 0 {
 		m.empty()
 	}
@@ -228,6 +228,7 @@ func (m *mapView) base() {
 		_, b := lineLook(m.s.Lines[order[j]].Class, 1)
 		return a < b
 	})
+	once := m.once(order)
 	last := ""
 	for _, i := range order {
 		ln := m.s.Lines[i]
@@ -237,7 +238,7 @@ func (m *mapView) base() {
 		}
 		lk, _ := lineLook(ln.Class, m.u)
 		var p draw.Path
-		for _, part := range ln.Line {
+		for _, part := range once[i] {
 			pts := make([]draw.Pt, 0, len(part))
 			for _, q := range part {
 				pts = append(pts, m.f.at(q))
@@ -248,6 +249,59 @@ func (m *mapView) base() {
 		}
 		m.l.Stroke(p, lk.pen)
 	}
+}
+
+// once takes out of the boundaries what is drawn already: two units share a border, and
+// where a county ends so do its villages. The highest rank draws it.
+func (m *mapView) once(order []int) map[int]orb.MultiLineString {
+	out := map[int]orb.MultiLineString{}
+	seen := map[[2]orb.Point]bool{}
+	first := func(a, b orb.Point) bool {
+		k := [2]orb.Point{a, b}
+		if less(b, a) {
+			k = [2]orb.Point{b, a}
+		}
+		if seen[k] {
+			return false
+		}
+		seen[k] = true
+		return true
+	}
+	for _, poly := range m.s.Area {
+		for _, r := range poly {
+			for i := 1; i < len(r); i++ {
+				first(r[i-1], r[i])
+			}
+		}
+	}
+	for k := len(order) - 1; k >= 0; k-- {
+		i := order[k]
+		ln := m.s.Lines[i]
+		if c := ln.Class; c != LineCounty && c != LineTownship && c != LineVillage {
+			out[i] = ln.Line
+			continue
+		}
+		for _, part := range ln.Line {
+			var run orb.LineString
+			for j := 1; j < len(part); j++ {
+				switch {
+				case !first(part[j-1], part[j]):
+					if len(run) > 1 {
+						out[i] = append(out[i], run)
+					}
+					run = nil
+				case run == nil:
+					run = orb.LineString{part[j-1], part[j]}
+				default:
+					run = append(run, part[j])
+				}
+			}
+			if len(run) > 1 {
+				out[i] = append(out[i], run)
+			}
+		}
+	}
+	return out
 }
 
 // near reports whether a line's box meets the window.

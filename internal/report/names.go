@@ -9,14 +9,14 @@ import (
 
 // words sets the names on the map: symbols of places first, for nothing may cover them,
 // then zones, then the names of places, neighbours and rivers where there is room.
-func (m *mapView) words(shapes []draw.Path) {
+func (m *mapView) words(shapes []draw.Path, area draw.Path) {
 	shown := m.symbols()
 	m.l.Mark("labels")
 	if !m.s.NoLabel {
 		m.zoneNames(shapes)
 	}
 	m.placeNames(shown)
-	m.otherNames()
+	m.otherNames(area)
 }
 
 func (m *mapView) measure(text string, size float64) float64 { return m.l.Width(text, size) }
@@ -177,8 +177,9 @@ func (m *mapView) placeNames(shown []int) {
 }
 
 // otherNames sets the neighbours' names in grey and the waters' in blue.
-func (m *mapView) otherNames() {
+func (m *mapView) otherNames(area draw.Path) {
 	u := m.u
+	m.taken.forbid = area
 	for _, n := range m.s.Neighbours {
 		if n.Name == "" {
 			continue
@@ -187,6 +188,7 @@ func (m *mapView) otherNames() {
 			m.set(lb, textOther, 0.3*u)
 		}
 	}
+	m.taken.forbid = nil
 	for _, w := range m.s.Water {
 		if w.Name == "" {
 			continue

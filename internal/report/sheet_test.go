@@ -316,3 +316,24 @@ func TestSheetRefuses(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// TestBoundariesOnce: what two units share is drawn once, by the higher of them.
+func TestBoundariesOnce(t *testing.T) {
+	s := smallSheet(t)
+	ring := func(x0, y0, x1, y1 float64) orb.MultiLineString {
+		return orb.MultiLineString{orb.LineString(square(x0, y0, x1, y1)[0][0])}
+	}
+	s.Area = square(109, 34, 109.1, 34.1)
+	s.Lines = []Line{{LineVillage, "", ring(109.02, 34.02, 109.04, 34.04)}, {LineVillage, "", ring(109.04, 34.02, 109.06, 34.04)}, {LineTownship, "", ring(109.02, 34.02, 109.04, 34.04)}, {LineRiver, "", ring(109, 34, 109.1, 34.1)}, {LineCounty, "", ring(109, 34, 109.1, 34.1)}}
+	m := &mapView{s: &s}
+	got := m.once([]int{3, 0, 1, 2, 4})
+	count := map[int]int{}
+	for i, l := range got {
+		for _, part := range l {
+			count[i] += len(part) - 1
+		}
+	}
+	if count[0] != 0 || count[1] != 3 || count[2] != 4 || count[3] != 4 || count[4] != 0 {
+		t.Errorf("pieces drawn by line: %v", count)
+	}
+}
