@@ -179,7 +179,33 @@ func TestBadDrawing(t *testing.T) {
 		planner.refused(422, "invalid", "POST", "/api/calc/"+path, body)
 	}
 
-	// Publishing with a gap is refused by whoever tries; here the approver, at the door.
+	// A gap that came into the plan behind everybody's back is found before it is submitted,
+	// and drawn.
+	var all []string
+	for _, z := range planner.zones(p.ID).Features {
+		all = append(all, `"`+z.ID+`"`)
+	}
+	planner.did(p.ID, `[{"op":"relevel","zones":[`+strings.Join(all, ",")+`],"level":2}]`)
+	e.admin()(`delete from zones where plan = '` + p.ID + `' and zone = '` + zones[1].ID + `'`)
+	var now planJSON
+	planner.must(200, &now, "GET", "/api/plans/"+p.ID, "")
+	_, list, _ = findings(t, planner.refused(422, "invalid", "POST", "/api/plans/"+p.ID+"/transitions", `{"to":"submitted","note":"有缝隙"}`, "If-Match", fmt.Sprintf("%q", fmt.Sprint(now.ETag))))
+	if firstCode(list) != "gap" || len(list[0].Geometry) == 0 {
+		t.Errorf("a plan with a gap: %+v", list)
+	}
+	for i, pr := range list[0].Proposals {
+		if pr.Title == "" || len(pr.Ops) == 0 {
+			t.Errorf("proposal %d: %+v", i, pr)
+		}
+	}
+	if len(list[0].Proposals) > 0 { // sent as it is, the repair mends the plan
+		ops, _ := json.Marshal(list[0].Proposals[0].Ops)
+		planner.did(p.ID, string(ops))
+		planner.to(200, p.ID, "submitted", "")
+	} else {
+		t.Error("nothing is proposed for the gap")
+	}
+
 	approver.refused(403, "forbidden", "POST", "/api/plans/"+p.ID+"/edits", `{"edit_id":"`+newID()+`","ops":[]}`)
 	planner.must(200, nil, "GET", "/healthz", "")
 	if n := strings.Count(e.logs.String(), "level=ERROR"); n > 0 {
