@@ -273,7 +273,7 @@ func (s *Service) put(ctx context.Context, tx pgx.Tx, plan string, w *pen, zones
 // deleted. ID, FID, Version and AreaKm2 of after become what the database gave. A zone
 // whose Version is 0 is new; another must still be of that version, else it is
 // [auth.ErrStaleVersion].
-func (s *Service) writeZones(ctx context.Context, tx pgx.Tx, p Plan, after []Zone, removed []string) error {
+func (s *Service) writeZones(ctx context.Context, tx pgx.Tx, p Plan, after []Zone, removed []string) error { //nolint:unparam // its callers of today only add
 	w := pen{removed: removed}
 	byID := make(map[string]*Zone, len(after))
 	for i := range after {
