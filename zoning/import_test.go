@@ -447,3 +447,51 @@ func dense(s coverage.Shape) coverage.Shape {
 }
 
 func ll(x, y float64) orb.Point { return pt(x, y).LonLat() }
+
+// The real city's flood areas as an existing zoning: 5,414 shapes, some of which pass a
+// point twice and some of which lie on others.
+func TestImportOfRealFloodAreas(t *testing.T) {
+	path := "../../shared/data/taipei/hazard_flood_78mm.geojson"
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("no real data here: %v", err)
+	}
+	w := newTable(t)
+	w.unit(county, "某市", 3, coverage.Shape{{coverage.Ring{{X: 12140000000, Y: 2490000000}, {X: 12170000000, Y: 2490000000}, {X: 12170000000, Y: 2525000000}, {X: 12140000000, Y: 2525000000}}}})
+	start := time.Now()
+	p, err := w.s.ReadImport(t.Context(), w.by, ImportFile{Name: "淹水潜势.geojson", Path: path})
+	if err != nil {
+		t.Fatal(explain(err))
+	}
+	t.Logf("%d features read in %s, %d mended, suggestion %+v", p.Features, time.Since(start), len(p.Faults)+p.MoreFaults, p.Suggestion)
+	n := 0
+	for _, s := range p.Preview {
+		for _, poly := range s.Geometry {
+			for _, r := range poly {
+				n += len(r)
+			}
+		}
+	}
+	if p.Usable != p.Features || p.Outside != 0 || len(p.Preview) != p.Usable || n > 2*previewVertices {
+		t.Errorf("%d of %d usable, %d outside, preview %d with %d vertices", p.Usable, p.Features, p.Outside, len(p.Preview), n)
+	}
+	start = time.Now()
+	m := ImportMapping{Title: "某市内涝风险区划", Hazard: "waterlogging", Kind: Risk, Area: county, LevelField: "gridcode", DirectionConfirmed: true, Levels: map[string]int{}}
+	for _, f := range p.Fields {
+		if f.Name == "gridcode" {
+			for _, v := range f.Values {
+				m.Levels[v.Value] = max(1, 6-levelNumber(v.Value)) // deeper is worse
+			}
+		}
+	}
+	rep, err := w.s.Import(t.Context(), w.by, p.ID, m, nil)
+	if err != nil {
+		t.Fatal(explain(err))
+	}
+	t.Logf("%d zones in %s, healed %d, violations %d", rep.Zones, time.Since(start), len(rep.Healed), len(rep.Violations))
+	if bad, err := w.s.Validate(t.Context(), w.by.Identity, rep.Plan.ID); err != nil || len(bad.Violations) > 0 {
+		t.Errorf("validate: %v %v", err, bad.Violations)
+	}
+	if rep.Zones < 5000 || rep.Plan.Ungraded != 0 {
+		t.Errorf("%d zones, %d ungraded", rep.Zones, rep.Plan.Ungraded)
+	}
+}
