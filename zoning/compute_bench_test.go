@@ -82,3 +82,36 @@ func BenchmarkComputing(t *testing.B) {
 		})
 	}
 }
+
+// BenchmarkComputingPlain computes over 500 villages and over some 2,200 cells of plain
+// squares: what the computing itself costs, without the wealth of a county's data.
+func BenchmarkComputingPlain(b *testing.B) {
+	d := newDistrict(b, 25, 20)
+	for v := range 500 {
+		d.people(25, v, 100+v*v%977, v%83)
+	}
+	d.exec(`insert into hazards (name, level, geom) select 'h', 1 + n % 4, st_setsrid(st_makepoint(121.5 + 0.5 * ((n * 7919) % 1000) / 1000.0, 25 + 0.4 * ((n * 104729) % 997) / 997.0), 4490) from generate_series(1, 3000) n`)
+	d.exec(`analyze`)
+	for _, unit := range []string{UnitVillage, UnitKm} {
+		b.Run(unit, func(b *testing.B) {
+			id := d.draft(Risk, "", true)
+			for b.Loop() {
+				var last time.Time
+				r, err := d.s.Compute(context.Background(), d.by, id, ComputeSpec{Unit: unit, Indicators: []IndicatorSpec{
+					{Source: "population_density"}, {Source: "elderly_share"}, {Source: "hazard_point_density"}, {Source: "hazards", Measure: "count"},
+					{Source: "population", Measure: "sum", Field: "population"}, {Source: "population", Measure: "sum", Field: "elderly"},
+					{Source: "population", Measure: "mean", Field: "population"}, {Source: "hazards", Measure: "density"}},
+					Weights: WeightsSpec{Method: weighEntropy}, Classify: jenks()}, func(done, total int, _ string) {
+					if done == total-1 {
+						last = time.Now()
+					}
+				})
+				if err != nil {
+					b.Fatal(explain(err))
+				}
+				b.ReportMetric(float64(r.Zones), "zones")
+				b.ReportMetric(time.Since(last).Seconds(), "writing-s")
+			}
+		})
+	}
+}

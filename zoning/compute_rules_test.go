@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"onemap/internal/report"
+	"onemap/zoning/calc"
 )
 
 // TestTheRulesOfComputing: every rule set names who must verify it and nobody has; the
@@ -39,6 +40,16 @@ func TestTheRulesOfComputing(t *testing.T) {
 	for _, c := range []struct{ class, dangers, want int }{{3, 0, 3}, {3, 1, 2}, {3, 3, 1}, {1, 1, 1}, {0, 5, 0}} {
 		if got := p.lowered(c.class, c.dangers); got != c.want {
 			t.Errorf("class %d with %d serious dangers: %d, want %d", c.class, c.dangers, got, c.want)
+		}
+	}
+	// Where a spec names no classification, the rule does: by the hazard where the ladder is its own.
+	for _, c := range []struct {
+		hazard, ladder string
+		want           calc.Method
+	}{{"flood", "flood_4", calc.Thresholds}, {"flood", "risk_5", calc.Jenks}, {"landslide", "geology_4", calc.Jenks}} {
+		got, err := w.s.checked(w.by.Identity, Plan{Kind: Risk, Hazard: c.hazard, Ladder: c.ladder}, ComputeSpec{Unit: UnitVillage, Indicators: []IndicatorSpec{{Source: "population_density"}}})
+		if err != nil || got.spec.Classify.Method != c.want {
+			t.Errorf("%s by %s: %v", c.hazard, c.ladder, err)
 		}
 	}
 	if _, err := report.ReadTemplate(snap.Rules["delivery_package"].Body); err != nil {

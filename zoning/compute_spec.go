@@ -37,7 +37,7 @@ const (
 const (
 	mostIndicators = 24
 	mostUnits      = 20_000
-	mostZones      = 5_000
+	mostZones      = 3_000
 )
 
 // computation is a spec that was found good, with what it names.
@@ -133,7 +133,7 @@ func (s *Service) checked(who *auth.Identity, p Plan, spec ComputeSpec) (*comput
 		c.spec.Weights.Method = weighGiven
 	}
 	if spec.Classify.Method == "" {
-		c.spec.Classify.Method = calc.Jenks
+		c.usualClasses(snap)
 	}
 	one("unit", spec.Unit, UnitVillage, UnitTownship, UnitKm, UnitSeconds)
 	one("combine", c.spec.Combine, combineSum, combineProduct, combinePower, combineCapability)
@@ -272,6 +272,33 @@ func (c *computation) weighing(f *faults) {
 	if err != nil {
 		f.calc("weights/ahp", err)
 	}
+}
+
+// usualClasses takes the classification of the rule set where the spec names none: that
+// of the plan's hazard where it is for the plan's ladder, else the default.
+func (c *computation) usualClasses(snap *registry.Snapshot) {
+	type usual struct {
+		ClassifySpec
+
+		Ladder string `json:"ladder"`
+	}
+	var body struct {
+		Default  ClassifySpec     `json:"default"`
+		ByHazard map[string]usual `json:"by_hazard"`
+	}
+	c.spec.Classify.Method = calc.Jenks
+	rule, ok := snap.Rules[ruleClasses]
+	if !ok || json.Unmarshal(rule.Body, &body) != nil {
+		return
+	}
+	k := c.spec.Classify.K
+	if u, ok := body.ByHazard[c.plan.Hazard]; ok && u.Ladder != "" && u.Ladder == c.plan.Ladder && u.Method != "" {
+		c.spec.Classify = u.ClassifySpec
+	} else if body.Default.Method != "" {
+		c.spec.Classify = body.Default
+	}
+	c.spec.Classify.K = k
+	c.uses(RuleRef{rule.Rule, rule.Version, rule.Verified})
 }
 
 // levels finds the ladder and how many classes it wants.
