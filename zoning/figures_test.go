@@ -188,8 +188,8 @@ func TestWhatDiffers(t *testing.T) {
 		t.Fatalf("nothing changed: %+v %v", d, err)
 	}
 	// 三乡 becomes level 1 and gets another name, 四乡 is cut in two, 二乡 joins 一乡.
-	o.mustEdit(v2.ID, Step{Op: coverage.Op{Zones: []coverage.ID{three}}, Relevel: true, Set: Attributes{Level: ptr(1), Reason: ptr("改级")}})
-	o.mustEdit(v2.ID, Step{Op: coverage.Op{Zones: []coverage.ID{three}}, SetAttributes: true, Set: Attributes{Name: ptr("三乡新区")}})
+	o.mustEdit(v2.ID, Step{Op: coverage.Op{Zones: []coverage.ID{three}}, Relevel: true, Set: Attributes{Level: new(1), Reason: new("改级")}})
+	o.mustEdit(v2.ID, Step{Op: coverage.Op{Zones: []coverage.ID{three}}, SetAttributes: true, Set: Attributes{Name: new("三乡新区")}})
 	o.mustEdit(v2.ID, Step{Op: coverage.Op{Kind: coverage.Split, Zone: four, Line: []coverage.Point{pt(9, 15), pt(21, 15)}}})
 	o.mustEdit(v2.ID, Step{Op: coverage.Op{Kind: coverage.Merge, Zones: []coverage.ID{one, two}}})
 	d, err = o.s.Diff(ctx, o.planner.Identity, v2.ID, p.ID)

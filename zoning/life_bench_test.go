@@ -62,7 +62,7 @@ func BenchmarkLife(b *testing.B) {
 			}
 		})
 		o.mustEdit(v2.ID, Step{Op: coverage.Op{Kind: coverage.Merge, Zones: []coverage.ID{square(45, 10, 10), square(45, 10, 11)}}})
-		o.mustEdit(v2.ID, Step{Op: coverage.Op{Zones: []coverage.ID{square(45, 20, 20)}}, Relevel: true, Set: Attributes{Level: ptr(o.zones(v2.ID)[string(square(45, 20, 20))].Level%5 + 1), Reason: ptr("改级")}})
+		o.mustEdit(v2.ID, Step{Op: coverage.Op{Zones: []coverage.ID{square(45, 20, 20)}}, Relevel: true, Set: Attributes{Level: new(o.zones(v2.ID)[string(square(45, 20, 20))].Level%5 + 1), Reason: new("改级")}})
 		took("diff", func() {
 			d, err := o.s.Diff(ctx, o.planner.Identity, v2.ID, "")
 			if err != nil || len(d.Removed) != 1 || len(d.Moved) != 1 || d.Unchanged != 2022 {

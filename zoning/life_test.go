@@ -75,7 +75,7 @@ func (o *office) grade(plan string) {
 	for id := range o.zones(plan) {
 		ids = append(ids, coverage.ID(id))
 	}
-	o.mustEdit(plan, Step{Op: coverage.Op{Zones: ids}, Relevel: true, Set: Attributes{Level: ptr(2), Reason: ptr("试评")}})
+	o.mustEdit(plan, Step{Op: coverage.Op{Zones: ids}, Relevel: true, Set: Attributes{Level: new(2), Reason: new("试评")}})
 }
 
 func (o *office) step(by auth.By, p *Plan, t Transition) {
@@ -245,7 +245,7 @@ func TestTheWholeLife(t *testing.T) {
 	o.step(o.planner, &p, Transition{To: Consultation, Note: "征求各乡镇意见"})
 	may(o.planner, "recall withdraw comment answer")
 	may(o.viewer, "comment")
-	if _, err := o.edit(p.ID, Step{Op: coverage.Op{Zones: []coverage.ID{"x"}}, Relevel: true, Set: Attributes{Level: ptr(1)}}); err == nil {
+	if _, err := o.edit(p.ID, Step{Op: coverage.Op{Zones: []coverage.ID{"x"}}, Relevel: true, Set: Attributes{Level: new(1)}}); err == nil {
 		t.Error("edited while it is consulted on")
 	}
 	var first string
@@ -333,7 +333,7 @@ func TestTheWholeLife(t *testing.T) {
 	}
 	no("approved with a zone returned", o.approver, Transition{To: Approved}, "not_accepted")
 	o.step(o.approver, &p, Transition{To: Returned})
-	o.mustEdit(p.ID, Step{Op: coverage.Op{Zones: []coverage.ID{coverage.ID(first)}}, Relevel: true, Set: Attributes{Level: ptr(1), Reason: ptr("按审查意见")}})
+	o.mustEdit(p.ID, Step{Op: coverage.Op{Zones: []coverage.ID{coverage.ID(first)}}, Relevel: true, Set: Attributes{Level: new(1), Reason: new("按审查意见")}})
 	o.again(&p)
 	o.step(o.planner, &p, Transition{To: Submitted})
 	o.step(o.approver, &p, Transition{To: InReview})
@@ -372,7 +372,7 @@ func TestTheWholeLife(t *testing.T) {
 		t.Errorf("an opinion on a published plan: %v", err)
 	}
 	no("returned after publishing", o.approver, Transition{To: Returned, Note: "改"}, "cannot_follow")
-	if _, err := o.s.Update(ctx, o.planner, p.ID, p.Version, PlanPatch{Title: ptr("改名")}); code(err) != "not_editable" {
+	if _, err := o.s.Update(ctx, o.planner, p.ID, p.Version, PlanPatch{Title: new("改名")}); code(err) != "not_editable" {
 		t.Errorf("renamed after publishing: %v", err)
 	}
 	if err := o.s.Remove(ctx, o.planner, p.ID, p.Version); code(err) != "not_editable" {
@@ -407,7 +407,7 @@ func TestTheWholeLife(t *testing.T) {
 	if _, err := o.s.NewVersion(ctx, o.other, p.ID, ""); code(err) != "open_version" {
 		t.Errorf("a second draft: %v", err)
 	}
-	o.mustEdit(v2.ID, Step{Op: coverage.Op{Zones: []coverage.ID{coverage.ID(first)}}, Relevel: true, Set: Attributes{Level: ptr(4), Reason: ptr("堤防达标")}})
+	o.mustEdit(v2.ID, Step{Op: coverage.Op{Zones: []coverage.ID{coverage.ID(first)}}, Relevel: true, Set: Attributes{Level: new(4), Reason: new("堤防达标")}})
 	o.again(&v2)
 	o.step(o.planner, &v2, Transition{To: Submitted})
 	o.step(o.approver, &v2, Transition{To: InReview})
@@ -577,8 +577,8 @@ func TestDraftsAreRenamedAndThrownAway(t *testing.T) {
 		patch   PlanPatch
 		want    string
 	}{
-		{o.viewer, 1, PlanPatch{}, "not found"}, {o.approver, 1, PlanPatch{}, "forbidden"}, {o.planner, 9, PlanPatch{}, "stale"}, {o.planner, 1, PlanPatch{Title: ptr("")}, "title required"}, {o.planner, 1, PlanPatch{Ladder: ptr("no")}, "ladder unknown"},
-		{o.planner, 1, PlanPatch{Unit: ptr("no")}, "unit unknown"}, {o.other, 1, PlanPatch{Title: ptr(" 新名 "), Note: ptr("说明"), Ladder: ptr("hazard_4"), Unit: ptr(UnitTownship)}, ""},
+		{o.viewer, 1, PlanPatch{}, "not found"}, {o.approver, 1, PlanPatch{}, "forbidden"}, {o.planner, 9, PlanPatch{}, "stale"}, {o.planner, 1, PlanPatch{Title: new("")}, "title required"}, {o.planner, 1, PlanPatch{Ladder: new("no")}, "ladder unknown"},
+		{o.planner, 1, PlanPatch{Unit: new("no")}, "unit unknown"}, {o.other, 1, PlanPatch{Title: new(" 新名 "), Note: new("说明"), Ladder: new("hazard_4"), Unit: new(UnitTownship)}, ""},
 	} {
 		if _, err := o.s.Update(ctx, c.by, p.ID, c.version, c.patch); code(err) != c.want {
 			t.Errorf("%s: %v, want %q", c.by.Username, err, c.want)

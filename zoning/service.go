@@ -1,16 +1,12 @@
 package zoning
 
 import (
-	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
-	"onemap/internal/audit"
 	"onemap/internal/auth"
 	"onemap/internal/db"
 	"onemap/internal/registry"
@@ -62,14 +58,6 @@ func Open(o Options) (*Service, error) {
 // today is the date in the office's time zone, as text: what dates are compared with.
 func (s *Service) today() string {
 	return s.now().In(s.catalogue.Now().Location()).Format(time.DateOnly)
-}
-
-// record writes the row of the audit, in the transaction of the change.
-func (s *Service) record(ctx context.Context, tx pgx.Tx, by auth.By, g auth.Grant, action string, p Plan, reason string, before, after any) error {
-	return audit.Record(ctx, tx, audit.Entry{
-		Doer: by.Doer(g), Action: action, Object: "plans/" + p.ID, Area: p.Area, Outcome: audit.Done,
-		Reason: audit.Clip(reason), Before: before, After: after,
-	})
 }
 
 // person says whether somebody acts who can be told from others: a plan is made,

@@ -3,6 +3,7 @@ package zoning
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"slices"
 
@@ -148,4 +149,36 @@ func (s *Service) keepFigures(ctx context.Context, tx pgx.Tx, plan string, figur
 	}
 	_, err := tx.Exec(ctx, s.queries.Get("figure_keep"), plan, zones, people, areas)
 	return err
+}
+
+// Figures counts what lies in a zone, under what the asker may read.
+func (s *Service) Figures(ctx context.Context, who *auth.Identity, id, zone string) (Figures, error) {
+	if !uuidText.MatchString(zone) {
+		return Figures{}, auth.ErrNotFound
+	}
+	p, err := s.Plan(ctx, who, id)
+	if err != nil {
+		return Figures{}, err
+	}
+	f := Figures{Plan: p, At: s.now(), Method: p.Method, Rules: s.rulesOf(p.Method), Groups: []FigureGroup{}, DrawnBy: []Actor{}}
+	if err := s.countZone(ctx, who, &f, zone); err != nil {
+		if errors.Is(err, pgx.ErrNoRows) {
+			return Figures{}, auth.ErrNotFound
+		}
+		return Figures{}, wrap("figures", err)
+	}
+	var attrs struct {
+		Indicators json.RawMessage `json:"indicators"`
+		Index      *float64        `json:"index"`
+		Computed   int             `json:"computed_level"`
+	}
+	_ = json.Unmarshal(f.Zone.Attrs, &attrs) // attributes of an import may say anything
+	f.Indicators, f.Index, f.Computed = attrs.Indicators, attrs.Index, attrs.Computed
+	if p.ApprovedAt != nil {
+		f.ApprovedBy = &Actor{By: p.ApprovedBy, At: *p.ApprovedAt}
+	}
+	if p.PublishedAt != nil {
+		f.PublishedBy = &Actor{By: p.PublishedBy, At: *p.PublishedAt}
+	}
+	return f, nil
 }
