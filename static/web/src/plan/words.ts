@@ -189,6 +189,8 @@ export const words = {
   issues_none: ['没有问题', 'no faults'],
   issues_n: ['{n} 处', '{n} faults'],
   issues_more: ['还有 {n} 处', '{n} more'],
+  ungraded_n: ['还有 {n} 个单元未定级', '{n} zones are not graded yet'],
+  ungraded_select: ['选中它们', 'Select them'],
   validate: ['检查全部', 'Check everything'],
   validating: ['正在检查…', 'checking…'],
   coverage_ok: ['单元之间没有缝隙、重叠和碎片。', 'No gap, overlap or sliver between zones.'],

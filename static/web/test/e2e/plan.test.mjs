@@ -30,9 +30,9 @@ before(async () => {
 after(async () => { for (const p of [lin, he]) await p?.close(); await shut(); await server?.stop() })
 
 async function person(name, { size = { width: 1280, height: 800 }, ...extra } = {}) {
-  const context = await (await launch()).newContext({ viewport: size, deviceScaleFactor: 1, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce', ...extra })
+  const context = await (await launch()).newContext({ viewport: size, deviceScaleFactor: 1, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce', bypassCSP: true, ...extra })
   const page = await context.newPage()
-  page.setDefaultTimeout(30_000)
+  page.setDefaultTimeout(15_000)
   const faults = []
   watch(page, faults, base)
   await page.goto(`${base}/signin?next=${encodeURIComponent('/plan?e2e=1')}`)
@@ -67,9 +67,9 @@ const sent = (p) => until(p.page, () => !window.__plan.session.saving && window.
 const zonesOf = async (p) => { const r = await call(p, `/api/plans/${plan}/zones`); assert.equal(r.status, 200); return new Map(r.data.features.map((f) => [f.properties.zone, f])) }
 /** exact asks the server, and compares what it has with what the browser shows. */
 async function exact(p) {
-  const v = await call(p, `/api/plans/${plan}/validate`, { method: 'POST', body: {} })
+  const v = await call(p, `/api/plans/${plan}/validate`, { method: 'POST' })
   assert.equal(v.status, 200, JSON.stringify(v.data))
-  assert.deepEqual(v.data.violations.map((x) => x.code), [])
+  assert.deepEqual(v.data.violations.map((x) => x.code).filter((c) => c !== 'ungraded'), [])
   const server = [...await zonesOf(p)].map(([id, f]) => [id, f.properties.version, JSON.stringify(f.geometry)]).sort()
   const shown = await p.page.evaluate(() => [...window.__plan.session.zones.all.values()].map((f) => [f.properties.zone, f.properties.version, JSON.stringify(f.geometry)]).sort())
   assert.deepEqual(shown.map((s) => s.slice(0, 2)), server.map((s) => s.slice(0, 2)))
@@ -263,7 +263,7 @@ describe('one planner', () => {
     const inner = await lin.page.evaluate((zone) => { const f = window.__plan.session.zones.all.get(zone); const b = window.__plan.session.zones.bounds(zone); for (let k = 0; k < 400; k++) { const x = b[0] + (b[2] - b[0]) * ((k * 0.618) % 1), y = b[1] + (b[3] - b[1]) * ((k * 0.381) % 1); const d = (b[2] - b[0]) * 0.06; const at = [[x - d, y - d], [x + d, y - d], [x + d, y + d], [x - d, y + d]]; if (at.every((p) => window.__plan.draft.topo.inside(zone, [p[0] * 1e8, p[1] * 1e8]))) return at } return f && null }, r.zone)
     assert.ok(inner)
     for (const at of inner) { const q = await xy(lin, at); await lin.page.mouse.move(...q, { steps: 2 }); await lin.page.mouse.click(...q); await lin.page.waitForTimeout(40) }
-    await lin.page.getByText('面积').first().waitFor()
+    await lin.page.locator('.say span', { hasText: '面积' }).waitFor()
     await lin.page.keyboard.press('Enter')
     await sent(lin)
     await until(lin.page, (n) => window.__plan.session.zones.all.size === n + 1, n)
@@ -283,21 +283,16 @@ describe('one planner', () => {
     const at = (x, y) => [box.x + 200 + x, box.y + 220 + y]
     for (const q of [at(0, 0), at(120, 120), at(120, 0)]) { await lin.page.mouse.move(...q, { steps: 2 }); await lin.page.mouse.click(...q); await lin.page.waitForTimeout(40) }
     await lin.page.mouse.move(...at(0, 120), { steps: 2 })
-    await lin.page.getByText('边线自己相交').first().waitFor()
+    await lin.page.locator('.say span', { hasText: '自己相交' }).waitFor()
     await lin.page.mouse.click(...at(0, 120))
     await lin.page.keyboard.press('Escape')
     await lin.page.keyboard.press('Escape')
     assert.equal(await count(lin), n)
   })
   it('shows what the server refuses where it is, with a proposal that works', async () => {
-    // A zone drawn beyond the area: the proposal clips it.
-    const outside = await lin.page.evaluate(() => {
-      const { session } = window.__plan
-      const ring = session.zones.area.coordinates[0][0]
-      const at = ring.reduce((a, b) => (b[0] > a[0] ? b : a))
-      return [[at[0] - 0.004, at[1] - 0.004], [at[0] + 0.006, at[1] - 0.004], [at[0] + 0.006, at[1] + 0.004], [at[0] - 0.004, at[1] + 0.004]]
-    })
-    await lin.page.evaluate(([ring]) => window.__plan.draft.commit({ title: '越界', zones: window.__plan.tools.under(ring.map((p) => [p[0] * 1e8, p[1] * 1e8])), sketch: [{ type: 'MultiPolygon', coordinates: [[[...ring, ring[0]]]] }], ops: [{ op: 'add', mode: 'carve', geometry: { type: 'MultiPolygon', coordinates: [[[...ring, ring[0]]]] } }] }), [outside])
+    // The plan leaves no gap, and nobody is named to take the area.
+    const r = await roomy(lin, 3)
+    await lin.page.evaluate((zone) => { const { draft, session } = window.__plan; void draft.commit({ title: '删除', zones: [zone], sketch: [session.zones.all.get(zone).geometry], ops: [{ op: 'delete', zone }] }) }, r.zone)
     await lin.page.locator('.refused').waitFor()
     assert.match(await lin.page.locator('.refused').innerText(), /没有做成/)
     await exact(lin)
@@ -374,10 +369,11 @@ describe('two planners', () => {
     await bench(he)
     const j = await junction(lin, 3)
     for (const p of [lin, he]) { await fly(p, j.at); await snapOff(p); await p.page.evaluate((z) => { window.__plan.tools.select([z]); window.__plan.tools.use('vertex') }, j.zones[0]) }
+    await he.page.evaluate(() => { window.__plan.draft.reading = true })
     const from = await xy(lin, j.at)
     await drag(lin, from, [from[0] + 22, from[1] + 6])
     await sent(lin)
-    // Removing a node that is still there works on top of the other's change.
+    // The other one has not heard of it yet.
     await drag(he, await xy(he, j.at), [from[0] - 18, from[1] - 14])
     await he.page.locator('[data-conflict]').waitFor()
     assert.match(await he.page.locator('[data-conflict]').innerText(), /别人刚改过/)

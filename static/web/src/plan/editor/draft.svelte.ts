@@ -40,6 +40,7 @@ class Draft {
   stale = $state.raw<Stale | null>(null)
   refused = $state.raw<Refused | null>(null)
   issues = $state.raw<Violation[]>([])
+  ungraded = $state.raw<string[]>([])
   validated = $state<number | null>(null)
   validating = $state(false)
   counted = $state.raw<{ zones: number; vertices: number } | null>(null)
@@ -97,6 +98,7 @@ class Draft {
     this.stale = null
     this.refused = null
     this.issues = []
+    this.ungraded = []
     this.validated = null
     this.lines = []
     this.stuck = ''
@@ -125,7 +127,8 @@ class Draft {
     if (!this.editable || !this.plan) return
     this.began.set(id, performance.now())
     this.refused = null
-    const touched = this.topo.neighbours(step.zones.filter((z) => session.zones.all.has(z)))
+    const named = step.ops.flatMap((o) => [o.zone, o.to, ...(Array.isArray(o.zones) ? o.zones : [])]).filter((z): z is string => typeof z === 'string')
+    const touched = this.topo.neighbours([...new Set([...step.zones, ...named])].filter((z) => session.zones.all.has(z)))
     const base: Record<string, number> = {}
     for (const z of touched) { const f = session.zones.all.get(z); if (f) base[z] = f.properties.version }
     const pending: Pending = {
@@ -377,9 +380,11 @@ class Draft {
     if (!plan || !session.may('edit')) return null
     this.validating = true
     try {
-      const v = (await session.call<Validation>(`/api/plans/${plan}/validate`, { method: 'POST', body: {} })).data
+      const v = (await session.call<Validation>(`/api/plans/${plan}/validate`, { method: 'POST' })).data
       if (this.plan !== plan) return null
-      this.issues = v.violations
+      // A zone without a level is work left to do, not a fault of the drawing.
+      this.issues = v.violations.filter((x) => x.code !== 'ungraded')
+      this.ungraded = v.violations.filter((x) => x.code === 'ungraded').flatMap((x) => x.zones ?? [])
       this.counted = { zones: v.zones, vertices: v.vertices }
       this.validated = Date.now()
       return v
