@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 
+	"github.com/paulmach/orb"
+
 	"onemap/internal/report/draw"
 )
 
@@ -319,6 +321,12 @@ func locator(p *panel, x, y, w float64) float64 {
 	ext, err := (&Sheet{Area: s.Area, Zones: s.around()}).extentOf()
 	if err != nil {
 		return 26 * u
+	}
+	if len(s.Area) > 0 { // a neighbour that is a whole province shall not make the area a dot
+		a := s.Area.Bound()
+		dx, dy := 1.4*(a.Max[0]-a.Min[0]), 1.4*(a.Max[1]-a.Min[1])
+		ext.Min = orb.Point{max(ext.Min[0], a.Min[0]-dx), max(ext.Min[1], a.Min[1]-dy)}
+		ext.Max = orb.Point{min(ext.Max[0], a.Max[0]+dx), min(ext.Max[1], a.Max[1]+dy)}
 	}
 	f, err := fitFrame(box, ext, 0)
 	if err != nil {

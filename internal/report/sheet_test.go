@@ -188,6 +188,13 @@ func TestSharedBorders(t *testing.T) {
 			}
 			add(b.build(i, z.Shape), 1)
 		}
+		if name == "county" { // one line for both sides, the county's edge among them
+			for _, a := range b.order {
+				if len(a.users) != 2 {
+					t.Fatalf("%s: a border has %d sides", name, len(a.users))
+				}
+			}
+		}
 		single := 0
 		for e, n := range edges {
 			if n != 1 {
