@@ -26,7 +26,7 @@ type Event struct {
 	At                time.Time
 }
 
-// Step is a line of the table of the life cycle.
+// LifeStep is a line of the table of the life cycle.
 type LifeStep struct {
 	Action string // what [Service.May] and the audit call it
 	From   []State
