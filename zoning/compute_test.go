@@ -89,7 +89,7 @@ func TestMeasuresByHand(t *testing.T) {
 		in(4, 1, 0, 0, 50, 100), in(4, 1, 25, 0, 75, 100), in(4, 2, 0, 0, 100, 50))
 	d.exec(`insert into buildings (name, structure, geom) values ('x', 'masonry', $1), ('y', 'steel', $2), ('z', 'earth', $2)`, in(4, 0, 10, 10, 11, 11), in(4, 0, 20, 20, 21, 21))
 	d.exec(`insert into roads (name, class, geom) values ('r', 'county', st_setsrid(st_makeline(array[st_makepoint(121.5, 25.01), st_makepoint(121.54, 25.01)]), 4490))`)
-	d.exec(`insert into shelters (name, capacity, geom) values ('s', 26, $1), ('unknown', null, $1)`, at(4, 0, 30, 30))
+	d.exec(`insert into shelters (name, capacity, geom) values ('s', 26, $1), ('unknown', null, $1)`, in(4, 0, 30, 30, 32, 32)) // shapes, and still things: none is 0
 	d.exec(`insert into dangers (name, level, state, geom) values ('d', 1, 'reported', $1), ('e', 1, 'closed', $1), ('f', 2, 'reported', $1)`, at(4, 5, 30, 30))
 
 	queries, err := measureQueries()

@@ -203,9 +203,10 @@ func (s *gauge) measure(ctx context.Context, d *indicator) ([]float64, ComputeIn
 	}
 	switch name {
 	case "features":
-		// Of a layer of shapes with figures, a unit that none of them touches has no figure;
-		// of points it has none of them, which is 0.
-		err = d.features(rows, out, s.m, 2*shapes > in.Rows)
+		// Of a layer of statistics by area, a unit that none of them touches has no figure;
+		// of things (shelters, teams) it has none of them, which is 0.
+		statistics := d.layer.Symbol == "density" || d.layer.Theme == "admin"
+		err = d.features(rows, out, s.m, statistics && 2*shapes > in.Rows)
 	case "areas":
 		err = d.areas(rows, out, s.m, d.levelWeights(s.snap))
 	case "lengths":
