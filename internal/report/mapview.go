@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strconv"
 
@@ -274,8 +275,7 @@ func (m *mapView) once(order []int) map[int]orb.MultiLineString {
 			}
 		}
 	}
-	for k := len(order) - 1; k >= 0; k-- {
-		i := order[k]
+	for _, i := range slices.Backward(order) {
 		ln := m.s.Lines[i]
 		if c := ln.Class; c != LineCounty && c != LineTownship && c != LineVillage {
 			out[i] = ln.Line

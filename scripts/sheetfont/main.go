@@ -35,10 +35,10 @@ func over(r, base, mark rune, lift int) font.Composite {
 
 func main() {
 	if len(os.Args) != 3 {
-		log.Fatal("usage: sheetfont IN.ttc OUT.ttf")
+		log.Fatal("usage: sheetfont IN.ttc OUT.ttf") //nolint:forbidigo // a tool of scripts/font.sh, no part of the program
 	}
 	if err := run(os.Args[1], os.Args[2]); err != nil {
-		log.Fatal("sheetfont: ", err)
+		log.Fatal("sheetfont: ", err) //nolint:forbidigo // as above
 	}
 }
 
