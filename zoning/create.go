@@ -114,7 +114,7 @@ func (s *Service) fit(c *coverage.Coverage) (more []Zone, mended int, err error)
 	// What lay outside the area was cut off; what nobody has, or several claim, is a zone.
 	var open [2]int
 	for _, v := range report.Violations {
-		if (v.Code != coverage.Gap && v.Code != coverage.Overlap) || len(v.Where) == 0 {
+		if (v.Code != coverage.Gap && v.Code != coverage.Overlap) || len(v.Where) == 0 || v.Kept != "" {
 			continue
 		}
 		z := Zone{Zone: s.newID()}

@@ -29,8 +29,10 @@ type HealReport struct {
 	Zones  map[ID]GainLoss // only those that gained or lost
 	// Violations are what is too large to be closed by itself. A gap stays a gap. A larger
 	// overlap is given to nobody, so that nobody's word decides silently: it is listed with
-	// its zones, and a proposal for each of them to take it (assign_gap). What lay outside
-	// the area is cut off and listed.
+	// its zones, and a proposal for each of them to take it (assign_gap). Only a zone that
+	// has no ground but such overlaps (one drawn over another) keeps them, or it would be
+	// gone; that is listed all the same, with what would give them to the others. What lay
+	// outside the area is cut off and listed.
 	Violations []Violation
 }
 
@@ -44,6 +46,8 @@ type healing struct {
 	shapes []Shape // by region, where asked for
 	own    []int32 // by region: label of who has it, none
 	report HealReport
+
+	settled map[int32]bool // zones with ground that is theirs alone
 }
 
 const none = -1
@@ -168,9 +172,20 @@ func (h *healing) settle() {
 		zones, _ := h.owners(h.list[i])
 		v := found[i]
 		if !h.small(v) {
-			v.Proposals = takers(v.At, v.Zones)
+			to := h.homeless(zones)
+			h.own[i] = to
+			if to == none {
+				v.Proposals = takers(v.At, v.Zones)
+			} else {
+				v.Kept = h.ids[to]
+				for _, l := range zones {
+					if l != to {
+						v.Proposals = append(v.Proposals, []Op{{Kind: AddPart, Zone: h.ids[l], Shape: v.Where, Carve: true}})
+					}
+				}
+			}
 			h.report.Violations = append(h.report.Violations, v)
-			h.lose(zones, none, v.AreaM2)
+			h.lose(zones, to, v.AreaM2)
 			continue
 		}
 		to := h.taker(i, zones)
@@ -213,6 +228,28 @@ func (h *healing) settle() {
 			h.report.Violations = append(h.report.Violations, found[i])
 		}
 	}
+}
+
+// homeless is the smallest of zones that have no ground of their own, or none.
+func (h *healing) homeless(zones []int32) int32 {
+	if h.settled == nil {
+		h.settled = map[int32]bool{}
+		for i, r := range h.list {
+			if owners, in := h.owners(r); in && len(owners) == 1 {
+				h.settled[h.own[i]] = true
+			}
+		}
+	}
+	best, least := int32(none), 0.0
+	for _, l := range zones {
+		if h.settled[l] {
+			continue
+		}
+		if a := AreaM2(h.c.Zones[h.ids[l]]); best == none || a < least {
+			best, least = l, a
+		}
+	}
+	return best
 }
 
 func takers(at Point, ids []ID) [][]Op {

@@ -186,6 +186,34 @@ func TestHealClearsALargeOverlap(t *testing.T) {
 	wantRight(t, c)
 }
 
+// A zone drawn over another is a hole in it, and told; the same zone twice is one.
+func TestHealKeepsWhatLiesInAnother(t *testing.T) {
+	c := three()
+	c.Zones["I"] = square(2000, 2000, 3000)
+	c.Zones["B2"] = c.Zones["B"].Clone()
+	rep, err := Heal(c, nil, HealLimits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRight(t, c)
+	if _, ok := c.Zones["B2"]; ok || len(c.Zones["A"][0]) != 2 || !c.Zones["I"].Equal(square(2000, 2000, 3000)) || len(c.Zones) != 4 {
+		t.Errorf("zones %v", c.ids())
+	}
+	codes := map[Code]int{}
+	for _, v := range rep.Violations {
+		codes[v.Code]++
+		if v.Code == Overlap && v.Zones[0] == "A" {
+			if _, err := c.Apply(v.Proposals[0][0], nil, nil); err != nil {
+				t.Error(err)
+			}
+			wantRight(t, c)
+		}
+	}
+	if codes[Overlap] != 2 || codes[Degenerate] != 1 {
+		t.Errorf("told %v", codes)
+	}
+}
+
 // load reads a real file, or skips.
 func load(t testing.TB, name string) *Coverage {
 	data, err := os.ReadFile("../../../shared/data/taipei/" + name)

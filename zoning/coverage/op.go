@@ -103,6 +103,9 @@ type Violation struct {
 	WidthM float64
 	// Proposals are operations that would mend it, the best first.
 	Proposals [][]Op
+	// Kept names the zone that healing left a larger overlap to, because it has no other
+	// ground.
+	Kept ID
 	// More, of the last one listed, is how many further faults of its kind there are.
 	More int
 }
