@@ -1,7 +1,7 @@
 import { Refusal } from '../../desk/http.ts'
 import { boundsOf } from '../../lib/geometry.ts'
 import { session } from '../session.svelte.ts'
-import type { Box, EditLine, EditResult, MultiPolygon, Op, Plan, Validation, Violation, ZoneCollection, ZoneFeature } from '../types.ts'
+import type { Box, EditLine, EditResult, MultiPolygon, Op, Plan, Proposal, Validation, Violation, ZoneCollection, ZoneFeature } from '../types.ts'
 import { historyOf, rebase, type History } from './history.ts'
 import { Outbox, type Pending } from './outbox.ts'
 import { Topo } from './topo.ts'
@@ -408,6 +408,14 @@ export function boxOf(list: readonly GeoJSON.Geometry[]): Box | null {
     if (b) out = out ? [Math.min(out[0], b[0]), Math.min(out[1], b[1]), Math.max(out[2], b[2]), Math.max(out[3], b[3])] : b
   }
   return out
+}
+
+/** proposalTitle says which zone a proposal favours: several of one kind read alike otherwise. */
+export function proposalTitle(p: Proposal): string {
+  const op = p.ops[0]
+  const zone = typeof op?.to === 'string' ? op.to : op?.op === 'delete' ? null : op?.zone
+  const name = typeof zone === 'string' && session.zones.all.has(zone) ? session.zones.name(zone) : ''
+  return name && !p.title.includes(name) ? `${p.title} → ${name}` : p.title
 }
 
 function line(r: EditResult, step: Pending): EditLine {
