@@ -441,7 +441,6 @@ export const pageWords = {
   p_share: ['占全区 {n} %', '{n} % of the plan'],
   p_people_in: ['人口', 'People'],
   p_by_area: ['面积加权', 'by areal weighting'],
-  p_people_unit: ['人', 'people'],
   p_unknown_cells: ['{n} 个人口单元没有数,未计入', '{n} population units have no figure and are not counted'],
   p_worst_first: ['最重的 {n} 个,共 {all}', 'The worst {n} of {all}'],
   p_index: ['指数 {v}', 'index {v}'],
