@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/paulmach/orb"
@@ -153,13 +154,14 @@ func (s *Service) repeated(ctx context.Context, tx pgx.Tx, p editPlan, d *doneEd
 func (s *Service) settle(ctx context.Context, tx pgx.Tx, by auth.By, g auth.Grant, p editPlan, r EditRequest, ops string, o *outcome) (EditResult, error) {
 	var state State
 	var version int64
-	if err := tx.QueryRow(ctx, s.queries.Get("edit_still"), p.ID).Scan(&state, &version); err != nil {
+	var updated time.Time
+	if err := tx.QueryRow(ctx, s.queries.Get("edit_still"), p.ID).Scan(&state, &version, &updated); err != nil {
 		if errors.Is(err, pgx.ErrNoRows) {
 			err = auth.ErrForbidden // read before, and not his to write
 		}
 		return EditResult{}, err
 	}
-	if state != p.State || version != p.Version {
+	if state != p.State || version != p.Version || !updated.Equal(p.UpdatedAt) {
 		return EditResult{}, errChanged
 	}
 	out := EditResult{EditID: r.EditID, TitleZH: o.zh, TitleEN: o.en}

@@ -2,7 +2,7 @@ Steps of drawing: what they need to know, what they write.
 
 -- name: edit_plan
 select p.id, p.series, p.version_no, p.hazard, p.kind, p.title, p.admin_code, p.scope, p.exhaustive, coalesce(p.ladder, ''), p.state,
-       p.method, p.version, coalesce(d.demo, false), p.area
+       p.method, p.version, p.updated_at, coalesce(d.demo, false), p.area
 from plan p left join dataset d on d.id = p.dataset where p.id = $1
 
 -- name: edit_turn
@@ -11,7 +11,8 @@ from plan p left join dataset d on d.id = p.dataset where p.id = $1
 select pg_advisory_xact_lock(hashtextextended('plan ' || $1::text, 0))
 
 -- name: edit_still
-select state, version from plan where id = $1 for update
+-- Whoever writes zones of a plan otherwise (a computation, an import) says so on its row.
+select state, version, updated_at from plan where id = $1 for update
 
 -- name: edit_done
 select e.seq, e.title_zh, e.title_en, e.ops = $3::jsonb, e.account is not distinct from $4::uuid, coalesce(e.undoes::text, ''),
