@@ -61,6 +61,9 @@ func (s *Service) Create(ctx context.Context, by auth.By, n NewPlan) (Plan, erro
 		if out, err = s.plan(ctx, tx, id, false); err != nil {
 			return err
 		}
+		if out.Position, err = s.position(ctx, tx); err != nil {
+			return err
+		}
 		return s.record(ctx, tx, by, g, "plan.create", out, "", nil, map[string]any{"title": n.Title, "hazard": n.Hazard, "kind": n.Kind, "area": n.Area, "exhaustive": n.Exhaustive, "start": n.Start, "zones": len(start.zones), "mended": start.mended})
 	})
 	return out, wrap("create plan", refusal(out, err))
@@ -195,6 +198,9 @@ func (s *Service) NewVersion(ctx context.Context, by auth.By, id, note string) (
 			return err
 		}
 		if out, err = s.plan(ctx, tx, next, false); err != nil {
+			return err
+		}
+		if out.Position, err = s.position(ctx, tx); err != nil {
 			return err
 		}
 		return s.record(ctx, tx, by, g, "plan.new_version", out, note, nil, map[string]any{"parent": id, "version_no": out.VersionNo, "zones": out.Zones})

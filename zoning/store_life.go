@@ -96,6 +96,9 @@ func (w *taking) do(ctx context.Context, tx pgx.Tx) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	if out.Position, err = w.position(ctx, tx); err != nil {
+		return Plan{}, err
+	}
 	after := map[string]any{"state": out.State, "document_no": out.DocumentNo, "effective_from": out.EffectiveFrom, "effective_to": out.EffectiveTo}
 	return out, w.record(ctx, tx, w.by, w.grant, "plan."+w.step.Action, out, w.t.Note, map[string]any{"state": p.State}, after)
 }

@@ -80,6 +80,8 @@ type Plan struct {
 	// Draws are the accounts who edited this version: they neither approve nor publish.
 	Draws []string
 	Demo  bool
+	// Position in the feed of the change that answered it; "" where it was only read.
+	Position string
 
 	openVersion bool // some version of the series is being worked on
 }

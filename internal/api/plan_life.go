@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -61,11 +62,7 @@ func (s *Server) postPlanTransition(ctx context.Context, req *Request) (*Respons
 	if err != nil {
 		return nil, err
 	}
-	resp, err := s.planResponse(ctx, req, p)
-	if err == nil {
-		resp.Set("Onemap-Seq", s.position())
-	}
-	return resp, err
+	return s.planResponse(ctx, req, p)
 }
 
 type planEvent struct {
@@ -240,9 +237,7 @@ func (s *Server) planReviews(ctx context.Context, req *Request, plan string, mor
 		out = append(out, reviewLine(r))
 	}
 	a := map[string]any{"reviews": out}
-	for k, v := range more {
-		a[k] = v
-	}
+	maps.Copy(a, more)
 	return private(a)
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"onemap/internal/auth"
+	"onemap/internal/feed"
 )
 
 // desk is somebody at his own desk.
@@ -134,6 +135,9 @@ func (d desk) to(status int, plan, to, more string) planJSON {
 		d.e.t.Fatalf("%s to %s: %d, want %d: %.1500s", p.State, to, r.StatusCode, status, r.body)
 	}
 	if status == 200 {
+		if _, err := feed.ParsePosition(r.Header.Get("Onemap-Seq")); err != nil {
+			d.e.t.Errorf("%s to %s: position %q", p.State, to, r.Header.Get("Onemap-Seq"))
+		}
 		if err := json.Unmarshal(r.body, &p); err != nil {
 			d.e.t.Fatal(err)
 		}

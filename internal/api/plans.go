@@ -220,7 +220,11 @@ func (s *Server) changing(ctx context.Context, req *Request) (zoning.Plan, int64
 }
 
 func (s *Server) planResponse(ctx context.Context, req *Request, p zoning.Plan) (*Response, error) {
-	return versioned(s.planLine(req, p, s.areaTitles(ctx, req)), p.Version)
+	resp, err := versioned(s.planLine(req, p, s.areaTitles(ctx, req)), p.Version)
+	if err == nil && p.Position != "" {
+		resp.Set("Onemap-Seq", p.Position)
+	}
+	return resp, err
 }
 
 func (s *Server) planCreated(ctx context.Context, req *Request, p zoning.Plan) (*Response, error) {
@@ -228,7 +232,6 @@ func (s *Server) planCreated(ctx context.Context, req *Request, p zoning.Plan) (
 	if err == nil {
 		resp.Status = 201
 		resp.Set("Location", "/api/plans/"+p.ID)
-		resp.Set("Onemap-Seq", s.position())
 	}
 	return resp, err
 }
