@@ -331,5 +331,3 @@ func attrsOf(t testing.TB, z Zone) map[string]any {
 func orbBox(x0, y0, x1, y1 float64) orb.Bound {
 	return orb.Bound{Min: pt(x0, y0).LonLat(), Max: pt(x1, y1).LonLat()}
 }
-
-func ptr[T any](v T) *T { return &v } //nolint:modernize // reads better in tables of other files
