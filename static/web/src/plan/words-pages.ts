@@ -130,6 +130,7 @@ export const pageWords = {
   p_direction_text: ['请看地图:红圈处应为“{level}”。如果红圈圈住的是最轻的地方,方向就反了。', 'Look at the map: what is ringed in red should be “{level}”. If the rings are around the safest places, the direction is inverted.'],
   p_worst_n: ['{n} 处将成为“{level}”:', '{n} places become “{level}”:'],
   p_no_worst: ['没有任何地方成为“{level}”,请核对', 'No place becomes “{level}”; please check'],
+  p_unseen: ['预览里没有字段“{field}”的值,不能在图上核对方向。请把文件里的等级字段改名为“等级”再导入。', 'The preview has no values of “{field}”, so its direction cannot be checked on the map. Please rename the field to “level” in the file and import again.'],
   p_shape_n: ['第 {n} 个图形', 'Shape {n}'],
   p_invert: ['等级反过来', 'Invert the levels'],
   p_sure: ['我在地图上核对过:红圈处确实是“{level}”,1 = 最重', 'I have checked on the map: what is ringed in red is “{level}”; 1 = most severe'],

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { csv, named } from '../../src/plan/pages/files.ts'
-import { balance, bySeries, differences, fileType, following, histogram, innerBreaks, invert, judged, levelOf, levels, nearest, ratio, recolour, rungOf, saaty, share, square, suspect, total, unmapped, verdictOf, waiting, waitsFor, worst } from '../../src/plan/pages/logic.ts'
+import { balance, bySeries, differences, fileType, following, histogram, innerBreaks, invert, judged, levelOf, levels, nearest, preview, ratio, recolour, rungOf, saaty, share, square, suspect, total, unmapped, verdictOf, waiting, waitsFor, worst } from '../../src/plan/pages/logic.ts'
 import type { Diff, DiffItem, Review } from '../../src/plan/pages/shapes.ts'
 import type { Plan, ZoneFeature } from '../../src/plan/types.ts'
 import { pageWords } from '../../src/plan/words-pages.ts'
@@ -76,6 +76,13 @@ describe('the levels of a file', () => {
     const field = { name: 'LV', type: 'text', values: [{ value: '4', count: 2 }, { value: '9', count: 1 }, { value: '', count: 1 }] }
     expect(unmapped(field, { 4: 1, 9: 9 }, 5)).toEqual(['9', ''])
     expect(recolour(file, 'LV', { 4: 1 }).map((f) => f.properties!.level)).toEqual([1, 1, 0, 0])
+  })
+  it('are seen only of the field the preview was made of', () => {
+    const from = [{ type: 'Feature' as const, geometry: { type: 'Point' as const, coordinates: [0, 0] }, properties: { row: 1, value: '4', name: '河口' } }]
+    const shown = preview(from, 'LV', 'NAME')
+    expect(recolour(shown, 'LV', { 4: 1 })[0]!.properties!.level).toBe(1)
+    expect(recolour(shown, 'DEPTH', { 4: 1 })[0]!.properties!.level).toBe(0)
+    expect(worst(shown, 'LV', { 4: 1 }, 'NAME')[0]!.title).toBe('河口')
   })
   it('tell the server what was dropped', () => {
     expect([fileType('a.ZIP'), fileType('b.geojson'), fileType('c.gpkg'), fileType('d.kml')]).toEqual(['application/zip', 'application/geo+json', 'application/geopackage+sqlite3', 'application/octet-stream'])

@@ -57,19 +57,26 @@ export function unmapped(field: ImportField | undefined, m: Mapping, steps: numb
   return (field?.values ?? []).map((v) => v.value).filter((v) => !((m[v] ?? 0) >= 1 && m[v]! <= steps))
 }
 
+/** valueOf is what a shape says in the level field. */
+export const valueOf = (f: GeoJSON.Feature, field: string): string => String(f.properties?.[field] ?? '')
+
+/** preview writes what the server gives as `value` and `name` under the fields they were read from: of another field it knows nothing. */
+export function preview(features: readonly GeoJSON.Feature[], level: string | null | undefined, name: string | null | undefined): GeoJSON.Feature[] {
+  return features.map((f) => ({ ...f, properties: { ...(level && f.properties?.value !== undefined ? { [level]: f.properties.value } : {}), ...(name && f.properties?.name !== undefined ? { [name]: f.properties.name } : {}), ...f.properties } }))
+}
+
 /** worst names the places that become level 1: a person knows whether they should. */
 export function worst(features: readonly GeoJSON.Feature[], field: string, m: Mapping, name: string): { key: string; title: string; index: number }[] {
   return features.flatMap((f, index) => {
-    const value = String(f.properties?.[field] ?? '')
-    if (m[value] !== 1) return []
-    const title = name ? String(f.properties?.[name] ?? '') : ''
+    if (m[valueOf(f, field)] !== 1) return []
+    const title = String((name && f.properties?.[name]) || f.properties?.name || '')
     return [{ key: String(index), title, index }]
   })
 }
 
 /** recolour writes the mapped level into every feature, so the map shows what would be. */
 export function recolour(features: readonly GeoJSON.Feature[], field: string, m: Mapping): GeoJSON.Feature[] {
-  return features.map((f, i) => ({ ...f, id: i, properties: { ...f.properties, level: m[String(f.properties?.[field] ?? '')] ?? 0, zone: String(i) } }))
+  return features.map((f, i) => ({ ...f, id: i, properties: { ...f.properties, level: m[valueOf(f, field)] ?? 0, zone: String(i) } }))
 }
 
 // ---- AHP ---------------------------------------------------------------------------
