@@ -3,11 +3,11 @@ package zoning
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/paulmach/orb"
 
 	"onemap/internal/auth"
@@ -60,45 +60,7 @@ func (s *Service) Import(ctx context.Context, by auth.By, id string, m ImportMap
 		return ImportReport{}, err
 	}
 	step(3, 4, "write")
-	err = s.db.Bulk.Tx(ctx, by.Writing(g), func(tx pgx.Tx) error {
-		// Two may have accepted it at once: whoever removes it makes the plan.
-		tag, err := tx.Exec(ctx, s.queries.Get("import_remove"), id, by.Account)
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return auth.ErrNotFound
-		}
-		var area geo.Shape
-		if n.Exhaustive {
-			area.Geometry = start.area.Geometry()
-		}
-		var plan string
-		if err := tx.QueryRow(ctx, s.queries.Get("plan_add"), nil, n.Hazard, n.Kind, n.Title, n.Area, scope, n.Exhaustive, n.Unit, null(n.Ladder), null(n.Responsible), null(n.Note),
-			area, start.dataset, by.Account).Scan(&plan); err != nil {
-			return err
-		}
-		p, err := s.plan(ctx, tx, plan, false)
-		if err != nil {
-			return err
-		}
-		for part := range slices.Chunk(zones, 900) {
-			if err := s.writeZones(ctx, tx, p, part, nil); err != nil {
-				return err
-			}
-		}
-		if err := s.event(ctx, tx, by, plan, "", Draft, fmt.Sprintf("由文件 %s 导入,%d 个面", name, report.Read)); err != nil {
-			return err
-		}
-		if report.Plan, err = s.plan(ctx, tx, plan, false); err != nil {
-			return err
-		}
-		return s.record(ctx, tx, by, g, "plan.import", report.Plan, "", nil, map[string]any{
-			"file": name, "format": read.Format, "crs": read.CRS, "encoding": read.Encoding, "read": report.Read, "zones": len(zones),
-			"level_field": m.LevelField, "levels": m.Levels, "healed": len(report.Healed), "violations": len(report.Violations),
-		})
-	})
-	if err != nil {
+	if err := s.addImported(ctx, by, g, imported{id: id, name: name, read: read, n: n, scope: scope, start: start, zones: zones, mapping: m}, &report); err != nil {
 		return ImportReport{}, wrap("import", refusal(report.Plan, err))
 	}
 	step(4, 4, "joins")
@@ -115,7 +77,7 @@ func (s *Service) checkImport(n *NewPlan, m ImportMapping, read importRead, rows
 	var f faults
 	scope, err := s.checkNew(n)
 	if err != nil {
-		bad, ok := err.(*auth.Invalid)
+		bad, ok := errors.AsType[*auth.Invalid](err)
 		if !ok {
 			return scope, err
 		}
@@ -223,7 +185,7 @@ func healImport(zones []Zone, start *beginning, exhaustive bool, report *ImportR
 	}
 	report.suspect(zones, start.area)
 	healed, err := coverage.Heal(c, nil, coverage.HealLimits{})
-	if e, ok := err.(*coverage.Error); ok {
+	if e, ok := errors.AsType[*coverage.Error](err); ok {
 		return nil, &ViolationsError{Violations: e.Violations}
 	}
 	if err != nil {
@@ -278,8 +240,7 @@ func (r *ImportReport) suspect(zones []Zone, area coverage.Shape) {
 		r.Notices = append(r.Notices, Notice{"gcj02_suspected", "图形像是 GCJ-02 坐标(纠偏后更合辖区边界),请核对后以 crs=GCJ02 重新上传", "the shapes look like GCJ-02 (they fit the area better unshifted): look, and upload again with crs=GCJ02"})
 	}
 	if all > 0 && out == all {
-		var at orb.Point
-		at = zones[0].Shape[0][0][0].LonLat()
+		at := zones[0].Shape[0][0][0].LonLat()
 		lo, hi := coverage.Bound(area)
 		if geo.LooksSwapped(at, orb.Bound{Min: lo.LonLat(), Max: hi.LonLat()}) {
 			r.Notices = append(r.Notices, Notice{"swapped", "经纬度可能颠倒", "longitude and latitude may be exchanged"})

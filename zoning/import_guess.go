@@ -257,6 +257,12 @@ func suggest(fields []ImportField, rows []importRow, snap *registry.Snapshot) Im
 			out.beside(fields, levels, rows)
 		}
 	}
+	out.others(fields)
+	return out
+}
+
+// others guesses the fields beside the level.
+func (out *ImportSuggestion) others(fields []ImportField) {
 	for _, f := range fields {
 		switch {
 		case f.Name == out.LevelField || f.Type == "boolean":
@@ -270,7 +276,6 @@ func suggest(fields []ImportField, rows []importRow, snap *registry.Snapshot) Im
 			out.Responsible = f.Name
 		}
 	}
-	return out
 }
 
 // beside looks for words that stand beside the numbers, each number with one word.

@@ -3,6 +3,7 @@ package zoning
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -179,6 +180,9 @@ func openJSON(path string, declared geo.CRS) (*importSource, error) {
 // openForeign reads what GDAL knows.
 func openForeign(ctx context.Context, path string, f ImportFile, declared geo.CRS, srid int, near float64) (*importSource, error) {
 	run, err := gdal.New(gdal.Options{Timeout: 3 * time.Minute, OutputBytes: importUnpacked})
+	if errors.Is(err, gdal.ErrMissing) {
+		return nil, badFile("gdal_missing", "服务器未安装 GDAL,只能读取 GeoJSON", "GDAL is not installed on the server: only GeoJSON can be read")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("zoning: import: %w", err)
 	}
@@ -332,48 +336,11 @@ func readJSON(ctx context.Context, r io.Reader, each func(rawFeature, error) boo
 		if tok != json.Delim('{') {
 			return broken(errors.New("no object"))
 		}
-		// An object: a collection has its features inside, a feature its geometry.
-		var one rawFeature
-		isFeature := false
-		for d.More() {
-			key, err := d.Token()
-			if err != nil {
-				return broken(err)
-			}
-			switch key {
-			case "features":
-				if tok, err := d.Token(); err != nil || tok != json.Delim('[') {
-					return broken(err)
-				}
-				for d.More() {
-					more, err := feature()
-					if err != nil {
-						return broken(err)
-					}
-					if !more {
-						return errEnough
-					}
-				}
-				if _, err := d.Token(); err != nil {
-					return broken(err)
-				}
-			case "geometry":
-				isFeature = true
-				if err := d.Decode(&one.Geometry); err != nil {
-					return broken(err)
-				}
-			case "properties":
-				if err := d.Decode(&one.Properties); err != nil {
-					return broken(err)
-				}
-			default:
-				var skip json.RawMessage
-				if err := d.Decode(&skip); err != nil {
-					return broken(err)
-				}
-			}
+		one, isFeature, err := readObject(d, feature)
+		if errors.Is(err, errEnough) {
+			return err
 		}
-		if _, err := d.Token(); err != nil {
+		if err != nil {
 			return broken(err)
 		}
 		if isFeature && !each(one, nil) {
@@ -381,6 +348,50 @@ func readJSON(ctx context.Context, r io.Reader, each func(rawFeature, error) boo
 		}
 	}
 }
+
+// readObject reads one object: a collection has its features inside, a feature its
+// geometry.
+func readObject(d *json.Decoder, feature func() (bool, error)) (one rawFeature, isFeature bool, err error) {
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return one, false, err
+		}
+		switch key {
+		case "features":
+			if tok, err := d.Token(); err != nil || tok != json.Delim('[') {
+				return one, false, cmp.Or(err, errNoList)
+			}
+			for d.More() {
+				more, err := feature()
+				if err != nil {
+					return one, false, err
+				}
+				if !more {
+					return one, false, errEnough
+				}
+			}
+			if _, err := d.Token(); err != nil {
+				return one, false, err
+			}
+		case "geometry":
+			isFeature = true
+			err = d.Decode(&one.Geometry)
+		case "properties":
+			err = d.Decode(&one.Properties)
+		default:
+			var skip json.RawMessage
+			err = d.Decode(&skip)
+		}
+		if err != nil {
+			return one, false, err
+		}
+	}
+	_, err = d.Token()
+	return one, isFeature, err
+}
+
+var errNoList = errors.New("zoning: features are no list")
 
 var errTooMuch = errors.New("zoning: too much")
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/paulmach/orb/encoding/wkb"
 
 	"onemap/internal/auth"
+	"onemap/internal/geo"
 	"onemap/zoning/coverage"
 )
 
@@ -121,4 +123,57 @@ func (s *Service) keptImport(ctx context.Context, by auth.By, id string) (name s
 		return err
 	})
 	return name, read, rows, shapes, err
+}
+
+// imported is a plan to be written.
+type imported struct {
+	id, name string // of the upload
+	read     importRead
+	n        NewPlan
+	scope    geo.Scope
+	start    beginning
+	zones    []Zone
+	mapping  ImportMapping
+}
+
+// addImported makes the plan and removes what it was made of, in one transaction.
+func (s *Service) addImported(ctx context.Context, by auth.By, g auth.Grant, in imported, report *ImportReport) error {
+	return s.db.Bulk.Tx(ctx, by.Writing(g), func(tx pgx.Tx) error {
+		// Two may have accepted it at once: whoever removes it makes the plan.
+		tag, err := tx.Exec(ctx, s.queries.Get("import_remove"), in.id, by.Account)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return auth.ErrNotFound
+		}
+		var area geo.Shape
+		if in.n.Exhaustive {
+			area.Geometry = in.start.area.Geometry()
+		}
+		var plan string
+		if err := tx.QueryRow(ctx, s.queries.Get("plan_add"), nil, in.n.Hazard, in.n.Kind, in.n.Title, in.n.Area, in.scope, in.n.Exhaustive, in.n.Unit, null(in.n.Ladder), null(in.n.Responsible), null(in.n.Note),
+			area, in.start.dataset, by.Account).Scan(&plan); err != nil {
+			return err
+		}
+		p, err := s.plan(ctx, tx, plan, false)
+		if err != nil {
+			return err
+		}
+		for part := range slices.Chunk(in.zones, 900) {
+			if err := s.writeZones(ctx, tx, p, part, nil); err != nil {
+				return err
+			}
+		}
+		if err := s.event(ctx, tx, by, plan, "", Draft, fmt.Sprintf("由文件 %s 导入,%d 个面", in.name, report.Read)); err != nil {
+			return err
+		}
+		if report.Plan, err = s.plan(ctx, tx, plan, false); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, by, g, "plan.import", report.Plan, "", nil, map[string]any{
+			"file": in.name, "format": in.read.Format, "crs": in.read.CRS, "encoding": in.read.Encoding, "read": report.Read, "zones": len(in.zones),
+			"level_field": in.mapping.LevelField, "levels": in.mapping.Levels, "healed": len(report.Healed), "violations": len(report.Violations),
+		})
+	})
 }

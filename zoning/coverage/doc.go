@@ -9,6 +9,10 @@
 // sliver, however thin. Plans that need not be exhaustive forbid overlap only.
 //
 // The package owns the grid, the check, what each edit does to a coverage, healing,
-// and the generalisation of shared borders. It knows no database: where new lines must
-// be cut at old ones it asks a [Noder], which the caller has (PostGIS with a gridSize).
+// and the generalisation of shared borders. It knows no database. Where lines must be cut
+// at one another it does so itself, exactly: a crossing is rounded to the grid, which
+// bends both edges by at most half a step in each coordinate, and is repeated until
+// nothing crosses; every user of an edge gets the node, so borders stay shared. A caller
+// may give a [Noder] (PostGIS with a gridSize) to be asked first; what it leaves or bends
+// is settled the same way, so the result is right whatever it answers.
 package coverage
