@@ -342,8 +342,8 @@ func TestTheWholeLife(t *testing.T) {
 		t.Errorf("%+v %v", list, err)
 	}
 	no("approved with a changed zone", o.approver, Transition{To: Approved}, "not_accepted")
-	if _, err := o.s.Review(ctx, o.approver, p.ID, first, Verdict{Accepted, ""}); err != nil {
-		t.Fatal(err)
+	if n, err := o.s.ReviewAll(ctx, o.approver, p.ID); err != nil || n != 1 {
+		t.Fatalf("%d accepted anew, want the changed one (%v)", n, err)
 	}
 	o.again(&p)
 	no("approved by who drew it", func() auth.By { both.Identity.Account = o.planner.Account; return both }(), Transition{To: Approved}, "four_eyes")
