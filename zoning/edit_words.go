@@ -99,10 +99,7 @@ func (s *Service) ladder(p editPlan) string {
 	if p.Ladder != "" {
 		return p.Ladder
 	}
-	if l, ok := s.catalogue.Now().Layer("zones"); ok && l.LadderBy != nil {
-		return l.LadderBy.Map[p.Kind]
-	}
-	return ""
+	return usualLadder(p.Kind)
 }
 
 // levels is how many the ladder has.
