@@ -22,6 +22,9 @@
 //   - What an asker may not see is answered exactly as what is absent, by the same
 //     code: 401 to anonymous callers, 404 to others.
 //   - A body is limited before it is read, and decoded by one strict decoder.
+//     A file is taken only from who may send it, and goes to the disk as it comes.
+//   - A draft of a plan is shown to who may see the plan, who is asked every time: tiles
+//     of drafts have keys of their own in the cache.
 //   - No answer that depends on who asked may be kept by a shared cache; nothing of a
 //     person is kept at all.
 //   - Until accounts exist the server is read only, shows loopback callers the rows of
