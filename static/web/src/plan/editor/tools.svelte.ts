@@ -556,7 +556,7 @@ class Tools {
     if (this.selection.length === 0) { this.level = level; session.tell(session.t('level_next', { level: step.title })); return }
     if (zones.length === 0) return
     let reason: string | undefined
-    if (session.plan?.method) {
+    if (zones.some((z) => session.zones.all.get(z)?.properties.attrs?.computed_level !== undefined)) {
       const asked = await session.confirm({ title: session.t('relevel_title', { level: step.title }), text: session.t('relevel_text', { n: zones.length }), yes: session.t('relevel_yes'), reason: session.t('relevel_reason'), min: 2 })
       if (asked === null) return
       reason = asked
