@@ -59,6 +59,8 @@ create table plan_edit (
   undoes      uuid,                                  -- the edit whose effect this one takes back
   area_before geometry(Geometry,4490),               -- only where nodes were added to the boundary
   area_after  geometry(Geometry,4490),
+  made_before jsonb,                                 -- only of a computation: how the plan came to be before it
+  made_after  jsonb,                                 -- {"method", "unit"}, and since; taken back with it
   account     uuid,
   actor       text not null default feed_actor(),
   at          timestamptz not null default now(),
@@ -174,6 +176,10 @@ grant update (answer, reason, answered_by, answered_account, answered_at, versio
 create function plan_is_demo(dataset uuid) returns boolean
 language sql stable as $$ select coalesce((select d.demo from public.dataset d where d.id = dataset), false) $$;
 
+-- plan_taken_out says that the program itself is at work, which alone clears the demo.
+create function plan_taken_out() returns boolean
+language sql stable as $$ select coalesce(current_setting('app.role', true), '') = 'system' $$;
+
 -- plan_makers are the persons who drew or submitted a version: who made it, who edited
 -- it, who had zones made by a program (a step from a state to the same one), who
 -- submitted it in any round. None of them approves or publishes it.
@@ -189,19 +195,20 @@ $$;
 
 -- plan_frozen holds the life cycle: which state may follow which, and what of a plan
 -- may change in it. The demo county's own plans are put in as published and taken out
--- whole; versions that people make of them are held like any other, and go with it.
+-- whole; versions that people make of them are held like any other, and go with it: when
+-- the program takes it out, never by the hand of a person.
 create function plan_frozen() returns trigger
 language plpgsql set search_path = public, pg_temp as $$
 declare
   kept plan;
 begin
   if tg_op = 'INSERT' then
-    if new.state <> 'draft' and not plan_is_demo(new.dataset) then
+    if new.state <> 'draft' and not (plan_is_demo(new.dataset) and new.created_account is null) then
       raise exception 'plan %: it begins as a draft', new.id using errcode = 'OM002';
     end if;
     return new;
   end if;
-  if plan_is_demo(old.dataset) and (tg_op = 'DELETE' or old.created_account is null) then
+  if plan_is_demo(old.dataset) and (old.created_account is null or tg_op = 'DELETE' and plan_taken_out()) then
     return case tg_op when 'DELETE' then old else new end;
   end if;
   if tg_op = 'DELETE' then
@@ -294,7 +301,7 @@ begin
   end if;
   select q.id, q.state, q.dataset, q.dataset is not null and plan_is_demo(q.dataset) as demo, q.created_account is null as loaded into p
   from plan q where q.id = case tg_op when 'DELETE' then old.plan else new.plan end for share;
-  if p.demo and (p.loaded or tg_op = 'DELETE') then
+  if p.demo and (p.loaded or tg_op = 'DELETE' and plan_taken_out()) then
     return case tg_op when 'DELETE' then old else new end;
   end if;
   if p.state in ('draft', 'returned') then

@@ -354,10 +354,16 @@ func TestTheDemoCountysPlansComeAndGo(t *testing.T) {
 			t.Fatalf("%s: %v", sql, err)
 		}
 	}
-	refused(t, conn, "OM001", `update zones set level = 3 where plan = '`+planID(2)+`'`, `update plan set title = 'x' where version_no = 2`)
+	refused(t, conn, "OM001", `update zones set level = 3 where plan = '`+planID(2)+`'`, `update plan set title = 'x' where version_no = 2`,
+		`delete from zones where plan = '`+planID(2)+`'`, `delete from plan where version_no = 2`, `delete from zones`)
+	refused(t, conn, "OM002", `insert into plan (series, version_no, hazard, kind, title, admin_code, scope, state, document_no, effective_from, dataset, created_account)
+			select uuid_v7(), 1, 'multi', 'risk', 'p', '990100', code_scope('990100'), 'published', 'd', '2025-01-01', id, '`+drawer+`' from dataset where demo`)
 	var left int
 	if err := conn.QueryRow(t.Context(), `select count(*) from zones where dataset is null`).Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d zones of the demo county would stay (%v)", left, err)
+	}
+	if _, err := conn.Exec(t.Context(), `select set_config('app.role', 'system', false)`); err != nil {
+		t.Fatal(err)
 	}
 	for _, sql := range []string{`delete from zones where dataset in (select id from dataset where demo)`, `delete from plan where dataset in (select id from dataset where demo)`} {
 		if got := attempt(t, conn, sql); got != "" && !strings.HasPrefix(sql, "delete from plan") {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -236,14 +237,51 @@ func TestAPlanIsComputedAndTakenBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range slices.Backward(edits) {
-		if _, err := d.undo(id, e.EditID); err != nil {
+	// Taken back, the plan says again what it said before of how it came to be: after the
+	// second computation the first, after the first nothing; done again, the computation.
+	made := func() string {
+		t.Helper()
+		var text string
+		d.scan(&text, `select method::text || ' ' || unit from plan where id = $1`, id)
+		return text
+	}
+	computed, undone := []string{made(), string(p.Method) + " " + string(p.Unit), "{} free"}, ""
+	for i, e := range slices.Backward(edits) {
+		u, err := d.undo(id, e.EditID)
+		if err != nil {
 			t.Fatal(explain(err))
+		}
+		undone = u.EditID
+		if n := len(edits) - i; !sameJSON(t, made(), computed[n]) {
+			t.Errorf("after %d steps back the plan says %s, want %s", n, made(), computed[n])
 		}
 	}
 	if after := d.state(id); after != before {
 		t.Errorf("undone, and not as it was:\n%.300s\n%.300s", before, after)
 	}
+	if _, err := d.undo(id, undone); err != nil {
+		t.Fatal(explain(err))
+	}
+	if !sameJSON(t, made(), computed[1]) {
+		t.Errorf("done again, the plan says %s", made())
+	}
+}
+
+// sameJSON compares texts of a JSON value and a word behind it.
+func sameJSON(t *testing.T, a, b string) bool {
+	t.Helper()
+	var v [2]struct {
+		value any
+		unit  string
+	}
+	for i, text := range []string{a, b} {
+		cut := strings.LastIndexByte(text, ' ')
+		if err := json.Unmarshal([]byte(text[:cut]), &v[i].value); err != nil {
+			t.Fatal(err)
+		}
+		v[i].unit = text[cut:]
+	}
+	return reflect.DeepEqual(v[0], v[1])
 }
 
 func TestCellsFitTogether(t *testing.T) {

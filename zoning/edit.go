@@ -56,6 +56,7 @@ type outcome struct {
 	border  orb.Geometry            // of the plan, where it changes
 	zh, en  string
 	undoes  string
+	made    json.RawMessage // how the plan came to be, where that changes: {"method", "unit"}
 	account *string
 }
 

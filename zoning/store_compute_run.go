@@ -44,9 +44,9 @@ func (s *Service) read(ctx context.Context, who *auth.Identity, c *computation, 
 }
 
 // replace writes the draft, in one transaction: zones, the step in the list of steps, the
-// method of the plan. Whoever drew meanwhile is not overwritten.
+// method of the plan, which is taken back with it. Whoever drew meanwhile is not overwritten.
 func (s *Service) replace(ctx context.Context, by auth.By, g auth.Grant, c *computation, d *readings, zones []Zone, r ComputeResult) error {
-	method, err := json.Marshal(c.method(by, r))
+	made, err := json.Marshal(map[string]any{"method": c.method(by, r), "unit": c.spec.Unit})
 	if err != nil {
 		return err
 	}
@@ -81,17 +81,14 @@ func (s *Service) replace(ctx context.Context, by auth.By, g auth.Grant, c *comp
 		if err != nil {
 			return err
 		}
-		o := &outcome{before: old.zones, after: after, exact: map[string]orb.Geometry{}, moved: map[string]bool{}, zh: "计算区划", en: "Computed", account: account(by)}
+		o := &outcome{before: old.zones, after: after, exact: map[string]orb.Geometry{}, moved: map[string]bool{}, made: made, zh: "计算区划", en: "Computed", account: account(by)}
 		for id := range after {
 			o.moved[id] = true
 		}
 		if p.Exhaustive && len(p.Border) > 0 && !p.Border.Equal(d.area) {
 			o.border = d.area.Geometry() // nodes of the cells on it
 		}
-		if _, err := s.settle(ctx, tx, by, g, p, EditRequest{Plan: p.ID, EditID: s.newID()}, string(ops), o); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, s.queries.Get("compute_method"), p.ID, method, c.spec.Unit)
+		_, err = s.settle(ctx, tx, by, g, p, EditRequest{Plan: p.ID, EditID: s.newID()}, string(ops), o)
 		return err
 	})
 	if errors.Is(err, errChanged) || errors.Is(err, auth.ErrStaleVersion) {

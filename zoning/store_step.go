@@ -232,10 +232,10 @@ func (s *Service) remember(ctx context.Context, tx pgx.Tx, by auth.By, p editPla
 		}
 	}
 	var b pgx.Batch
-	b.Queue(s.queries.Get("edit_add"), p.ID, out.EditID, o.zh, o.en, ops, undoes, borderBefore, geo.Shape{Geometry: o.border}, o.account, by.Actor()).
+	b.Queue(s.queries.Get("edit_add"), p.ID, out.EditID, o.zh, o.en, ops, undoes, borderBefore, geo.Shape{Geometry: o.border}, o.account, by.Actor(), o.made).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&out.Seq) })
 	b.Queue(s.queries.Get("edit_add_zones"), p.ID, out.EditID, zones, before, shapes, after)
-	b.Queue(s.queries.Get("edit_touch"), p.ID, geo.Shape{Geometry: o.border})
+	b.Queue(s.queries.Get("edit_touch"), p.ID, geo.Shape{Geometry: o.border}, o.made)
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 		return err
 	}

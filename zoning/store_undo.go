@@ -17,13 +17,15 @@ import (
 // restore takes an edit back, whole: every zone it touched becomes again what it was,
 // to the last bit. That is possible while each of them is still as that edit left it;
 // what it did not touch may have changed meanwhile, and is looked at like after any step.
+// With a computation goes what the plan says of how it came to be.
 // Taking back the taking back does the edit again.
 func (s *Service) restore(ctx context.Context, tx pgx.Tx, p editPlan, r EditRequest) (*outcome, error) {
 	edit := r.Steps[0].Restore
 	var seq int64
 	var zh, en string
 	var areaBefore, areaAfter geo.Shape
-	err := tx.QueryRow(ctx, s.queries.Get("edit_load"), p.ID, edit).Scan(&seq, &zh, &en, &areaBefore, &areaAfter)
+	var made json.RawMessage
+	err := tx.QueryRow(ctx, s.queries.Get("edit_load"), p.ID, edit).Scan(&seq, &zh, &en, &areaBefore, &areaAfter, &made)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, &auth.Invalid{Items: []auth.Fault{{Path: "ops[0].edit", Code: "no_such_edit", ZH: "该方案没有这一步", EN: "the plan has no such edit"}}}
 	}
@@ -70,7 +72,7 @@ func (s *Service) restore(ctx context.Context, tx pgx.Tx, p editPlan, r EditRequ
 		return nil, err
 	}
 	o := d.back(all)
-	o.undoes = edit
+	o.undoes, o.made = edit, made
 	o.zh, o.en = again(zh, en, links)
 	if areaAfter.Geometry != nil && areaBefore.Geometry != nil {
 		if err := d.borderBack(o, areaAfter.Geometry, areaBefore.Geometry); err != nil {

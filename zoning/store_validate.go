@@ -20,7 +20,7 @@ func (s *Service) Validate(ctx context.Context, who *auth.Identity, plan string)
 			return err
 		}
 		c := whole(p, zones)
-		out.Violations, out.Zones = c.Check(), len(zones)
+		out.Violations, out.Zones = faulty(c), len(zones)
 		for i := range zones {
 			z := &zones[i]
 			out.Vertices += vertices(z.Shape)
@@ -35,8 +35,8 @@ func (s *Service) Validate(ctx context.Context, who *auth.Identity, plan string)
 	return out, wrap("validate", err)
 }
 
-// check looks at the topology of the whole plan, in the transaction that submits,
-// approves or publishes it.
+// check looks at the shapes of the whole plan, in the transaction that reads it to be
+// submitted, approved or published: they fit together, and none is a sliver.
 func (s *Service) check(ctx context.Context, tx pgx.Tx, p Plan) ([]coverage.Violation, error) {
 	e, err := s.editPlan(ctx, tx, p.ID)
 	if err != nil {
@@ -46,5 +46,5 @@ func (s *Service) check(ctx context.Context, tx pgx.Tx, p Plan) ([]coverage.Viol
 	if err != nil {
 		return nil, fmt.Errorf("zoning: check: %w", err)
 	}
-	return whole(e, zones).Check(), nil
+	return faulty(whole(e, zones)), nil
 }

@@ -29,6 +29,12 @@ func whole(p editPlan, zones []Zone) *coverage.Coverage {
 	return c
 }
 
+// faulty lists what stands against the shapes of a whole plan. A sliver is no fault while
+// one draws, and nothing a plan is published with.
+func faulty(c *coverage.Coverage) []coverage.Violation {
+	return append(c.Check(), c.Slivers()...)
+}
+
 // lacks is a fault of a zone that is not one of its shape, at a place in it.
 func (z *Zone) lacks(code coverage.Code) coverage.Violation {
 	v := coverage.Violation{Code: code, Zones: []coverage.ID{coverage.ID(z.Zone)}}

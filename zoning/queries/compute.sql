@@ -21,6 +21,3 @@ cross join lateral (
 
 -- name: compute_last_edit
 select coalesce(max(seq), 0) from plan_edit where plan = $1
-
--- name: compute_method
-update plan set method = $2, unit = $3, updated_at = clock_timestamp() where id = $1

@@ -126,8 +126,9 @@ where p.id = $1 and z.plan = p.id and z.zone = i.zone and z.version = i.version
 returning z.zone::text, z.id::text, z.fid, z.version, z.area_km2
 
 -- name: edit_add
-insert into plan_edit (plan, edit_id, title_zh, title_en, ops, undoes, area_before, area_after, account, actor)
-values ($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9, $10) returning seq
+insert into plan_edit (plan, edit_id, title_zh, title_en, ops, undoes, area_before, area_after, account, actor, made_before, made_after)
+select $1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9, $10, case when $11::jsonb is not null then jsonb_build_object('method', p.method, 'unit', p.unit) end, $11::jsonb
+from plan p where p.id = $1 returning seq
 
 -- name: edit_add_zones
 insert into plan_edit_zone (plan, edit_id, zone, before, before_geom, after, after_geom)
@@ -136,10 +137,11 @@ from unnest($3::uuid[], $4::jsonb[], $5::geometry[], $6::jsonb[]) i(zone, before
 left join zones z on z.plan = $1 and z.zone = i.zone
 
 -- name: edit_touch
-update plan set updated_at = clock_timestamp(), area = coalesce($2::geometry, area) where id = $1
+update plan set updated_at = clock_timestamp(), area = coalesce($2::geometry, area), method = coalesce($3::jsonb -> 'method', method), unit = coalesce($3::jsonb ->> 'unit', unit)
+where id = $1
 
 -- name: edit_load
-select e.seq, e.title_zh, e.title_en, e.area_before, e.area_after from plan_edit e where e.plan = $1 and e.edit_id = $2
+select e.seq, e.title_zh, e.title_en, e.area_before, e.area_after, e.made_before from plan_edit e where e.plan = $1 and e.edit_id = $2
 
 -- name: edit_load_zones
 select z.zone::text, z.before, z.before_geom, z.after, z.after_geom from plan_edit_zone z where z.plan = $1 and z.edit_id = $2 order by z.zone
