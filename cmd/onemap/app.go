@@ -28,6 +28,7 @@ import (
 	"onemap/internal/jobs"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
+	"onemap/internal/wmts"
 	"onemap/static"
 	"onemap/tiles"
 	"onemap/tiles/basemap"
@@ -154,7 +155,7 @@ func (a *app) openServer() error {
 		GDAL:   tools,
 		Zoning: plans, Jobs: a.jobs,
 		DB: a.db.DB, Auth: a.auth, Audit: a.audit, Editor: editor, Contacts: contacts, Decisions: ledger, TrustedProxy: a.flags.proxies, Catalogue: a.registry, Feed: a.reader, Tiles: a.engine, Features: questions,
-		Site: site, Basemap: land, Health: checker,
+		Site: site, Basemap: land, Basemaps: wmts.New(wmts.Options{Catalogue: a.registry, Logger: a.log}), Health: checker,
 		Version: versionText(), PublicURL: a.flags.publicURL, Logger: a.log,
 	}
 	if opts.TLS, opts.Authority, err = a.certificate(); err != nil {

@@ -30,6 +30,7 @@ import (
 	"onemap/internal/pgtest"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
+	"onemap/internal/wmts"
 	"onemap/static"
 	"onemap/tiles"
 	"onemap/tiles/basemap"
@@ -199,7 +200,7 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	e.opts = api.Options{
 		GDAL:   tools,
 		Zoning: plans, Jobs: e.jobs,
-		DB: e.db, Auth: e.auth, Audit: e.audit, Editor: editor, Contacts: contacts, Decisions: ledger, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Health: checker,
+		DB: e.db, Auth: e.auth, Audit: e.audit, Editor: editor, Contacts: contacts, Decisions: ledger, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Basemaps: wmts.New(wmts.Options{Catalogue: e.reg}), Health: checker,
 		Version: "test", Logger: logger,
 	}
 	for _, c := range change {

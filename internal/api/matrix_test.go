@@ -123,6 +123,7 @@ func (w *world) lines() map[string]line {
 		"health": {calls: always("/healthz")}, "ready": {calls: always("/readyz")}, "metrics": {calls: always("/metrics")},
 		"site": {calls: always("/")}, "openapi": {calls: always("/api/openapi.json")}, "ogc_api": {calls: always("/ogc/api")},
 		"ogc_landing": {calls: always("/ogc")}, "ogc_conformance": {calls: always("/ogc/conformance")}, "code_lists": {calls: always("/api/code-lists")},
+		"basemaps": {calls: always("/api/basemaps")}, "wmts": {calls: always("/wmts/none/3/6/3"), want: oneOf(404)},
 		"basemap": {calls: always("/basemap/3/6/3.mvt"), want: oneOf(200, 204)}, "about": {calls: always("/api/about")},
 
 		"layers": {calls: always("/api/layers")}, "style": {calls: always("/tiles/style.json")}, "ogc_collections": {calls: always("/ogc/collections")},

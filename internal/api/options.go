@@ -89,6 +89,7 @@ type Options struct {
 	Features  Questions
 	Site      *static.Site
 	Basemap   Basemap
+	Basemaps  Basemaps // of the intranet
 	Health    Health
 
 	Auth      *auth.Service     // who asks and what he may do
@@ -130,7 +131,7 @@ type Options struct {
 
 func (o Options) withDefaults() (Options, error) {
 	if o.Catalogue == nil || o.Feed == nil || o.Tiles == nil || o.Features == nil || o.Site == nil || o.Basemap == nil || o.Health == nil ||
-		o.Auth == nil || o.Audit == nil || o.Contacts == nil || o.Decisions == nil || o.Editor == nil || o.DB == nil || o.Zoning == nil || o.Jobs == nil {
+		o.Auth == nil || o.Audit == nil || o.Contacts == nil || o.Decisions == nil || o.Editor == nil || o.DB == nil || o.Zoning == nil || o.Jobs == nil || o.Basemaps == nil {
 		return o, errors.New("api: an option without default is missing")
 	}
 	if o.Logger == nil {

@@ -24,6 +24,7 @@ const (
 	CodeBodyNotAllowed    Code = "body_not_allowed"
 	CodeForbidden         Code = "forbidden"
 	CodeNotFound          Code = "not_found"
+	CodeBasemapSilent     Code = "basemap_silent"
 	CodeMethodNotAllowed  Code = "method_not_allowed"
 	CodeNotAcceptable     Code = "not_acceptable"
 	CodeRequestTimeout    Code = "request_timeout"
@@ -123,6 +124,8 @@ func (c Code) words() word {
 		return word{503, text("尚未同步", "Not caught up"), text("本节点还没有读到所要求的位置。", "This node has not reached the position asked for.")}
 	case CodeQueryTimeout:
 		return word{503, text("查询超时", "Query timeout"), text("查询耗时过长,已停止。请缩小范围。", "The query took too long and was stopped; ask for less.")}
+	case CodeBasemapSilent:
+		return word{503, text("底图暂不可用", "Base map not available"), text("底图所在的服务器没有回答。其余部分照常。", "The server of the base map does not answer. Everything else works.")}
 	case CodeClientGone:
 		return word{499, text("客户端已离开", "Client left"), text("客户端已断开。", "The client left.")}
 	case CodeDiskFull:
@@ -208,7 +211,7 @@ func problem(c Code, args ...any) *Error {
 	switch c {
 	case CodeOverloaded, CodeNotCaughtUp:
 		e.RetryAfter = time.Second
-	case CodeUnavailable, CodeQueryTimeout, CodeRightsStale:
+	case CodeUnavailable, CodeQueryTimeout, CodeRightsStale, CodeBasemapSilent:
 		e.RetryAfter = 3 * time.Second
 	case CodeSetupRequired:
 		e.RetryAfter = time.Minute

@@ -65,6 +65,10 @@ func (s *Server) planRoutes() []*Route {
 		json(limitCalc, route("POST", "/api/calc/jenks", "calc_jenks", s.postCalcJenks, AccessSignedIn)),
 		json(limitCalc, route("POST", "/api/calc/topsis", "calc_topsis", s.postCalcTopsis, AccessSignedIn)),
 
+		// Behind the drawing: imagery of the intranet is for people, not for the public.
+		route("GET", "/api/basemaps", "basemaps", s.getBasemaps, AccessSignedIn),
+		route("GET", "/wmts/{source}/{z}/{x}/{y}", "wmts", s.getBasemapTile, AccessSignedIn),
+
 		route("GET", "/api/jobs", "jobs", s.getJobs, AccessPerson, "state", "kind", "object", "all", "limit"),
 		route("GET", "/api/jobs/{id}", "job", s.getJob, AccessPerson),
 		route("DELETE", "/api/jobs/{id}", "job_cancel", s.deleteJob, AccessPerson),
