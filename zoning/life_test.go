@@ -289,6 +289,9 @@ func TestTheWholeLife(t *testing.T) {
 	if p.Comments != 1 || p.OpenComments != 0 {
 		t.Errorf("%d opinions, %d open", p.Comments, p.OpenComments)
 	}
+	if c, err := o.s.Comments(ctx, o.planner.Identity, p.ID); err != nil || len(c) != 1 || c[0].AnsweredBy != "某1" || p.CreatedBy != "某1" {
+		t.Errorf("people go by their names: %+v, made by %q, %v", c, p.CreatedBy, err)
+	}
 
 	// Submitted by another planner than who drew it.
 	if _, err := o.s.Transition(ctx, o.other, p.ID, p.Version-1, Transition{To: Submitted}); code(err) != "stale" {
@@ -348,7 +351,7 @@ func TestTheWholeLife(t *testing.T) {
 	o.again(&p)
 	no("approved by who drew it", func() auth.By { both.Identity.Account = o.planner.Account; return both }(), Transition{To: Approved}, "four_eyes")
 	o.step(o.approver, &p, Transition{To: Approved})
-	if p.ApprovedBy != "person3" {
+	if p.ApprovedBy != "某3" {
 		t.Errorf("approved by %q", p.ApprovedBy)
 	}
 
@@ -358,7 +361,7 @@ func TestTheWholeLife(t *testing.T) {
 	no("published by who drew it", both, Transition{To: Published, DocumentNo: "x", EffectiveFrom: day("2025-01-01")}, "four_eyes")
 	no("published by a planner", o.planner, Transition{To: Published, DocumentNo: "x", EffectiveFrom: day("2025-01-01")}, "forbidden")
 	o.step(o.second, &p, Transition{To: Published, DocumentNo: "甲政发〔2025〕1号", EffectiveFrom: day("2025-01-01")})
-	if !p.InForce || p.DocumentNo != "甲政发〔2025〕1号" || p.PublishedBy != "person4" || p.EffectiveTo != nil {
+	if !p.InForce || p.DocumentNo != "甲政发〔2025〕1号" || p.PublishedBy != "某4" || p.EffectiveTo != nil {
 		t.Errorf("%+v", p)
 	}
 	var shown int

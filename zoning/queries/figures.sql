@@ -65,8 +65,8 @@ select k.key, k.n, k.amount,
 from (select key, count(*) as n, sum(amount) as amount from f group by key) k
 
 -- name: figure_hands
--- Who drew the zone, the last first; with the name he was in a step of the plan.
-select e.actor, coalesce((select v.name from plan_event v where v.account = e.account and v.name is not null limit 1), ''), max(e.at)
+-- Who drew the zone, the last first.
+select e.actor, coalesce((select a.name from auth.account a where a.id = e.account), ''), max(e.at)
 from plan_edit e
 where e.plan = $1 and exists (select from plan_edit_zone x where x.plan = e.plan and x.edit_id = e.edit_id and x.zone = $2)
 group by e.actor, e.account order by 3 desc

@@ -52,7 +52,7 @@ update plan set state = 'withdrawn', effective_to = least(coalesce(effective_to,
 
 -- name: comments
 select c.id::text, c.plan::text, c.round, coalesce(c.zone::text, ''), coalesce(z.name, ''), c.geom, coalesce(c.unit, ''), c.body, coalesce(c.answer, ''), coalesce(c.reason, ''),
-  coalesce(c.answered_by, ''), c.answered_at, c.actor, coalesce(c.name, ''), coalesce(c.account::text, ''), c.at, c.version
+  coalesce((select a.name from auth.account a where a.id = c.answered_account), c.answered_by, ''), c.answered_at, c.actor, coalesce(c.name, ''), coalesce(c.account::text, ''), c.at, c.version
 from plan_comment c left join zones z on z.plan = c.plan and z.zone = c.zone
 where c.plan = $1 and ($2::uuid is null or c.id = $2) order by c.at, c.id
 

@@ -11,7 +11,8 @@ select pg_snapshot_xmin(pg_current_snapshot())::text || '.0'
 -- Who sees which: what was published, whoever reads the layer there; what is being
 -- consulted or reviewed, who signed in and reads the area ($11); a draft, who draws or
 -- reviews in the whole of its area ($12). $13 asks nothing of that: the row for one who
--- was let in before.
+-- was let in before. Who made it, submitted, approved, published or withdrew it goes by his
+-- name where he has an account, else as the feed calls him.
 with p as materialized (
   select p.* from plan p
   where ($1::uuid is null or p.id = $1) and ($2::uuid is null or p.series = $2) and ($3 = '' or p.state = $3) and ($4 = '' or p.hazard = $4) and ($5 = '' or p.kind = $5)
@@ -26,8 +27,11 @@ with p as materialized (
 select p.id::text, p.series::text, p.version_no, coalesce(p.parent::text, ''), p.hazard, p.kind, p.title, p.admin_code, p.scope, p.exhaustive, p.unit, coalesce(p.ladder, ''), p.state, p.method,
   coalesce(p.document_no, ''), coalesce(p.responsible, ''), coalesce(p.note, ''), p.effective_from, p.effective_to,
   coalesce(p.state in ('published', 'superseded', 'withdrawn') and p.effective_from <= $15::date and coalesce(p.effective_to > $15::date, true), false),
-  p.version, p.created_at, p.updated_at, p.created_by, coalesce(p.created_account::text, ''),
-  p.submitted_at, coalesce(p.submitted_by, ''), coalesce(p.submitted_account::text, ''), p.approved_at, coalesce(p.approved_by, ''), p.published_at, coalesce(p.published_by, ''), p.withdrawn_at, coalesce(p.withdrawn_by, ''),
+  p.version, p.created_at, p.updated_at, coalesce((select a.name from auth.account a where a.id = p.created_account), p.created_by), coalesce(p.created_account::text, ''),
+  p.submitted_at, coalesce((select a.name from auth.account a where a.id = p.submitted_account), p.submitted_by, ''), coalesce(p.submitted_account::text, ''),
+  p.approved_at, coalesce((select a.name from auth.account a where a.id = p.approved_account), p.approved_by, ''),
+  p.published_at, coalesce((select a.name from auth.account a where a.id = p.published_account), p.published_by, ''),
+  p.withdrawn_at, coalesce((select v.name from plan_event v where v.plan = p.id and v.to_state = 'withdrawn' order by v.seq desc limit 1), p.withdrawn_by, ''),
   plan_is_demo(p.dataset), plan_makers(p.id)::text[],
   exists (select from plan o where o.series = p.series and o.state in ('draft', 'consultation', 'expert_review', 'submitted', 'in_review', 'returned', 'approved')),
   z.n, z.ungraded, z.accepted, z.returned, c.n, c.open,
