@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/paulmach/orb"
 
@@ -212,6 +213,52 @@ func healImport(zones []Zone, start *beginning, exhaustive bool, report *ImportR
 	}
 	report.Zones = len(out)
 	return out, nil
+}
+
+// origin is what the plan keeps of how it came to be: which file, how it was read, what
+// its fields mean, what was mended.
+type origin struct {
+	File         string            `json:"file"`
+	SHA256       string            `json:"sha256"`
+	Format       string            `json:"format"`
+	Layer        string            `json:"layer,omitempty"`
+	Encoding     string            `json:"encoding"`
+	EncodingBy   string            `json:"encoding_by,omitempty"`
+	CRS          string            `json:"crs"`
+	Features     int               `json:"features"`
+	Zones        int               `json:"zones"`
+	Fields       map[string]string `json:"fields"` // what of a zone, from which field
+	Levels       map[string]int    `json:"levels,omitempty"`
+	Healed       map[string]int    `json:"healed"` // how many, by kind
+	ChangedZones int               `json:"changed_zones"`
+	GainedM2     float64           `json:"gained_m2"`
+	LostM2       float64           `json:"lost_m2"`
+	Violations   int               `json:"violations"` // left to be solved by hand
+	Faults       int               `json:"faults"`     // rows mended or left out
+	By           string            `json:"by"`
+	Name         string            `json:"name"`
+	At           time.Time         `json:"at"`
+}
+
+func (in *imported) origin(by auth.By, now time.Time, r *ImportReport) origin {
+	m := in.mapping
+	o := origin{
+		File: in.name, SHA256: in.read.SHA256, Format: in.read.Format, Layer: in.read.Layer, Encoding: in.read.Encoding, EncodingBy: in.read.EncodingBy, CRS: in.read.CRS,
+		Features: r.Read, Zones: len(in.zones), Levels: m.Levels, Fields: map[string]string{}, Healed: map[string]int{},
+		ChangedZones: len(r.Changed), Violations: len(r.Violations), Faults: len(r.Faults), By: by.Actor(), Name: by.Name, At: now.UTC().Truncate(time.Second),
+	}
+	for what, field := range map[string]string{"level": m.LevelField, "name": m.NameField, "code": m.CodeField, "countermeasure": m.CountermeasureField, "responsible": m.ResponsibleField, "reason": m.ReasonField} {
+		if field != "" {
+			o.Fields[what] = field
+		}
+	}
+	for _, h := range r.Healed {
+		o.Healed[string(h.Kind)]++
+	}
+	for _, c := range r.Changed {
+		o.GainedM2, o.LostM2 = o.GainedM2+c.GainedM2, o.LostM2+c.LostM2
+	}
+	return o
 }
 
 // suspect tells when the shapes fit the area better after undoing a shift of map

@@ -2,10 +2,14 @@ package zoning
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"os"
 	"path/filepath"
 
 	"github.com/paulmach/orb"
@@ -19,6 +23,7 @@ const (
 	importFaults     = 200    // listed
 	previewVertices  = 60_000 // of all shapes together
 	previewTolerance = 1.0 / 1500
+	previewSample    = 400 // points that tell whether the file is shifted
 )
 
 // readImport reads, judges, keeps and describes a file.
@@ -96,9 +101,61 @@ func (s *Service) readImport(ctx context.Context, by auth.By, f ImportFile) (Imp
 	out.Fields = t.list()
 	out.Suggestion = suggest(out.Fields, rows, s.catalogue.Now())
 	out.notice(src, swapped)
+	if swapped == 0 {
+		if err := s.suspectShift(ctx, by, &out, rows, shapes); err != nil {
+			return ImportPreview{}, wrap("read import", err)
+		}
+	}
 	out.preview(rows, shapes)
-	out.ExpiresAt, err = s.keepImport(ctx, by, &out, rows)
+	sum, err := digest(f.Path)
+	if err != nil {
+		return ImportPreview{}, wrap("read import", err)
+	}
+	out.ExpiresAt, err = s.keepImport(ctx, by, &out, sum, rows)
 	return out, wrap("read import", err)
+}
+
+// suspectShift tells already here when the shapes fill an administrative unit only after
+// undoing a shift of map services.
+func (s *Service) suspectShift(ctx context.Context, by auth.By, p *ImportPreview, rows []importRow, shapes map[int]coverage.Shape) error {
+	n := 0
+	for _, shape := range shapes {
+		for _, part := range shape {
+			n += len(part[0])
+		}
+	}
+	every, i := max(1, n/previewSample), 0
+	var is, back []orb.Point
+	for _, r := range rows {
+		for _, part := range shapes[r.Row] {
+			for _, q := range part[0] {
+				if i++; i%every == 0 {
+					at := q.LonLat()
+					is, back = append(is, at), append(back, geo.GCJToWGS(at))
+				}
+			}
+		}
+	}
+	unit, err := s.shiftedUnit(ctx, by, *p.Bounds, is, back)
+	if err == nil && unit != "" {
+		p.Notices = append(p.Notices, Notice{"gcj02_suspected", "图形像是 GCJ-02 坐标(纠偏后与" + unit + "的辖区边界吻合),请核对后以 crs=GCJ02 重新上传",
+			"the shapes look like GCJ-02 (unshifted they fit the border of " + unit + "): look, and upload again with crs=GCJ02"})
+	}
+	return err
+}
+
+// digest is the SHA-256 of a file.
+func digest(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // notice tells what should be looked at before going on.

@@ -2,6 +2,7 @@ package zoning
 
 import (
 	"archive/zip"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -166,6 +167,24 @@ func TestImportOfEveryFormat(t *testing.T) {
 			}
 			if bad, err := o.s.Validate(t.Context(), o.planner.Identity, rep.Plan.ID); err != nil || len(bad.Violations) > 0 {
 				t.Errorf("validate: %v %v", bad, err)
+			}
+			// The plan says how it came to be, and is not taken for a computed one.
+			var how struct{ Import origin }
+			if err := json.Unmarshal(rep.Plan.Method, &how); err != nil {
+				t.Fatal(err)
+			}
+			data, err := os.ReadFile(f.file.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			healed := 0
+			for _, n := range how.Import.Healed {
+				healed += n
+			}
+			if in := how.Import; in.File != f.file.Name || in.SHA256 != fmt.Sprintf("%x", sha256.Sum256(data)) || in.Format != f.format || in.Encoding != p.Encoding || in.CRS != p.CRS ||
+				in.Features != 4 || in.Zones != 4 || in.Fields["level"] != m.LevelField || in.Fields["name"] != m.NameField || fmt.Sprint(in.Levels) != fmt.Sprint(m.Levels) ||
+				healed != len(rep.Healed) || in.ChangedZones != len(rep.Changed) || in.By != "person1" || in.At.IsZero() || hasMethod(rep.Plan.Method) {
+				t.Errorf("method %s", rep.Plan.Method)
 			}
 			// Once accepted it is gone.
 			if _, err := o.s.Import(t.Context(), o.planner, p.ID, m, nil); !errors.Is(err, auth.ErrNotFound) {
@@ -431,6 +450,58 @@ func TestImportSuspectsGCJ02(t *testing.T) {
 	r.suspect([]Zone{{Shape: dense(area)}}, area)
 	if len(r.Notices) != 0 {
 		t.Errorf("%+v", r.Notices)
+	}
+}
+
+// TestThePreviewSuspectsGCJ02: before anything is made of a file, the preview tells that
+// it fits an administrative unit only unshifted; what lies right, and what is small, is
+// not suspected.
+func TestThePreviewSuspectsGCJ02(t *testing.T) {
+	w := newTable(t)
+	w.unit("990000", "某市", 2, box(-3000, -3000, 3000, 3000))
+	w.unit(county, "甲县", 3, box(0, 0, 1000, 1000))
+	w.unit("990200", "乙县", 3, box(1000, 0, 2000, 1000))
+	w.unit("990100001", "一乡", 4, box(0, 0, 400, 400))
+	file := func(shift bool, shapes ...coverage.Shape) string {
+		fc := geojson.NewFeatureCollection()
+		for _, s := range shapes {
+			g := dense(s).Geometry()[0]
+			for i := range g[0] {
+				if shift {
+					g[0][i] = geo.WGSToGCJ(g[0][i])
+				}
+			}
+			fc.Append(geojson.NewFeature(g))
+		}
+		return writeJSON(t, fc)
+	}
+	halves := []coverage.Shape{box(0, 0, 500, 1000), box(500, 0, 1000, 1000)}
+	for name, c := range map[string]struct {
+		path    string
+		suspect bool
+	}{
+		"a county as it is":             {file(false, halves...), false},
+		"a county shifted":              {file(true, halves...), true},
+		"a county and a bit beyond":     {file(false, box(0, 0, 500, 1000), box(500, 0, 1030, 1000)), false},
+		"half a county":                 {file(false, halves[0]), false},
+		"a township as it is":           {file(false, box(0, 0, 400, 400)), false},
+		"a township shifted":            {file(true, box(0, 0, 400, 400)), true},
+		"something small at a border":   {file(false, box(398, 100, 420, 120)), false},
+		"something small there shifted": {file(true, box(398, 100, 420, 120)), false},
+	} {
+		p, err := w.s.ReadImport(t.Context(), w.by, ImportFile{Name: "a.geojson", Path: c.path})
+		if err != nil {
+			t.Fatal(explain(err))
+		}
+		i := slices.IndexFunc(p.Notices, func(n Notice) bool { return n.Code == "gcj02_suspected" })
+		if (i >= 0) != c.suspect {
+			t.Errorf("%s: %+v", name, p.Notices)
+		}
+	}
+	// Read as what it is, it lies right and is not suspected any more.
+	p, err := w.s.ReadImport(t.Context(), w.by, ImportFile{Name: "a.geojson", CRS: "GCJ02", Path: file(true, halves...)})
+	if err != nil || slices.ContainsFunc(p.Notices, func(n Notice) bool { return n.Code == "gcj02_suspected" }) {
+		t.Errorf("%+v %v", p.Notices, err)
 	}
 }
 

@@ -19,12 +19,43 @@ import (
 
 // importRead is what is remembered of a file beside its rows.
 type importRead struct {
-	Format   string   `json:"format"`
-	Encoding string   `json:"encoding"`
-	CRS      string   `json:"crs"`
-	Layer    string   `json:"layer,omitempty"`
-	Features int      `json:"features"`
-	Fields   []string `json:"fields"`
+	Format     string   `json:"format"`
+	Encoding   string   `json:"encoding"`
+	EncodingBy string   `json:"encoding_by,omitempty"`
+	CRS        string   `json:"crs"`
+	Layer      string   `json:"layer,omitempty"`
+	SHA256     string   `json:"sha256"`
+	Features   int      `json:"features"`
+	Fields     []string `json:"fields"`
+}
+
+// shiftedUnit is the name of the finest administrative unit that the shapes fill when they
+// are moved back from a shift of map services, while as they are they fill none as fine;
+// "" for none.
+func (s *Service) shiftedUnit(ctx context.Context, by auth.By, box orb.Bound, is, back []orb.Point) (string, error) {
+	x, y := func(all []orb.Point) (out []float64) {
+		for _, p := range all {
+			out = append(out, p[0])
+		}
+		return out
+	}, func(all []orb.Point) (out []float64) {
+		for _, p := range all {
+			out = append(out, p[1])
+		}
+		return out
+	}
+	var name string
+	err := s.db.Bulk.Ask(ctx, by.Reading(), s.queries.Get("import_shifted"), []any{
+		by.Reach.Of(s.visibilityOf("admin")).String(), box.Min[0], box.Min[1], box.Max[0], box.Max[1], x(is), y(is), x(back), y(back),
+	}, func(rows pgx.Rows) error {
+		for rows.Next() {
+			if err := rows.Scan(&name); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+	return name, err
 }
 
 // importHome is the envelope of all administrative units, or nothing.
@@ -42,8 +73,8 @@ func (s *Service) importHome(ctx context.Context, by auth.By) (orb.Bound, error)
 }
 
 // keepImport writes down what was read, and throws away what is older than a day.
-func (s *Service) keepImport(ctx context.Context, by auth.By, p *ImportPreview, rows []importRow) (until time.Time, err error) {
-	read := importRead{Format: p.Format, Encoding: p.Encoding, CRS: p.CRS, Layer: p.Layer, Features: p.Features}
+func (s *Service) keepImport(ctx context.Context, by auth.By, p *ImportPreview, sum string, rows []importRow) (until time.Time, err error) {
+	read := importRead{Format: p.Format, Encoding: p.Encoding, EncodingBy: p.EncodingBy, CRS: p.CRS, Layer: p.Layer, SHA256: sum, Features: p.Features}
 	for _, f := range p.Fields {
 		read.Fields = append(read.Fields, f.Name)
 	}
@@ -164,6 +195,13 @@ func (s *Service) addImported(ctx context.Context, by auth.By, g auth.Grant, in 
 			if err := s.writeZones(ctx, tx, p, part, nil); err != nil {
 				return err
 			}
+		}
+		how, err := json.Marshal(map[string]any{"import": in.origin(by, s.now(), report)})
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, s.queries.Get("import_method"), plan, how); err != nil {
+			return err
 		}
 		if err := s.event(ctx, tx, by, plan, "", Draft, fmt.Sprintf("由文件 %s 导入,%d 个面", in.name, report.Read)); err != nil {
 			return err
