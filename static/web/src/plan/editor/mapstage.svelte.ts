@@ -12,7 +12,7 @@ import type { Overlay, Stage } from '../stage.ts'
 import type { Box, LonLat, MultiPolygon, ZoneFeature } from '../types.ts'
 import { above, addTextures, below, CHOSEN, collection, CONTRAST, DRAG, FAULTS, HANDLES, ink, NAMES, none, overlayLayers, SKETCH, sources, ZONES, AREA_LINE, type Look } from './paint.ts'
 
-export interface Basemap { id: string; title: string; attribution: string | null; min_zoom: number; max_zoom: number; opacity: number | null }
+export interface Basemap { id: string; title: string; attribution: string | null; approval?: string | null; min_zoom: number; max_zoom: number; opacity: number | null }
 
 /** The layers a planner sees under the draft at first; the rest is one click away. */
 const ground = new Set(['admin', 'roads', 'rivers', 'buildings'])
@@ -129,6 +129,8 @@ export class MapStage implements Stage {
     for (const [name, o] of this.overlays) { const next = overlayLayers(`pg-${name}`, o.what.look, session.theme); applyLayers(this.map, o.layers, next); o.layers = next }
   }
   setBasemaps(list: Basemap[]): void { this.basemaps = list }
+  /** who made what lies under the draft, where that is another base map */
+  get credit(): string { const b = this.basemap ? this.basemaps.find((m) => m.id === this.basemap) : null; return b ? [b.attribution || b.title, b.approval].filter(Boolean).join(' ') : '' }
   showBasemap(id: string, opacity: number): void {
     this.basemap = id
     for (const b of this.basemaps) {

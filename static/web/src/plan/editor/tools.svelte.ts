@@ -1,10 +1,12 @@
-import { query } from '../../desk/http.ts'
 import { areaOf, lengthOf } from '../../lib/geometry.ts'
 import { session, type Word } from '../session.svelte.ts'
 import type { LonLat, MultiPolygon, Op } from '../types.ts'
 import { draft } from './draft.svelte.ts'
 import type { MapStage } from './mapstage.svelte.ts'
-import { catchAt, Lines, same, trace, type Caught } from './snap.ts'
+import { Around, unitAt, type Unit } from './around.svelte.ts'
+import { caughtAt, handlesOf, type Drag, type Hover } from './handles.ts'
+import { feature, inside, middleOf, point, thinned, withNode } from './sketch.ts'
+import { catchAt, same, trace, type Caught } from './snap.ts'
 import { lonLat, selfCrossing, type XY } from './topo.ts'
 
 export type ToolID = 'select' | 'draw' | 'vertex' | 'reshape' | 'split' | 'hole' | 'fill' | 'part' | 'units'
@@ -12,20 +14,6 @@ export type ToolID = 'select' | 'draw' | 'vertex' | 'reshape' | 'split' | 'hole'
 const rings: readonly ToolID[] = ['draw', 'hole', 'part']
 const lines: readonly ToolID[] = ['reshape', 'split']
 export const keyOf: Record<ToolID, string> = { select: 'V', draw: 'P', vertex: 'E', reshape: 'R', split: 'L', hole: 'H', fill: 'F', part: 'A', units: 'U' }
-
-interface Drag {
-  moved: Map<number, XY>
-  zones: string[]
-  /** what the hand holds: a node, an edge, or a new node on an edge */
-  kind: 'node' | 'edge' | 'insert'
-  nodes: number[]
-  from: XY[]
-  grip: XY
-  edge?: [XY, XY]
-  crossing: XY | null
-  any: boolean
-}
-const MAX_HANDLES = 1500
 
 /** Tools is the hand of the planner: what a click, a drag and a key mean. */
 class Tools {
@@ -42,22 +30,19 @@ class Tools {
   says = $state('')
   bad = $state(false)
   crosses = $state<boolean | null>(null)
-  snapOff = $state.raw<string[]>([])
-  linesTruncated = $state(false)
-  units = $state.raw<{ layer: string; items: { id: string; name: string; geometry: MultiPolygon }[] }>({ layer: '', items: [] })
+  /** borders, rivers and roads around, to snap to */
+  readonly around = new Around()
+  units = $state.raw<{ layer: string; items: Unit[] }>({ layer: '', items: [] })
   dialog = $state<'' | 'coordinates' | 'delete' | 'level' | 'help' | 'explode'>('')
   stage: MapStage | null = null
   private caught: (Caught & { step?: number }) | null = null
   private catches: (Caught | null)[] = []
-  private hover: { node: number; edge: [number, number] | null; mid: boolean } = { node: -1, edge: null, mid: false }
+  private hover: Hover = { node: -1, edge: null, mid: false }
   private dragging: Drag | null = null
   private boxFrom: { x: number; y: number } | null = null
   private freehand = false
   private panning = false
   private pointer: { at: XY; x: number; y: number } | null = null
-  private lines: Lines | null = null
-  private linesFor = ''
-  private linesTimer = 0
   private nudge: { timer: number; drag: Drag } | null = null
   private frame = 0
   /** how long each step of a drag took, in ms */
@@ -68,6 +53,7 @@ class Tools {
 
   open(stage: MapStage): void {
     this.stage = stage
+    this.around.open(stage)
     stage.moved = () => { this.paintSoon(); this.linesSoon() }
     this.linesSoon()
   }
@@ -76,8 +62,7 @@ class Tools {
     this.reset()
     this.tool = 'select'
     this.selection = []
-    this.lines = null
-    this.linesFor = ''
+    this.around.close()
   }
 
   use(tool: ToolID): void {
@@ -164,7 +149,7 @@ class Tools {
   }
 
   /** handleAt is what of the selected zones lies under the pointer: a node, a middle, or an edge. */
-  private handleAt(at: XY): { node: number; edge: [number, number] | null; mid: boolean } | null {
+  private handleAt(at: XY): Hover | null {
     const { step, ky } = this.stage!.scale(), topo = draft.topo
     const chosen = new Set(this.selection)
     const mine = (zones: string[]) => zones.some((z) => chosen.has(z))
@@ -258,7 +243,7 @@ class Tools {
     let to = at
     this.caught = null
     if (this.snapping && !free && d.kind !== 'edge') {
-      this.caught = catchAt(at, step * 10, ky, topo, this.lines, new Set(d.kind === 'node' ? d.nodes : []))
+      this.caught = catchAt(at, step * 10, ky, topo, this.around.lines, new Set(d.kind === 'node' ? d.nodes : []))
       // An edge that moves along with the node is no place to stand on.
       if (this.caught?.edge && d.kind === 'insert' && this.caught.edge.every((n) => d.nodes.includes(n))) this.caught = null
       if (this.caught) to = this.caught.at
@@ -372,7 +357,7 @@ class Tools {
 
   private aim(free: boolean): void {
     const { step, ky } = this.stage!.scale()
-    this.caught = this.snapping && !free ? catchAt(this.pointer!.at, step * 10, ky, draft.topo, this.lines) : null
+    this.caught = this.snapping && !free ? catchAt(this.pointer!.at, step * 10, ky, draft.topo, this.around.lines) : null
     this.measure(this.caught?.at ?? this.pointer!.at)
   }
   private addPoint(free: boolean): void {
@@ -396,7 +381,7 @@ class Tools {
     if (same(last, at)) return
     let add: XY[] = [at]
     const from = this.catches[this.catches.length - 1]
-    if (this.tracing && caught && from) add = trace(from, caught, draft.topo, this.lines) ?? add
+    if (this.tracing && caught && from) add = trace(from, caught, draft.topo, this.around.lines) ?? add
     const next = [...this.sketch, ...add]
     if (selfCrossing(next, false)) { this.refuse(session.t('crosses_itself')); return }
     this.sketch = next
@@ -414,27 +399,14 @@ class Tools {
     if (last && this.near(this.pointer!.at, last, 6)) return
     this.freehand = true
     const { step, ky } = this.stage!.scale()
-    const c = this.snapping ? catchAt(this.pointer!.at, step * 8, ky, draft.topo, this.lines) : null
+    const c = this.snapping ? catchAt(this.pointer!.at, step * 8, ky, draft.topo, this.around.lines) : null
     if (!same(last, c?.at ?? this.pointer!.at)) { this.sketch = [...this.sketch, c?.at ?? this.pointer!.at]; this.catches = [...this.catches, c] }
     this.measure(this.pointer!.at)
   }
-  /** thin takes out the points a hand makes too many of (Douglas and Peucker, one pixel). */
+  /** A hand makes too many points; what was caught stays. */
   private thin(): void {
     const { step, ky } = this.stage!.scale()
-    const keep = new Set<number>([0, this.sketch.length - 1])
-    const walk = (a: number, b: number) => {
-      let far = 0, at = -1
-      const p = this.sketch[a]!, q = this.sketch[b]!
-      const len = Math.hypot(q[0] - p[0], (q[1] - p[1]) * ky)
-      for (let i = a + 1; i < b; i++) {
-        const r = this.sketch[i]!
-        const d = len === 0 ? Math.hypot(r[0] - p[0], (r[1] - p[1]) * ky) : Math.abs((q[0] - p[0]) * (r[1] - p[1]) * ky - (q[1] - p[1]) * ky * (r[0] - p[0])) / len
-        if (d > far) { far = d; at = i }
-      }
-      if (at > 0 && far > step * 1.2) { keep.add(at); walk(a, at); walk(at, b) }
-    }
-    if (this.sketch.length > 2) walk(0, this.sketch.length - 1)
-    this.sketch = this.sketch.filter((_, i) => keep.has(i) || this.catches[i])
+    this.sketch = thinned(this.sketch, (i) => this.catches[i] != null, step * 1.2, ky)
     this.catches = this.sketch.map(() => null)
   }
   backspace(): void {
@@ -450,7 +422,7 @@ class Tools {
     this.bad = this.sketch.length > 1 && selfCrossing(line, ring && line.length > 3) !== null
     if (this.bad) { this.says = t('crosses_itself'); return }
     if (this.tool === 'split') {
-      const zone = this.splitZone(line)
+      const zone = draft.topo.cutBy(line, this.one)
       this.crosses = this.sketch.length > 0 ? zone !== null : null
       this.says = this.crosses === null ? '' : t(this.crosses ? 'split_yes' : 'split_no')
       return
@@ -459,21 +431,9 @@ class Tools {
     else if (this.sketch.length > 0) this.says = t('length_live', { length: session.distance(lengthOf({ type: 'LineString', coordinates: line.map(lonLat) })) })
     else this.says = ''
   }
-  /** splitZone is the zone a line cuts through: the selected one, or the first the line crosses twice. */
-  private splitZone(line: readonly XY[]): string | null {
-    const topo = draft.topo
-    const cut = (z: string) => topo.cuts(z, line) >= 2
-    if (this.one) return cut(this.one) ? this.one : null
-    for (let i = 1; i < line.length; i++) {
-      const z = topo.zoneAt([(line[i - 1]![0] + line[i]![0]) / 2, (line[i - 1]![1] + line[i]![1]) / 2])
-      if (z && cut(z)) return z
-    }
-    for (const p of line) { const z = topo.zoneAt(p); if (z && cut(z)) return z }
-    return null
-  }
   get canFinish(): boolean {
     if (rings.includes(this.tool)) return this.sketch.length >= 3 && selfCrossing(this.sketch, true) === null
-    if (this.tool === 'split') return this.sketch.length >= 2 && this.splitZone(this.sketch) !== null
+    if (this.tool === 'split') return this.sketch.length >= 2 && draft.topo.cutBy(this.sketch, this.one) !== null
     return this.sketch.length >= 2
   }
 
@@ -486,7 +446,7 @@ class Tools {
       if (selfCrossing(this.sketch, true)) { this.refuse(t('crosses_itself')); return }
       const ring = this.sketch
       const shape: MultiPolygon = { type: 'MultiPolygon', coordinates: [[[...ring, ring[0]!].map(lonLat)]] }
-      const under = this.under(ring)
+      const under = draft.topo.under(ring)
       const tool = this.tool, zone = this.one
       if (tool === 'part' && !zone) { this.refuse(t('select_one')); return }
       const hole = tool === 'hole' ? zone ?? draft.topo.zoneAt(middleOf(ring)) : null
@@ -499,11 +459,11 @@ class Tools {
       if (this.sketch.length < 2) { this.refuse(t('two_needed')); return }
       const line = this.sketch
       const coordinates = line.map(lonLat)
-      const zone = this.tool === 'split' ? this.splitZone(line) : this.one ?? draft.topo.zoneAt(middleOf(line))
+      const zone = this.tool === 'split' ? draft.topo.cutBy(line, this.one) : this.one ?? draft.topo.zoneAt(middleOf(line))
       if (!zone) { this.refuse(t(this.tool === 'split' ? 'split_no' : 'select_one')); return }
       const op: Op = this.tool === 'split' ? { op: 'split', zone, line: coordinates } : { op: 'reshape', zone, line: coordinates }
       const title = t(this.tool === 'split' ? 'step_split' : 'step_reshape', { name: session.zones.name(zone) })
-      const under = this.under(line)
+      const under = draft.topo.under(line)
       this.reset()
       await draft.commit({ title, zones: [zone, ...under], sketch: [{ type: 'LineString', coordinates }], ops: [op] })
     }
@@ -516,16 +476,16 @@ class Tools {
     const fresh = [...session.zones.all.keys()].filter((z) => !known.has(z))
     if (fresh.length === 1) this.select(fresh)
   }
-  under(line: readonly XY[]): string[] {
-    let x1 = Infinity, y1 = Infinity, x2 = -Infinity, y2 = -Infinity
-    for (const [x, y] of line) { x1 = Math.min(x1, x); x2 = Math.max(x2, x); y1 = Math.min(y1, y); y2 = Math.max(y2, y) }
-    return draft.topo.touching([x1, y1, x2, y2])
-  }
+  /** fillAt fills a hole of one zone; a gap between several goes to the chosen one. */
   private fillAt(at: XY): void {
-    const zone = draft.topo.withHoleAt(at)
-    if (!zone) { this.refuse(session.t('no_hole')); return }
-    const inner = draft.topo.zoneAt(at)
-    void draft.commit({ title: session.t('step_fill', { name: session.zones.name(zone) }), zones: inner ? [zone, inner] : [zone], sketch: [point(at)], ops: [{ op: 'fill_hole', zone, at: lonLat(at) }] }).then(() => this.kept())
+    const t = session.t, zone = draft.topo.withHoleAt(at), inner = draft.topo.zoneAt(at)
+    if (zone) {
+      void draft.commit({ title: t('step_fill', { name: session.zones.name(zone) }), zones: inner ? [zone, inner] : [zone], sketch: [point(at)], ops: [{ op: 'fill_hole', zone, at: lonLat(at) }] }).then(() => this.kept())
+      return
+    }
+    if (inner) { this.refuse(t('no_hole')); return }
+    if (!this.one) { this.refuse(t('gap_whose')); return }
+    void draft.commit({ title: t('step_gap', { name: session.zones.name(this.one) }), zones: [this.one], sketch: [point(at)], ops: [{ op: 'assign_gap', at: lonLat(at), zone: this.one }] })
   }
 
   // ---- whole zones ---------------------------------------------------------
@@ -568,19 +528,12 @@ class Tools {
   // ---- from villages or cells ----------------------------------------------
 
   async pickUnit(at: XY): Promise<void> {
-    const layer = this.units.layer || 'admin'
     const [lon, lat] = lonLat(at)
     const have = this.units.items.find((u) => inside(u.geometry, lon, lat))
-    if (have) { this.units = { ...this.units, items: this.units.items.filter((u) => u !== have) }; this.paint(); return }
     try {
-      const e = 1e-7
-      const c = (await session.call<GeoJSON.FeatureCollection>(`/ogc/collections/${layer}/items${query({ bbox: [lon - e, lat - e, lon + e, lat + e].join(','), limit: 50 })}`)).data
-      // Of the levels of administration the smallest is meant.
-      const hits = c.features.filter((f) => (f.geometry.type === 'Polygon' || f.geometry.type === 'MultiPolygon') && inside(multi(f.geometry), lon, lat))
-      hits.sort((a, b) => areaOf(a.geometry) - areaOf(b.geometry))
-      const f = hits[0]
-      if (!f) { this.refuse(session.t('unit_none')); return }
-      this.units = { ...this.units, items: [...this.units.items, { id: String(f.id), name: String(f.properties?.name ?? f.properties?.code ?? f.id), geometry: multi(f.geometry as GeoJSON.Polygon | GeoJSON.MultiPolygon) }] }
+      const unit = have ? null : await unitAt(this.units.layer || 'admin', lon, lat)
+      if (!have && !unit) { this.refuse(session.t('unit_none')); return }
+      this.units = { ...this.units, items: have ? this.units.items.filter((u) => u !== have) : [...this.units.items, unit!] }
       this.paint()
     } catch (error) { session.tell(session.explain(error), 'error') }
   }
@@ -588,7 +541,7 @@ class Tools {
     const items = this.units.items
     if (items.length === 0) return
     const shape: MultiPolygon = { type: 'MultiPolygon', coordinates: items.flatMap((u) => u.geometry.coordinates) }
-    const under = this.under(shape.coordinates.flat(2).map((c) => [c[0] * 1e8, c[1] * 1e8] as XY))
+    const under = draft.topo.under(shape.coordinates.flat(2).map((c) => [c[0] * 1e8, c[1] * 1e8] as XY))
     this.units = { ...this.units, items: [] }
     this.reset()
     void this.add(shape, under)
@@ -596,30 +549,8 @@ class Tools {
 
   // ---- other layers to snap to ---------------------------------------------
 
-  private linesSoon(): void {
-    clearTimeout(this.linesTimer)
-    if (!draft.editable || !this.snapping) return
-    this.linesTimer = window.setTimeout(() => void this.readLines(), 350)
-  }
+  private linesSoon(): void { if (draft.editable && this.snapping) this.around.soon() }
   setSnapping(on: boolean): void { this.snapping = on; this.caught = null; if (on) this.linesSoon(); this.paint() }
-  toggleSnapLayer(layer: string): void {
-    this.snapOff = this.snapOff.includes(layer) ? this.snapOff.filter((l) => l !== layer) : [...this.snapOff, layer]
-    this.linesFor = ''
-    this.linesSoon()
-  }
-  private async readLines(): Promise<void> {
-    const stage = this.stage, plan = session.plan
-    if (!stage || !plan || stage.map.getZoom() < 11) { this.lines = null; this.linesFor = ''; return }
-    const b = stage.bounds()
-    const key = `${plan.id} ${b.map((n) => n.toFixed(3)).join()} ${this.snapOff.join()}`
-    if (key === this.linesFor) return
-    try {
-      const c = (await session.call<GeoJSON.FeatureCollection & { truncated?: boolean }>(`/api/plans/${plan.id}/snap${query({ bbox: b.map((n) => n.toFixed(7)).join(',') })}`)).data
-      this.lines = new Lines({ ...c, features: c.features.filter((f) => !this.snapOff.includes(String(f.properties?.layer))) })
-      this.linesTruncated = c.truncated === true
-      this.linesFor = key
-    } catch { /* without them the draft itself still catches */ }
-  }
 
   // ---- what is drawn of all this -------------------------------------------
 
@@ -661,57 +592,15 @@ class Tools {
   }
   private traced(at: XY): XY[] {
     const from = this.catches[this.catches.length - 1]
-    return (this.tracing && this.caught && from && trace(from, this.caught, draft.topo, this.lines)) || [at]
+    return (this.tracing && this.caught && from && trace(from, this.caught, draft.topo, this.around.lines)) || [at]
   }
   private paintHandles(stage: MapStage): void {
-    const out: GeoJSON.Feature[] = [], topo = draft.topo
-    if (this.tool === 'vertex' && draft.editable) {
-      const { step, ky } = stage.scale()
-      const [w, s, e, n] = stage.bounds().map((v) => v * 1e8) as [number, number, number, number]
-      const seen = new Set<number>()
-      const d = this.dragging ?? this.nudge?.drag
-      for (const zone of this.selection) for (const ring of topo.outline(zone)) {
-        if (out.length > MAX_HANDLES * 2) break
-        for (let i = 0; i < ring.nodes.length; i++) {
-          const a = ring.nodes[i]!, b = ring.nodes[(i + 1) % ring.nodes.length]!
-          const p = d?.moved.get(a) ?? topo.at(a), q = d?.moved.get(b) ?? topo.at(b)
-          const visible = (v: XY) => v[0] >= w && v[0] <= e && v[1] >= s && v[1] <= n
-          if (!seen.has(a) && visible(p) && out.length < MAX_HANDLES * 2) { seen.add(a); out.push(feature(point(p), { kind: topo.locked(a) ? 'locked' : 'node', on: a === this.active || a === this.hover.node })) }
-          if (Math.hypot(p[0] - q[0], (p[1] - q[1]) * ky) / step > 36 && (visible(p) || visible(q))) out.push(feature(point([(p[0] + q[0]) / 2, (p[1] + q[1]) / 2]), { kind: 'mid' }))
-        }
-      }
-      if (this.hover.edge && !this.hover.mid && !d) out.push(feature({ type: 'LineString', coordinates: this.hover.edge.map((k) => lonLat(topo.at(k))) }, { kind: 'edge' }))
-      if (d) for (const p of d.moved.values()) out.push(feature(point(p), { kind: 'node', on: true }))
-      if (this.dragging?.crossing) out.push(feature(point(this.dragging.crossing), { kind: 'cross' }))
-    }
-    if (this.caught && (this.drawing || this.dragging)) out.push(feature(point(this.caught.at), { kind: 'caught', label: this.caughtWord(this.caught) }))
-    stage.handles(out)
+    const drag = this.dragging ?? this.nudge?.drag ?? null
+    stage.handles([
+      ...(this.tool === 'vertex' && draft.editable ? handlesOf(stage, { zones: this.selection, active: this.active, hover: this.hover, drag }) : []),
+      ...(this.caught && (this.drawing || this.dragging) ? [caughtAt(this.caught)] : []),
+    ])
   }
-  private caughtWord(c: Caught): string {
-    const t = session.t
-    if (c.kind === 'node') return t('caught_node')
-    if (c.kind === 'edge') return t('caught_edge')
-    const layer = session.catalogue?.layers.find((l) => l.id === c.layer)?.title ?? c.layer
-    return [layer, c.name].filter(Boolean).join(' ')
-  }
-}
-
-const feature = (geometry: GeoJSON.Geometry, properties: Record<string, unknown>): GeoJSON.Feature => ({ type: 'Feature', geometry, properties })
-const point = (p: XY): GeoJSON.Point => ({ type: 'Point', coordinates: lonLat(p) })
-const middleOf = (line: readonly XY[]): XY => { const k = Math.max(1, line.length >> 1); const a = line[k - 1]!, b = line[k] ?? a; return [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2] }
-export const multi = (g: GeoJSON.Polygon | GeoJSON.MultiPolygon): MultiPolygon => ({ type: 'MultiPolygon', coordinates: (g.type === 'Polygon' ? [g.coordinates] : g.coordinates) as MultiPolygon['coordinates'] })
-function inside(g: MultiPolygon, lon: number, lat: number): boolean {
-  let within = false
-  for (const polygon of g.coordinates) for (const ring of polygon) for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
-    const [xi, yi] = ring[i]!, [xj, yj] = ring[j]!
-    if (yi > lat !== yj > lat && lon < ((xj - xi) * (lat - yi)) / (yj - yi) + xi) within = !within
-  }
-  return within
-}
-/** withNode shows a shape with one node more on an edge. */
-function withNode(g: MultiPolygon, a: LonLat, b: LonLat, at: LonLat): MultiPolygon {
-  const eq = (p: LonLat, q: LonLat) => p[0] === q[0] && p[1] === q[1]
-  return { type: 'MultiPolygon', coordinates: g.coordinates.map((p) => p.map((r) => r.flatMap((c, i) => { const n = r[i + 1]; return n && ((eq(c, a) && eq(n, b)) || (eq(c, b) && eq(n, a))) ? [c, at] : [c] }))) }
 }
 
 export const tools = new Tools()

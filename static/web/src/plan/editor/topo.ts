@@ -183,6 +183,12 @@ export class Topo {
     for (const [z, b] of this.boxes) if (z !== AREA && b[0] <= box[2] && b[2] >= box[0] && b[1] <= box[3] && b[3] >= box[1]) out.push(z)
     return out
   }
+  /** under are the zones whose box a line or ring touches. */
+  under(line: readonly XY[]): string[] {
+    let x1 = Infinity, y1 = Infinity, x2 = -Infinity, y2 = -Infinity
+    for (const [x, y] of line) { x1 = Math.min(x1, x); x2 = Math.max(x2, x); y1 = Math.min(y1, y); y2 = Math.max(y2, y) }
+    return this.touching([x1, y1, x2, y2])
+  }
   /** shared is the length in nodes of the border two zones have in common. */
   shared(a: string, b: string): number {
     const of = new Set((this.zones.get(b) ?? []).flatMap((id) => this.rings[id]!.nodes))
@@ -382,6 +388,18 @@ export class Topo {
       }
     }
     return n
+  }
+
+  /** cutBy is the zone a line cuts through: the one meant, or the first the line crosses twice. */
+  cutBy(line: readonly XY[], only: string | null): string | null {
+    const cut = (z: string) => this.cuts(z, line) >= 2
+    if (only !== null) return cut(only) ? only : null
+    for (let i = 1; i < line.length; i++) {
+      const z = this.zoneAt([(line[i - 1]![0] + line[i]![0]) / 2, (line[i - 1]![1] + line[i]![1]) / 2])
+      if (z && cut(z)) return z
+    }
+    for (const p of line) { const z = this.zoneAt(p); if (z && cut(z)) return z }
+    return null
   }
 
   /** along walks a border from one node to another, the shorter way; null where no ring has both. */
