@@ -66,6 +66,11 @@ func (w *table) person(n int, role auth.Role, area string) auth.By {
 	w.t.Helper()
 	id := fmt.Sprintf("0192f0c1-0000-7000-8000-0000000000%02x", n)
 	w.exec(`insert into auth.account (id, username, name) values ($1, $2, $3) on conflict do nothing`, id, fmt.Sprintf("person%d", n), fmt.Sprintf("某%d", n))
+	return somebody(n, role, area)
+}
+
+func somebody(n int, role auth.Role, area string) auth.By {
+	id := fmt.Sprintf("0192f0c1-0000-7000-8000-0000000000%02x", n)
 	grants := []auth.Grant{{ID: fmt.Sprintf("0192f0c1-0000-7000-8000-0000000001%02x", n), Account: id, Role: role, Area: area}}
 	return auth.By{Request: "test", Identity: &auth.Identity{
 		Kind: auth.Session, Account: id, Username: fmt.Sprintf("person%d", n), Name: fmt.Sprintf("某%d", n), ID: "0192f0c1-0000-7000-8000-0000000000b1",

@@ -181,7 +181,7 @@ func TestLayers(t *testing.T) {
 				t.Errorf("shelters: %d unplaced, want 1", l.Unplaced)
 			}
 		case "zones":
-			if l.Count != 0 || l.LadderBy == nil || l.LadderBy.Field != "kind" {
+			if l.Count != 0 || l.LadderBy == nil || l.LadderBy.Field != "ladder" {
 				t.Errorf("zones: the draft is counted, or the ladders are missing: %+v", l)
 			}
 		}
