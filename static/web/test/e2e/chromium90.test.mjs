@@ -1,6 +1,7 @@
 // The oldest browser we promise: government desktops run Chromium 90 to 96. The binary
 // comes from the npm package chrome-aws-lambda, kept for this test only.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -78,6 +79,34 @@ describe('Chromium 90', () => {
     await go(page, '/activate')
     await page.evaluate(() => { const i = document.querySelector('input[autocomplete="new-password"]'); i.value = 'Correct-horse-1'; i.dispatchEvent(new Event('input', { bubbles: true })) })
     await until(page, () => document.querySelectorAll('.rules .ok').length >= 2)
+    assert.deepEqual(faults, [])
+  })
+
+  it("opens the planner's table: the list, and a plan to draw in", async (t) => {
+    const data = process.env.ONEMAP_E2E_DATA
+    if (!data) { t.skip('ONEMAP_E2E_DATA is not set: nobody can be made to sign in'); return }
+    const password = 'Shanhe-2026-x'
+    execFileSync(process.env.ONEMAP_BIN ?? new URL('../../../../bin/onemap', import.meta.url).pathname, ['user', 'add', 'old.browser', '--role', 'planner', '--area', '990100', '--name', '老浏览器', '--password-stdin', '--data', data], { input: `${password}\n`, stdio: ['pipe', 'pipe', 'pipe'] })
+    const page = await (await browser.newContext({ viewport: { width: 1024, height: 640 }, locale: 'zh-CN' })).newPage()
+    await go(page, '/signin')
+    await until(page, () => document.querySelector('input[name="password"]') !== null)
+    await page.evaluate((password) => {
+      for (const [name, value] of [['username', 'old.browser'], ['password', password]]) { const i = document.querySelector(`input[name="${name}"]`); i.value = value; i.dispatchEvent(new Event('input', { bubbles: true })) }
+      document.querySelector('button.primary').click()
+    }, password)
+    await until(page, () => location.pathname !== '/signin')
+    const faults = []
+    watch(page, faults)
+    await go(page, '/plan')
+    await until(page, () => document.querySelector('h1, h2') !== null)
+    const id = await page.evaluate(async () => {
+      const r = await fetch('/api/plans', { method: 'POST', headers: { Accept: 'application/json', 'Content-Type': 'application/json' }, body: JSON.stringify({ hazard: 'flood', kind: 'risk', title: '旧浏览器方案', area: '990100', exhaustive: true, unit: 'village', start: 'villages' }) })
+      return r.status === 201 ? (await r.json()).id : `${r.status} ${await r.text()}`
+    })
+    await go(page, `/plan?id=${encodeURIComponent(id)}`)
+    await until(page, () => document.documentElement.dataset.bench === '1' && window.__plan.draft.topo.nodes > 10)
+    await page.keyboard.press('e')
+    await until(page, () => window.__plan.tools.tool === 'vertex')
     assert.deepEqual(faults, [])
   })
 })

@@ -30,7 +30,7 @@ before(async () => {
 after(async () => { for (const p of [lin, he]) await p?.close(); await shut(); await server?.stop() })
 
 async function person(name, { size = { width: 1240, height: 720 }, ...extra } = {}) {
-  const context = await (await launch()).newContext({ viewport: size, deviceScaleFactor: 1, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce', bypassCSP: true, ...extra })
+  const context = await (await launch()).newContext({ viewport: size, deviceScaleFactor: 0.5, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce', bypassCSP: true, ...extra })
   const page = await context.newPage()
   page.setDefaultTimeout(40_000)
   const faults = []
@@ -419,7 +419,7 @@ describe('every tool, in a plan that may leave gaps', () => {
     const room = await roomy(lin)
     c = await lin.page.evaluate(({ zone, box: b }) => { for (let k = 0; k < 4000; k++) { const p = [b[0] + (b[2] - b[0]) * ((k * 0.618034) % 1), b[1] + (b[3] - b[1]) * ((k * 0.381966 + k / 4000) % 1)]; const e = 0.0045; if ([[-e, -e], [e, -e], [e, e], [-e, e], [0, 0]].every(([x, y]) => window.__plan.draft.topo.inside(zone, [(p[0] + x) * 1e8, (p[1] + y) * 1e8]))) return p } return null }, room)
     assert.ok(c, 'no room to draw in')
-    const r = await call(lin, '/api/plans', { method: 'POST', body: { hazard: 'geology', kind: 'risk', title: '示例县地质灾害易发区', area: '990100', exhaustive: false, start: 'empty' } })
+    const r = await call(lin, '/api/plans', { method: 'POST', body: { hazard: 'landslide', kind: 'risk', title: '示例县地质灾害易发区', area: '990100', exhaustive: false, start: 'empty' } })
     assert.equal(r.status, 201, JSON.stringify(r.data))
     plan = r.data.id
     await bench(lin)

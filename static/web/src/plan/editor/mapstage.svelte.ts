@@ -43,6 +43,8 @@ export class MapStage implements Stage {
   private colors: Record<string, string> | null = null
   private data = new Map<string, GeoJSON.FeatureCollection>()
   private hiding: string[] = []
+  private chosen = ''
+  private border: MultiPolygon | null = null
   private ready = false
   private asked: ((at: LonLat | null) => void) | null = null
   private basemaps: Basemap[] = []
@@ -146,6 +148,8 @@ export class MapStage implements Stage {
 
   private put(id: string, fc: GeoJSON.FeatureCollection): void { void (this.map.getSource(id) as GeoJSONSource | undefined)?.setData(fc) }
   private set(id: string, fc: GeoJSON.FeatureCollection): void {
+    // Nothing instead of nothing would still wake the worker and a frame, at every move of the hand.
+    if (fc.features.length === 0 && this.data.get(id)?.features.length === 0) return
     this.data.set(id, fc)
     if (this.ready && !this.lost) this.put(id, fc)
   }
@@ -188,7 +192,10 @@ export class MapStage implements Stage {
       source?.updateData({ remove, add })
       names?.updateData({ remove, add: addNames })
     }
-    this.set(AREA_LINE, session.zones.area ? collection([{ type: 'Feature', geometry: session.zones.area, properties: {} }]) : none)
+    if (whole || session.zones.area !== this.border) {
+      this.border = session.zones.area
+      this.set(AREA_LINE, this.border ? collection([{ type: 'Feature', geometry: this.border, properties: {} }]) : none)
+    }
     if (this.hiding.length > 0) this.release()
   }
 
@@ -221,6 +228,9 @@ export class MapStage implements Stage {
   }
 
   choose(zones: readonly string[]): void {
+    const key = `${session.zones.turn} ${zones.join()}`
+    if (key === this.chosen) return
+    this.chosen = key
     this.set(CHOSEN, collection(zones.flatMap((z) => { const f = session.zones.all.get(z); return f ? [{ type: 'Feature' as const, geometry: f.geometry, properties: {} }] : [] })))
   }
   sketch(features: GeoJSON.Feature[]): void { this.set(SKETCH, collection(features)) }

@@ -39,7 +39,7 @@ export interface ImportField { name: string; type: string; values?: { value: str
 export type Direction = '1_is_worst' | '1_is_least' | 'named'
 export interface ImportPreview {
   import: string; name: string; format: string; encoding: string | null; crs: string | null; features: number; fields: ImportField[]; layers: string[] | null; layer?: string | null
-  suggestion: { level_field: string | null; name_field: string | null; code_field: string | null; levels: Record<string, number> | null; direction: Direction | null } | null
+  suggestion: { level_field: string | null; name_field: string | null; code_field: string | null; countermeasure_field?: string | null; responsible_field?: string | null; levels: Record<string, number> | null; direction: Direction | null } | null
   bounds: Box | null; outside?: number | boolean | null; preview: GeoJSON.FeatureCollection
 }
 export interface Healed { kind: 'gap' | 'sliver' | 'overlap'; area_m2: number; width_m: number; at: [number, number] | null; zones: string[]; given_to: string | null }
