@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { launch, shut, until, watch } from './kit.mjs'
+import { launch, shut, watch } from './kit.mjs'
 import { startServer } from './server.mjs'
 
 const here = new URL('.', import.meta.url).pathname
@@ -23,13 +23,16 @@ before(async () => {
   server = await startServer()
   base = server.url
   for (const [user, role, name] of [['lin.guihua', 'planner', '林规划'], ['shen.pi', 'approver', '沈批']]) {
-    execFileSync(bin, ['user', 'add', user, '--role', role, '--area', county, '--name', name, '--password-stdin', '--data', server.data], { input: `${password}\n`, stdio: ['pipe', 'pipe', 'pipe'] })
+    account(user, role, name, county)
   }
   planner = await person('lin.guihua')
   approver = await person('shen.pi')
 })
 after(async () => { for (const p of [planner, approver]) await p?.close(); await shut(); await server?.stop() })
 
+function account(user, role, name, area) {
+  execFileSync(bin, ['user', 'add', user, '--role', role, '--area', area, '--name', name, '--password-stdin', '--data', server.data], { input: `${password}\n`, stdio: ['pipe', 'pipe', 'pipe'] })
+}
 async function person(name, { size = { width: 1024, height: 640 }, ...extra } = {}) {
   const context = await (await launch()).newContext({ viewport: size, deviceScaleFactor: 1, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce', acceptDownloads: true, ...extra })
   const page = await context.newPage()
@@ -47,10 +50,17 @@ async function person(name, { size = { width: 1024, height: 640 }, ...extra } = 
   // Refusals are part of the story; errors of the page are not.
   return { page, context, faults: () => faults.filter((f) => !/^[45]\d\d |Failed to load resource/.test(f)), close: () => context.close() }
 }
+// A loaded machine takes its time; nothing here is a measurement.
+const until = (page, expression, arg) => page.waitForFunction(expression, arg, { timeout: 60_000, polling: 100 })
 const ready = (page) => page.waitForFunction(() => document.documentElement.dataset.ready === '1', undefined, { timeout: 60_000, polling: 100 })
 async function at(p, query) {
   await p.page.goto(`${base}/plan?e2e=1${query ? `&${query}` : ''}`)
   await ready(p.page)
+}
+/** turn goes to another page of the same visit, as a link does. */
+async function turn(p, query) {
+  await p.page.evaluate((q) => { history.pushState(null, '', `/plan?e2e=1${q}`); dispatchEvent(new PopStateEvent('popstate')); return new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r()))) }, query ? `&${query}` : '')
+  await until(p.page, () => !document.querySelector('.blank[role="status"]') && document.querySelector('h1, h2'))
 }
 /** call asks the server as the person does whose page it is. */
 const call = (p, path, { method = 'GET', body, match } = {}) => p.page.evaluate(async ([path, method, body, match]) => {
@@ -80,18 +90,19 @@ async function act(p, title, fill = async () => {}) {
 }
 const state = (p, word) => p.page.locator('.column header .chip', { hasText: word }).first().waitFor()
 async function audit(page) {
-  await page.addScriptTag({ content: axe })
+  if (!(await page.evaluate(() => 'axe' in window))) await page.addScriptTag({ content: axe })
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
   return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).slice(0, 3).join(' | ')}`)
 }
 
-let id, returned, place
+let id, next, returned, place
 describe('a plan from villages', () => {
   it('is made by the planner, and not offered to the approver', async () => {
     const { page } = planner
     await page.locator('a', { hasText: '新建方案' }).first().click()
     await page.locator('select').first().selectOption('flood')
     await page.locator('label.opt', { hasText: '村级单元' }).click()
+    await page.getByLabel('编制单位').fill('示例县应急管理局')
     await page.locator('form button.primary').click()
     await page.waitForURL((u) => u.searchParams.has('id'))
     id = new URL(page.url()).searchParams.get('id')
@@ -188,7 +199,8 @@ describe('review', () => {
     await page.keyboard.press('r')
     await page.locator('form.back textarea').fill('与河道管理范围不一致')
     await page.locator('form.back .danger').click()
-    await until(page, (z) => new URL(location.href).searchParams.get('zone') !== z, returned)
+    await until(page, (z) => new URL(location.href).searchParams.get('zone') !== z && !document.querySelector('form.back'), returned)
+    await page.locator('.column footer button.primary:enabled').waitFor()
     // The next by hand, the others together.
     await page.keyboard.press('a')
     await until(page, () => document.querySelectorAll('.column .zones .good-text').length === 1)
@@ -263,7 +275,6 @@ describe('publishing', () => {
 })
 
 describe('the next version', () => {
-  let next
   it('starts from this one and is compared with it', async () => {
     await at(planner, `id=${id}&tab=info`)
     await act(planner, '编制下一版')
@@ -314,18 +325,18 @@ describe('the next version', () => {
 })
 
 describe('for everybody', () => {
-  for (const [name, size] of [['desk', { width: 1280, height: 800 }], ['phone', { width: 390, height: 844 }]]) {
+  for (const [name, size, looks] of [['desk', { width: 1280, height: 800 }, [['zh-CN', 'light'], ['en', 'dark']]], ['phone', { width: 390, height: 844 }, [['zh-CN', 'dark'], ['en', 'light']]]]) {
     it(`axe finds nothing: ${name}`, async () => {
       const wrong = []
       const p = await person('', { size, bypassCSP: true, storageState: await planner.context.storageState() })
-      const { plans } = ok(await call(planner, '/api/plans?state=draft&limit=10'))
-      const draft = plans.find((x) => !x.demo)
-      for (const query of ['', 'tab=new', 'tab=import', `id=${draft.id}&tab=compute`, ...['info', 'comments', 'review', 'diff', 'history', 'print'].map((tab) => `id=${id}&tab=${tab}`)]) for (const [lang, theme] of [['zh-CN', 'light'], ['en', 'dark']]) {
-        await at(p, `${query}&lang=${lang}&theme=${theme}`)
-        await until(p.page, () => !document.querySelector('.blank[role="status"]'))
-        wrong.push(...(await audit(p.page)).map((v) => `${query} ${lang} ${theme} ${v}`))
-        const wide = await p.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
-        if (wide > 0) wrong.push(`${query} ${lang}: ${wide} px too wide`)
+      for (const [lang, theme] of looks) {
+        await at(p, `lang=${lang}&theme=${theme}`)
+        for (const query of ['', 'tab=new', 'tab=import', `id=${next}&tab=compute`, ...['info', 'comments', 'review', 'diff', 'history', 'print'].map((tab) => `id=${id}&tab=${tab}`)]) {
+          await turn(p, `${query}${query ? '&' : ''}lang=${lang}&theme=${theme}`)
+          wrong.push(...(await audit(p.page)).map((v) => `${query} ${lang} ${theme} ${v}`))
+          const wide = await p.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+          if (wide > 0) wrong.push(`${query} ${lang}: ${wide} px too wide`)
+        }
       }
       await p.close()
       assert.deepEqual(wrong, [])
@@ -334,50 +345,115 @@ describe('for everybody', () => {
 })
 
 // The flood areas of a real city, as another office would hand them over: a shapefile in
-// GBK whose levels run the other way.
-const flood = join(here, '../../../../../shared/data/taipei/hazard_flood_78mm.geojson')
+// GBK whose levels run the other way. From the file to the published zoning, by two people.
+const city = join(here, '../../../../../shared/data/taipei')
+const manifest = join(here, '../../../../census/testdata/taipei.yaml')
+const district = '63000110'
 const gdal = () => { try { execFileSync('ogr2ogr', ['--version'], { stdio: 'ignore' }); return true } catch { return false } }
-const why = !existsSync(flood) ? `no data at ${flood}` : !gdal() ? 'ogr2ogr is not installed' : ''
-describe('an existing zoning of a real city', { skip: why && (console.log(`planlife: the import over the real city is skipped: ${why}`), why) }, () => {
-  let work
-  before(() => { work = mkdtempSync(join(tmpdir(), 'onemap-flood-')) })
-  after(() => { if (work) rmSync(work, { recursive: true, force: true }) })
-  it('is imported through the wizard, its direction confirmed by eye', { timeout: 300_000 }, async () => {
-    const source = JSON.parse(readFileSync(flood, 'utf8'))
-    const codes = [...new Set(source.features.map((f) => String(depthOf(f))))].sort()
-    const box = { w: Infinity, s: Infinity, e: -Infinity, n: -Infinity }
-    const walk = (c) => { if (typeof c[0] === 'number') { box.w = Math.min(box.w, c[0]); box.e = Math.max(box.e, c[0]); box.s = Math.min(box.s, c[1]); box.n = Math.max(box.n, c[1]) } else c.forEach(walk) }
-    source.features.forEach((f) => walk(f.geometry.coordinates))
-    // Laid on the demo county, whose borders the server knows; the shapes stay as they are.
-    const home = ok(await call(planner, '/api/layers')).home.bounds
-    const k = Math.min((home[2] - home[0]) / (box.e - box.w), (home[3] - home[1]) / (box.n - box.s)) * 0.35
-    const cx = (home[0] + home[2]) / 2, cy = (home[1] + home[3]) / 2
-    const move = (c) => (typeof c[0] === 'number' ? [cx + (c[0] - (box.w + box.e) / 2) * k, cy + (c[1] - (box.s + box.n) / 2) * k] : c.map(move))
-    const features = source.features.filter((_, i) => i % 18 === 0).map((f, i) => ({ type: 'Feature', geometry: { type: f.geometry.type, coordinates: move(f.geometry.coordinates) }, properties: { 等级: String(1 + codes.indexOf(String(depthOf(f))) % 4), 名称: `淹没区${i + 1}` } }))
+const why = !existsSync(city) ? `no data at ${city}` : !gdal() ? 'ogr2ogr is not installed' : ''
+describe('an existing zoning of a real city', { skip: why && (console.log(`planlife: the life over the real city is skipped: ${why}`), why) }, () => {
+  let work, drawer, judge, plan, count
+  before(async () => {
+    work = mkdtempSync(join(tmpdir(), 'onemap-flood-'))
+    for (const layer of ['admin', 'population', 'shelters']) {
+      // It ends with 4 where rows were held back for somebody to look at.
+      try { execFileSync(bin, ['import', manifest, '--root', city, '--layer', layer, '--data', server.data], { stdio: ['ignore', 'pipe', 'pipe'] }) } catch (x) { if (!/接收 accepted/.test(String(x.stdout))) throw new Error(`${layer}: ${x.stdout}${x.stderr}`) }
+    }
+    for (const [user, role, name] of [['jiang.shuili', 'planner', '江水利'], ['gao.ju', 'approver', '高局']]) account(user, role, name, '63000')
+    drawer = await person('jiang.shuili')
+    judge = await person('gao.ju')
+  })
+  after(async () => { for (const p of [drawer, judge]) await p?.close(); if (work) rmSync(work, { recursive: true, force: true }) })
+
+  /** archive writes the flood areas of the district as a zipped shapefile in GBK. */
+  function archive() {
+    const border = JSON.parse(readFileSync(join(city, 'admin_district.geojson'), 'utf8')).features.find((f) => f.properties.code === district).geometry
+    const rings = border.type === 'Polygon' ? [border.coordinates] : border.coordinates
+    const within = ([x, y]) => rings.some(([ring]) => ring.reduce((odd, [xi, yi], i) => { const [xj, yj] = ring.at(i - 1); return (yi > y) !== (yj > y) && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi ? !odd : odd }, false))
+    const features = JSON.parse(readFileSync(join(city, 'hazard_flood_78mm.geojson'), 'utf8')).features
+      .filter((f) => within(f.geometry.coordinates.flat(f.geometry.type === 'Polygon' ? 1 : 2)[0]))
+      .map((f, i) => ({ type: 'Feature', geometry: f.geometry, properties: { 等级: String(f.properties.gridcode - 1), 名称: `淹没区${i + 1}` } }))
     writeFileSync(join(work, 'flood.geojson'), JSON.stringify({ type: 'FeatureCollection', features }))
     execFileSync('ogr2ogr', ['-f', 'ESRI Shapefile', '-lco', 'ENCODING=GBK', '-nlt', 'PROMOTE_TO_MULTI', join(work, 'flood.shp'), join(work, 'flood.geojson')])
     execFileSync('python3', ['-c', 'import sys,zipfile,glob,os\nz=zipfile.ZipFile(sys.argv[1],"w")\n[z.write(f,os.path.basename(f)) for f in glob.glob(sys.argv[2]+"/flood.*") if not f.endswith((".geojson",".zip"))]\nz.close()', join(work, '淹没区.zip'), work])
-
-    await at(planner, 'tab=import')
-    const { page } = planner
+    return features
+  }
+  it('comes in through the wizard, the direction of its levels confirmed by eye', async () => {
+    const features = archive()
+    assert.ok(features.length > 50, `${features.length} flood areas in ${district}`)
+    await at(drawer, 'tab=import')
+    const { page } = drawer
     await page.locator('input[type="file"]').setInputFiles(join(work, '淹没区.zip'))
-    await page.locator('.values, select').first().waitFor()
-    await page.locator('section', { hasText: '2 等级' }).locator('select').first().selectOption('等级')
-    await page.locator('.values tbody tr').first().waitFor()
-    assert.match(await page.locator('.form-side').innerText(), /名称|等级/, 'the names are garbled')
-    // In this file 1 is the least: inverted, and nothing can be accepted before somebody says so.
-    assert.equal(await page.locator('button', { hasText: '确认并导入' }).isDisabled(), true)
+    const grade = page.locator('section', { hasText: '2 等级' }).locator('select')
+    await grade.first().selectOption('等级')
+    await grade.nth(1).selectOption('hazard_4')
+    await page.locator('.values tbody tr').nth(2).waitFor()
+    const shown = await page.locator('.values tbody tr').evaluateAll((rows) => Object.fromEntries(rows.map((r) => [r.children[0].textContent, Number(r.children[1].textContent.replace(/,/g, ''))])))
+    const told = {}
+    for (const f of features) told[f.properties.等级] = (told[f.properties.等级] ?? 0) + 1
+    assert.deepEqual(shown, told)
+    // Here 1 is the shallowest: inverted, and nothing is accepted before somebody says so.
+    const go = page.locator('button', { hasText: '确认并导入' })
+    assert.equal(await go.isDisabled(), true)
+    const becomes = (value) => page.locator('.values tbody tr', { has: page.locator('td:first-child', { hasText: new RegExp(`^${value}$`) }) }).locator('select')
+    const before = await becomes('1').inputValue()
     await page.locator('button', { hasText: '等级反过来' }).click()
-    await page.locator('section', { hasText: '3 方案' }).locator('select').last().selectOption('0') // parts only
+    assert.equal(await becomes('1').inputValue(), String(5 - Number(before)))
+    for (const [value, level] of [['1', '3'], ['2', '2'], ['3', '1']]) await becomes(value).selectOption(level)
+    const form = page.locator('section', { hasText: '3 方案' })
+    await form.locator('input').first().fill('士林区内涝淹没区划')
+    await page.getByLabel('编制单位').fill('市水利工程处')
+    await form.locator('[role="combobox"]').fill('士林')
+    await page.locator('[role="option"]', { hasText: '士林' }).first().click()
+    await form.locator('select').nth(0).selectOption('waterlogging')
+    await form.locator('select').last().selectOption('0') // parts of the area only
     await page.locator('.sure-row input').check()
-    await page.locator('button', { hasText: '确认并导入' }).click()
-    await page.locator('.result').waitFor({ timeout: 240_000 })
-    const link = await page.locator('.result a.primary').getAttribute('href')
-    const plan = new URL(link, base).searchParams.get('id')
-    const p = await read(planner, plan)
-    assert.deepEqual([p.version, p.exhaustive, p.state], [1, false, 'draft'])
-    assert.ok(p.counts.zones > 0)
-    assert.deepEqual(planner.faults(), [])
+    await go.click()
+    await page.locator('.result').waitFor({ timeout: 120_000 })
+    plan = new URL(await page.locator('.result a.primary').getAttribute('href'), base).searchParams.get('id')
+    const p = await read(drawer, plan)
+    assert.deepEqual([p.version, p.exhaustive, p.state, p.area.code], [1, false, 'draft', district])
+    const zones = await zonesOf(drawer, plan)
+    count = zones.length
+    assert.ok(count > 50)
+    assert.match(zones[0].properties.name, /^淹没区\d+$/)
+    // The deepest are the most severe now, zone by zone.
+    const level = new Map(features.map((f) => [f.properties.名称, 4 - Number(f.properties.等级)]))
+    assert.deepEqual(zones.filter((z) => level.get(z.properties.name) !== z.properties.level).map((z) => z.properties.name), [])
+    const sound = ok(await call(drawer, `/api/plans/${plan}/validate`, { method: 'POST' }))
+    assert.deepEqual(sound.violations, [])
+  })
+  it('says of a zone how many people live in it', async () => {
+    const [zone] = (await zonesOf(drawer, plan)).sort((a, b) => b.properties.area_km2 - a.properties.area_km2)
+    const f = ok(await call(drawer, `/api/plans/${plan}/zones/${zone.properties.zone}/figures`))
+    assert.ok(f.people && f.people.people > 0, JSON.stringify(f.people))
+  })
+  it('is submitted by the one, approved and published by the other', async () => {
+    await at(drawer, `id=${plan}&tab=info`)
+    await act(drawer, '报审')
+    await state(drawer, '报审')
+    await at(judge, `id=${plan}&tab=info`)
+    await act(judge, '开始审查')
+    await state(judge, '审查')
+    await turn(judge, `id=${plan}&tab=review`)
+    await judge.page.locator('.column footer button', { hasText: '全部通过' }).click()
+    await judge.page.locator('dialog button').last().click()
+    await judge.page.locator('.column footer a', { hasText: '审查完毕' }).click()
+    await act(judge, '审定')
+    await state(judge, '审定')
+    await act(judge, '发布', (form) => form.locator('input').first().fill('北市防〔2026〕3号'))
+    await judge.page.locator('.chip', { hasText: '现行' }).first().waitFor()
+    const p = await read(judge, plan)
+    assert.deepEqual([p.state, p.in_force, p.counts.zones, p.submitted_by, p.approved_by, p.published_by], ['published', true, count, '江水利', '高局', '高局'])
+  })
+  it('is on the one map', async () => {
+    const fids = (await zonesOf(drawer, plan)).map((z) => z.properties.fid)
+    const [w, s, e, n] = (await read(drawer, plan)).bounds
+    const { page } = drawer
+    await page.goto(`${base}/?e2e=1&layers=zones#map=13/${((s + n) / 2).toFixed(4)}/${((w + e) / 2).toFixed(4)}`)
+    await ready(page)
+    await until(page, (fids) => window.__map?.queryRenderedFeatures().some((f) => f.source === 'zones' && fids.includes(Number(f.properties?.fid ?? f.id))), fids)
+    assert.deepEqual(drawer.faults(), [])
+    assert.deepEqual(judge.faults(), [])
   })
 })
-const depthOf = (f) => Object.entries(f.properties).find(([k]) => /depth|grid|class|level|深/i.test(k))?.[1] ?? ''
