@@ -245,7 +245,7 @@ func TestAPlanIsComputedAndTakenBack(t *testing.T) {
 		d.scan(&text, `select method::text || ' ' || unit from plan where id = $1`, id)
 		return text
 	}
-	computed, undone := []string{made(), string(p.Method) + " " + string(p.Unit), "{} free"}, ""
+	computed, undone := []string{made(), string(p.Method) + " " + p.Unit, "{} free"}, ""
 	for i, e := range slices.Backward(edits) {
 		u, err := d.undo(id, e.EditID)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"onemap/internal/auth"
 	"onemap/internal/geo"
+	"onemap/internal/registry"
 	"onemap/zoning/coverage"
 )
 
@@ -190,6 +191,33 @@ func (p *Plan) words() map[string]any {
 	return map[string]any{"title": p.Title, "note": p.Note, "responsible": p.Responsible, "ladder": p.Ladder, "unit": p.Unit, "state": p.State, "version_no": p.VersionNo}
 }
 
+// schemes is the code list of the ladders plans are graded by.
+const schemes = "zone_scheme"
+
+// checkLadder says whether a plan of its kind may be graded by its ladder: those that are
+// offered for zoning, 防治区划 by its own and 风险区划 by the others.
+func (s *Service) checkLadder(p *Plan, f *faults) {
+	snap := s.catalogue.Now()
+	l, ok := snap.CodeLists[p.Ladder]
+	if !ok || !l.Ladder {
+		f.add("ladder", "unknown", "没有这种等级方案", "there is no such ladder of levels")
+		return
+	}
+	offered := true
+	if list, ok := snap.CodeLists[schemes]; ok {
+		_, offered = list.Item(p.Ladder)
+	}
+	if !offered || (p.Ladder == usualLadder(Prevention)) != (p.Kind == Prevention) {
+		f.add("ladder", "not_of_this_kind", "这种等级方案不用于此类区划", "plans of this kind are not graded by this ladder")
+	}
+}
+
+// onLadder says whether a ladder has a level; 0 is none.
+func (s *Service) onLadder(ladder string, level int) bool {
+	l, ok := s.catalogue.Now().CodeLists[ladder]
+	return ok && slices.ContainsFunc(l.Items, func(it registry.CodeItem) bool { return it.Level == level })
+}
+
 // checkWords looks at what a person may choose.
 func (s *Service) checkWords(p *Plan) error {
 	var f faults
@@ -199,9 +227,7 @@ func (s *Service) checkWords(p *Plan) error {
 	if p.Ladder == "" {
 		p.Ladder = usualLadder(p.Kind)
 	}
-	if l, ok := s.catalogue.Now().CodeLists[p.Ladder]; !ok || !l.Ladder {
-		f.add("ladder", "unknown", "没有这种等级方案", "there is no such ladder of levels")
-	}
+	s.checkLadder(p, &f)
 	if p.Unit == "" {
 		p.Unit = UnitFree
 	}

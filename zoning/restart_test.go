@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"onemap/internal/auth"
 	"onemap/internal/db"
 	"onemap/internal/jobs"
@@ -177,7 +175,7 @@ func (w *table) until(t *testing.T, sql string) {
 	t.Helper()
 	for {
 		var is bool
-		if err := w.admin.QueryRow(t.Context(), sql).Scan(&is); err != nil && err != pgx.ErrNoRows {
+		if err := w.admin.QueryRow(t.Context(), sql).Scan(&is); err != nil {
 			t.Fatal(err)
 		}
 		if is {

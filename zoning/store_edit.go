@@ -41,6 +41,9 @@ func scanEditPlan(rows pgx.Rows) (editPlan, error) {
 		var area geo.Shape
 		err := row.Scan(&p.ID, &p.Series, &p.VersionNo, &p.Hazard, &p.Kind, &p.Title, &p.Area, &p.Scope, &p.Exhaustive, &p.Ladder,
 			&p.State, &p.Method, &p.Version, &p.UpdatedAt, &p.Demo, &area)
+		if p.Ladder == "" {
+			p.Ladder = usualLadder(p.Kind)
+		}
 		if err != nil || area.Geometry == nil {
 			return p, err
 		}

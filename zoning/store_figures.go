@@ -1,6 +1,7 @@
 package zoning
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -127,18 +128,39 @@ func (s *Service) countZones(ctx context.Context, tx pgx.Tx, by auth.By, p Plan)
 		var n int
 		err := row.Scan(&f.Zone, &people, &n, &f.AreaKm2)
 		unknown += n
-		if people != nil {
-			whole := int(math.Round(*people))
-			f.Population = &whole
-		}
+		f.people = people
 		return f, err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
+	wholePeople(figures)
 	m.Unknown = unknown
 	body, err := json.Marshal(map[string]any{"figures": m})
 	return figures, body, err
+}
+
+// wholePeople makes whole numbers of people by largest remainder, so that the zones add
+// up to the people of the plan; of equal remainders the first zone takes one more.
+func wholePeople(figures []zoneFigure) {
+	var sum float64
+	var whole int
+	byRest := make([]int, 0, len(figures))
+	for i := range figures {
+		f := &figures[i]
+		if f.people == nil {
+			continue
+		}
+		n := int(math.Floor(*f.people))
+		f.Population = &n
+		sum, whole = sum+*f.people, whole+n
+		byRest = append(byRest, i)
+	}
+	rest := func(i int) float64 { return *figures[i].people - float64(*figures[i].Population) }
+	slices.SortStableFunc(byRest, func(a, b int) int { return cmp.Compare(rest(b), rest(a)) })
+	for _, i := range byRest[:min(len(byRest), int(math.Round(sum))-whole)] {
+		*figures[i].Population++
+	}
 }
 
 // keepFigures writes them into the zones that do not say so yet, in one statement.

@@ -187,8 +187,9 @@ func (w *taking) publish(ctx context.Context, tx pgx.Tx, p Plan) error {
 // zoneFigure is what is written down with a zone when its plan is submitted.
 type zoneFigure struct {
 	Zone       string
-	Population *int
+	Population *int // whole, see wholePeople
 	AreaKm2    float64
+	people     *float64
 }
 
 // figureMethod says how: it becomes part of the plan's method.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -82,6 +83,11 @@ func (s *Service) Update(ctx context.Context, by auth.By, id string, version int
 		if err := s.checkWords(&after); err != nil {
 			return err
 		}
+		if after.Ladder != before.Ladder {
+			if err := s.reladder(ctx, tx, before, after.Ladder); err != nil {
+				return err
+			}
+		}
 		if _, err := tx.Exec(ctx, s.queries.Get("plan_update"), id, after.Title, after.Note, after.Responsible, after.Ladder, after.Unit); err != nil {
 			return err
 		}
@@ -91,6 +97,31 @@ func (s *Service) Update(ctx context.Context, by auth.By, id string, version int
 		return s.record(ctx, tx, by, g, "plan.update", out, "", before.words(), out.words())
 	})
 	return out, wrap("update plan", refusal(seen, err))
+}
+
+// reladder says whether a draft may be graded by another ladder: its levels are those of
+// the old one, and level 2 of four is not level 2 of five. Nothing is cleared unseen:
+// zones whose level the new ladder lacks, and levels that were computed, stand against it.
+func (s *Service) reladder(ctx context.Context, tx pgx.Tx, p Plan, ladder string) error {
+	if hasMethod(p.Method) {
+		return &StateError{State: p.State, Code: "computed", ZH: "等级由计算得出,不能改换等级方案;请撤销计算,或按新方案重新编制", EN: "the levels were computed by this ladder: take the computation back first"}
+	}
+	rows, err := tx.Query(ctx, s.queries.Get("plan_levels"), p.ID)
+	if err != nil {
+		return err
+	}
+	lost, level, n := 0, 0, 0
+	if _, err := pgx.ForEachRow(rows, []any{&level, &n}, func() error {
+		if !s.onLadder(ladder, level) {
+			lost += n
+		}
+		return nil
+	}); err != nil || lost == 0 {
+		return err
+	}
+	var f faults
+	f.add("ladder", "levels_lost", fmt.Sprintf("有 %d 个单元的等级在新方案中不存在,请先改它们的等级", lost), fmt.Sprintf("%d zones have a level the new ladder lacks: change those first", lost))
+	return f.err()
 }
 
 // Remove throws a draft away that was never submitted.

@@ -26,6 +26,8 @@ func (s *Service) Validate(ctx context.Context, who *auth.Identity, plan string)
 			out.Vertices += vertices(z.Shape)
 			if z.Level == 0 {
 				out.Violations = append(out.Violations, z.lacks(Ungraded))
+			} else if !s.onLadder(p.Ladder, z.Level) {
+				out.Violations = append(out.Violations, z.lacks(UnknownLevel))
 			} else if z.Reason == "" && z.regraded() {
 				out.Violations = append(out.Violations, z.lacks(ReasonRequired))
 			}
@@ -46,5 +48,11 @@ func (s *Service) check(ctx context.Context, tx pgx.Tx, p Plan) ([]coverage.Viol
 	if err != nil {
 		return nil, fmt.Errorf("zoning: check: %w", err)
 	}
-	return faulty(whole(e, zones)), nil
+	bad := faulty(whole(e, zones))
+	for i := range zones {
+		if z := &zones[i]; z.Level != 0 && !s.onLadder(e.Ladder, z.Level) {
+			bad = append(bad, z.lacks(UnknownLevel))
+		}
+	}
+	return bad, nil
 }

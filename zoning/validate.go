@@ -9,6 +9,7 @@ import (
 // What a whole plan may lack beside its topology.
 const (
 	Ungraded       coverage.Code = "ungraded"        // a zone without a level
+	UnknownLevel   coverage.Code = "unknown_level"   // a level the plan's ladder has not
 	ReasonRequired coverage.Code = "reason_required" // a level other than the computed one, without a reason
 )
 

@@ -43,7 +43,45 @@ func (c *Coverage) Check() []Violation {
 	if c.exhaustive() && c.balanced() {
 		return nil
 	}
-	return c.faults(nil, nil)
+	if out = c.faults(nil, nil); len(out) == 0 && c.exhaustive() {
+		return c.unmatched()
+	}
+	return out
+}
+
+// unmatched lists edges that meet no reverse although every face is right: along them a
+// node of one border is missing from the other.
+func (c *Coverage) unmatched() []Violation {
+	b := newBalance()
+	for _, s := range c.Zones {
+		count(b.net[labelZones], s, 1)
+	}
+	count(b.net[labelZones], c.Area, -1)
+	at := map[link]int{}
+	var out []Violation
+	more := 0
+	for _, src := range b.sources(c.Zones) {
+		l := src.upward()
+		i, seen := at[l]
+		switch {
+		case seen && src.owner != "":
+			out[i].Zones = append(out[i].Zones, src.owner)
+		case seen:
+		case len(out) == maxListed:
+			more++
+		default:
+			at[l] = len(out)
+			v := Violation{Code: Gap, Line: []Point{l.a, l.b}, At: l.a}
+			if src.owner != "" {
+				v.Zones = []ID{src.owner}
+			}
+			out = append(out, v)
+		}
+	}
+	if more > 0 {
+		out[maxListed-1].More = more
+	}
+	return out
 }
 
 // exhaustive plans have an area to exhaust.

@@ -414,3 +414,25 @@ func TestSplitAndReshapeAtAnySlope(t *testing.T) {
 		}
 	}
 }
+
+// A node that one border has and the other lacks is a fault of an exhaustive plan, though
+// no face is wrong: edges would not cancel, and drawing would go astray.
+func TestMissingNodesAreFaults(t *testing.T) {
+	corner := func(x, y int64) Point { return at(x, y) }
+	left := Shape{{{corner(0, 0), corner(3000, 0), corner(3000, 4000), corner(0, 4000)}}}
+	right := Shape{{{corner(3000, 0), corner(6000, 0), corner(6000, 4000), corner(3000, 4000)}}}
+	area := Shape{{{corner(0, 0), corner(6000, 0), corner(6000, 4000), corner(0, 4000)}}}
+	c := &Coverage{Zones: map[ID]Shape{"left": left, "right": right}, Area: area, Exhaustive: true}
+	bad := c.Check()
+	if len(bad) == 0 || bad[0].Code != Gap || len(bad[0].Line) != 2 {
+		t.Fatalf("the boundary lacks two nodes, and nothing is said: %+v", bad)
+	}
+	if _, err := Heal(c, nil, HealLimits{}); err != nil {
+		t.Fatal(err)
+	}
+	wantRight(t, c)
+	if _, err := c.Apply(Op{Kind: Add, Shape: Shape{{{corner(1000, 1000), corner(1100, 1000), corner(1100, 1100), corner(1000, 1100)}}}, Carve: true}, nil, idMaker("n")); err != nil {
+		t.Errorf("drawing in it: %v", err)
+	}
+	wantRight(t, c)
+}
