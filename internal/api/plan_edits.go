@@ -341,6 +341,8 @@ func extraViolationWords(c coverage.Code) (Text, bool) {
 	switch c {
 	case zoning.Ungraded:
 		return text("区划单元没有等级", "the zone has no level"), true
+	case zoning.UnknownLevel:
+		return text("该等级不在本方案的等级方案中", "the plan's ladder has no such level"), true
 	case zoning.ReasonRequired:
 		return text("等级与计算结果不同,须写明理由", "the level differs from the computed one; give a reason"), true
 	}
