@@ -226,6 +226,43 @@ func zoneVersion(d desk, plan, zone string) (etag string, z zoneJSON) {
 	return r.Header.Get("ETag"), z
 }
 
+// TestNoSliverIsPublished: a splinter of 10 cm may be drawn on the way; the plan does not
+// leave the table with it, is told where it lies, and what is proposed mends it.
+func TestNoSliverIsPublished(t *testing.T) {
+	e := start(t)
+	e.county()
+	planner, approver, _ := e.table()
+	p := planner.newPlan("")
+	planner.did(p.ID, `[{"op":"add","geometry":{"type":"Polygon","coordinates":[[[119.15,34.2],[119.150001,34.2],[119.150001,34.201],[119.15,34.201],[119.15,34.2]]]},"mode":"carve","level":1,"name":"碎片"}]`)
+	var ids []string
+	for _, z := range planner.zones(p.ID).Features {
+		ids = append(ids, `"`+z.ID+`"`)
+	}
+	planner.did(p.ID, fmt.Sprintf(`[{"op":"relevel","zones":[%s],"level":2,"reason":"试评"}]`, strings.Join(ids, ",")))
+	var v struct {
+		OK         bool
+		Violations []finding
+	}
+	planner.must(200, &v, "POST", "/api/plans/"+p.ID+"/validate", "")
+	if v.OK || len(v.Violations) != 1 || v.Violations[0].Code != "sliver" || len(v.Violations[0].Proposals) == 0 {
+		t.Fatalf("validate: %+v", v)
+	}
+	planner.must(200, &p, "GET", "/api/plans/"+p.ID, "")
+	r := planner.ask("POST", "/api/plans/"+p.ID+"/transitions", `{"to":"submitted"}`, "If-Match", fmt.Sprintf("%q", fmt.Sprint(p.ETag)))
+	_, list, _ := findings(t, r)
+	if r.StatusCode != 422 || len(list) != 1 || list[0].Code != "sliver" || len(list[0].Proposals) == 0 {
+		t.Fatalf("submitted with a sliver: %d %.600s", r.StatusCode, r.body)
+	}
+	ops, _ := json.Marshal(list[0].Proposals[0].Ops)
+	planner.did(p.ID, string(ops))
+	planner.must(200, &v, "POST", "/api/plans/"+p.ID+"/validate", "")
+	if !v.OK || len(planner.zones(p.ID).Features) != len(ids)-1 {
+		t.Errorf("mended: %+v", v)
+	}
+	planner.to(200, p.ID, "submitted", "")
+	approver.to(200, p.ID, "in_review", "")
+}
+
 // TestForeignGround: nobody draws in another county.
 func TestForeignGround(t *testing.T) {
 	w := build(t)
