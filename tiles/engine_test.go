@@ -329,7 +329,7 @@ func TestNewcomerIsNotSunkWithTheLeaver(t *testing.T) {
 }
 
 func TestBusyIsPassedUp(t *testing.T) {
-	w := newWorld(t, func(_ *Options, d *db.Options) { d.QueryConns = 1; d.AcquireWait = 50 * time.Millisecond })
+	w := newWorld(t, func(_ *Options, d *db.Options) { d.QueryConns = 1; d.AcquireWait = time.Second })
 	release := w.locked("hazards")
 	first := make(chan error, 1)
 	go func() {
