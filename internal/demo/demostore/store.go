@@ -156,7 +156,7 @@ func (s *Store) Finish(ctx context.Context, c *demo.County) error {
 	if err != nil {
 		return err
 	}
-	steps := []func(context.Context, pgx.Tx, string, *demo.County) error{s.aliases, s.responsibilities, s.duties}
+	steps := []func(context.Context, pgx.Tx, string, *demo.County) error{s.aliases, s.responsibilities, s.duties, s.zones}
 	for _, step := range steps {
 		if err := s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error { return step(ctx, tx, st.Dataset, c) }); err != nil {
 			return fmt.Errorf("demostore: finish: %w", err)
@@ -180,6 +180,13 @@ func (s *Store) Finish(ctx context.Context, c *demo.County) error {
 		return fmt.Errorf("demostore: settings: %w", err)
 	}
 	return nil
+}
+
+// zones counts what the zones of the plans hold as the program counts it for everybody,
+// so that the same place has the same figures on every page and sheet.
+func (s *Store) zones(ctx context.Context, tx pgx.Tx, dataset string, _ *demo.County) error {
+	_, err := tx.Exec(ctx, s.queries.Get("zone_figures"), dataset)
+	return err
 }
 
 func (s *Store) aliases(ctx context.Context, tx pgx.Tx, _ string, c *demo.County) error {

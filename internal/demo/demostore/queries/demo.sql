@@ -23,6 +23,24 @@ on conflict (id) do nothing
 -- name: alias
 insert into admin_alias (admin_code, alias, kind) values ($1, $2, $3) on conflict do nothing
 
+-- name: zone_figures
+-- People by areal weighting of the cells; whole numbers by largest remainder, so that the
+-- zones of a plan add up to its people.
+with counted as (
+  select z.id, z.plan, st_area(z.geom::geography) / 1e6 as km2, p.people
+  from zones z cross join lateral (
+    select sum(c.population * case when st_covers(z.geom, c.geom) then 1
+                                   when st_intersects(z.geom, c.geom) then st_area(st_intersection(z.geom, c.geom)) / nullif(st_area(c.geom), 0) else 0 end) as people
+    from population c where c.geom && z.geom and c.dataset = $1) p
+  where z.dataset = $1 and z.plan is not null),
+ranked as (
+  select id, km2, floor(people) as whole, round(sum(people) over w) - sum(floor(people)) over w as missing,
+         row_number() over (partition by plan order by people - floor(people) desc, id) as place
+  from counted window w as (partition by plan))
+update zones z set area_km2 = r.km2, population = r.whole + case when r.place <= r.missing then 1 else 0 end
+from ranked r where r.id = z.id
+  and (z.area_km2, z.population) is distinct from (r.km2, (r.whole + case when r.place <= r.missing then 1 else 0 end)::integer)
+
 -- name: responsibility
 insert into responsibility (dataset, source_key, kind, layer, feature, admin_code, scope, unit, post, person, deputy_post, deputy)
 values ($1, $2, $3, $4, $5, case when $4::text is null then $6 end, code_scope($6), $7, $8, $9, $10, $11)
