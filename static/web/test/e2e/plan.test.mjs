@@ -520,6 +520,7 @@ describe('every tool, in a plan that may leave gaps', () => {
     await exact(lin)
   })
   it('follows a border while T is held', async () => {
+    await fly(lin, c)
     await lin.page.evaluate(() => { window.__plan.tools.use('draw'); window.__plan.tools.setSnapping(true); window.__plan.tools.around.close() })
     await put(lin, [at(0, 0)])
     await lin.page.keyboard.down('t')
@@ -545,7 +546,7 @@ describe('every tool, in a plan that may leave gaps', () => {
     await until(lin.page, () => window.__plan.tools.sketch.length === 1)
     assert.deepEqual(await lin.page.evaluate(() => window.__plan.tools.sketch[0].map((v) => v / 1e8)), p)
     await snapOff(lin)
-    await put(lin, [[p[0] + 0.0006, p[1] + 0.0009], [p[0] - 0.0008, p[1] + 0.0007]])
+    await put(lin, [[p[0] + 0.0006, p[1] - 0.0008], [p[0] - 0.0007, p[1] - 0.0006]])
     await lin.page.keyboard.press('Enter')
     await sent(lin)
     await added(6)
