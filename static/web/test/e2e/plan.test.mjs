@@ -520,7 +520,7 @@ describe('every tool, in a plan that may leave gaps', () => {
     await exact(lin)
   })
   it('follows a border while T is held', async () => {
-    await fly(lin, c)
+    await fly(lin, at(0, 2)) // clear of the words over the map
     await lin.page.evaluate(() => { window.__plan.tools.use('draw'); window.__plan.tools.setSnapping(true); window.__plan.tools.around.close() })
     await put(lin, [at(0, 0)])
     await lin.page.keyboard.down('t')
