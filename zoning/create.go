@@ -3,6 +3,7 @@ package zoning
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"onemap/internal/auth"
 	"onemap/internal/geo"
@@ -102,8 +103,28 @@ const (
 	unitGapWidth = 20
 )
 
-// fit makes a coverage of units that nearly are one.
+// fit makes a coverage of units that nearly are one, without slivers: what a cell leaves
+// beyond a border, or two borders between them, goes to the longest neighbour. A unit that
+// is nothing else goes wholly.
 func (s *Service) fit(c *coverage.Coverage) (more []Zone, mended int, err error) {
+	if more, mended, err = s.close(c); err != nil || !c.Exhaustive {
+		return more, mended, err
+	}
+	for _, v := range c.Slivers() {
+		if len(v.Proposals) == 0 {
+			continue // an islet of the area itself
+		}
+		// Refused, it stays: the plan says so where it is looked at.
+		if _, err := c.Apply(v.Proposals[0][0], nil, func() coverage.ID { return coverage.ID(s.newID()) }); err == nil {
+			mended++
+		}
+	}
+	more = slices.DeleteFunc(more, func(z Zone) bool { return len(c.Zones[coverage.ID(z.Zone)]) == 0 })
+	return more, mended, nil
+}
+
+// close makes a coverage of units: it closes gaps and overlaps.
+func (s *Service) close(c *coverage.Coverage) (more []Zone, mended int, err error) {
 	if len(c.Check()) == 0 {
 		return nil, 0, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -123,6 +124,7 @@ func (s *Service) computeUnits(ctx context.Context, tx pgx.Tx, who *auth.Identit
 				list[i].Shape = cov.Zones[coverage.ID(list[i].Zone)]
 			}
 		}
+		units = slices.DeleteFunc(units, func(z Zone) bool { return len(z.Shape) == 0 })
 		area = cov.Area
 	}
 	if len(units) > mostUnits {

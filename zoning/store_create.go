@@ -241,7 +241,7 @@ func (s *Service) adopt(ctx context.Context, by auth.By, p Plan) (*beginning, er
 	if err != nil {
 		return nil, err
 	}
-	b.zones = append(b.zones, more...)
+	b.zones = slices.DeleteFunc(append(b.zones, more...), func(z Zone) bool { return len(c.Zones[coverage.ID(z.Zone)]) == 0 })
 	for i := range b.zones {
 		b.zones[i].ID, b.zones[i].FID, b.zones[i].Version = "", 0, 0
 		b.zones[i].Shape = c.Zones[coverage.ID(b.zones[i].Zone)]

@@ -31,9 +31,22 @@ func whole(p editPlan, zones []Zone) *coverage.Coverage {
 }
 
 // faulty lists what stands against the shapes of a whole plan. A sliver is no fault while
-// one draws, and nothing a plan is published with.
+// one draws, and nothing a plan is published with. One that lies beside no zone is an islet
+// of the area itself where the plan has to cover that: nobody could mend it.
 func faulty(c *coverage.Coverage) []coverage.Violation {
-	return append(c.Check(), c.Slivers()...)
+	out := c.Check()
+	for _, v := range c.Slivers() {
+		if len(v.Proposals) > 0 {
+			out = append(out, v)
+		} else if !c.Exhaustive {
+			v.Proposals = [][]coverage.Op{{{Kind: coverage.CutHole, Zone: v.Zones[0], Shape: v.Where}}}
+			if len(c.Zones[v.Zones[0]]) == 1 {
+				v.Proposals = [][]coverage.Op{{{Kind: coverage.Delete, Zone: v.Zones[0]}}}
+			}
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // lacks is a fault of a zone that is not one of its shape, at a place in it.
