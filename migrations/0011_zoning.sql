@@ -46,6 +46,12 @@ alter table plan add constraint plan_one_in_force exclude using gist
 create unique index plan_open_version on plan (series)
   where state in ('draft', 'consultation', 'expert_review', 'submitted', 'in_review', 'returned', 'approved');
 
+-- A series is the plans of one hazard and kind of one area: whoever would begin another
+-- continues the one there is by its next version, so that one answer holds on a day.
+alter table plan add constraint plan_one_series exclude using gist
+  (hazard with =, kind with =, admin_code with =, series with <>)
+  where (state <> 'withdrawn');
+
 -- Edits ------------------------------------------------------------------------------
 
 -- One step of drawing. The client makes edit_id, so a repeated request is recognised.

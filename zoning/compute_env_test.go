@@ -49,7 +49,7 @@ func (d *district) unit(code string, rank int, name string, s coverage.Shape) {
 // draft makes a plan of the whole county.
 func (d *district) draft(kind, ladder string, exhaustive bool) string {
 	d.t.Helper()
-	p, err := d.s.Create(context.Background(), d.by, NewPlan{Hazard: "multi", Kind: kind, Title: "综合区划", Area: county, Exhaustive: exhaustive, Ladder: ladder})
+	p, err := d.s.Create(context.Background(), d.by, NewPlan{Hazard: d.hazard("multi"), Kind: kind, Title: "综合区划", Area: county, Exhaustive: exhaustive, Ladder: ladder})
 	if err != nil {
 		d.t.Fatal(explain(err))
 	}

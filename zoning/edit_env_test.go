@@ -27,6 +27,18 @@ type table struct {
 	s     *Service
 	admin *pgx.Conn // superuser: looks past row security
 	by    auth.By   // planner of the county
+	made  int       // plans put on the table
+}
+
+// hazard is usual for the first plan of a table, and another for each after it: a hazard
+// of an area has one series.
+func (w *table) hazard(usual string) string {
+	others := []string{"landslide", "debris_flow", "collapse", "waterlogging", "typhoon", "earthquake", "forest_fire", "drought", "hail"}
+	w.made++
+	if w.made == 1 {
+		return usual
+	}
+	return others[(w.made-2)%len(others)]
 }
 
 const county = "990100"
@@ -102,7 +114,7 @@ func (w *table) plan(exhaustive bool, area coverage.Shape, zones map[coverage.ID
 		border.Geometry = area.Geometry()
 	}
 	w.exec(`insert into plan (id, series, version_no, hazard, kind, title, admin_code, scope, exhaustive, area, created_by)
-		values ($1, $1, 1, 'flood', 'risk', '洪水风险区划', $2, code_scope($2), $3, $4, 'person1')`, id, county, exhaustive, border)
+		values ($1, $1, 1, $5, 'risk', '洪水风险区划', $2, code_scope($2), $3, $4, 'person1')`, id, county, exhaustive, border, w.hazard("flood"))
 	var rows []Zone
 	for i, z := range slices.Sorted(keys(zones)) {
 		rows = append(rows, Zone{Zone: string(z), Name: fmt.Sprintf("单元%d", i+1), Level: 1 + i%5, Shape: zones[z]})

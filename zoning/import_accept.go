@@ -43,6 +43,9 @@ func (s *Service) Import(ctx context.Context, by auth.By, id string, m ImportMap
 	if !ok {
 		return ImportReport{}, auth.ErrForbidden
 	}
+	if err := s.newSeries(ctx, by, n); err != nil {
+		return ImportReport{}, wrap("import", err)
+	}
 	step(1, 4, "zones")
 	start, err := s.startOf(ctx, by, n, scope)
 	if err != nil {

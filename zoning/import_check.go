@@ -25,5 +25,5 @@ func (s *Service) CheckImport(ctx context.Context, by auth.By, id string, m Impo
 	if _, ok := by.Grant(auth.EditPlans, scope, s.now()); !ok {
 		return auth.ErrForbidden
 	}
-	return nil
+	return wrap("import", s.newSeries(ctx, by, n))
 }

@@ -61,7 +61,7 @@ func newOffice(t testing.TB) *office {
 
 func (o *office) create(start Start) Plan {
 	o.t.Helper()
-	p, err := o.s.Create(context.Background(), o.planner, NewPlan{Hazard: "flood", Kind: Risk, Title: "甲县洪水风险区划", Area: county, Exhaustive: true, Start: start, Responsible: "规划科"})
+	p, err := o.s.Create(context.Background(), o.planner, NewPlan{Hazard: o.hazard("flood"), Kind: Risk, Title: "甲县洪水风险区划", Area: county, Exhaustive: true, Start: start, Responsible: "规划科"})
 	if err != nil {
 		o.t.Fatal(explain(err))
 	}
@@ -523,7 +523,7 @@ func TestPlansAreListedPageByPage(t *testing.T) {
 	ctx := t.Context()
 	want := map[string]bool{}
 	for i := range 7 {
-		p, err := o.s.Create(ctx, o.planner, NewPlan{Hazard: []string{"flood", "landslide"}[i%2], Kind: []string{Risk, Prevention}[i%2], Title: fmt.Sprintf("方案%d%%_", i), Area: county, Start: StartEmpty})
+		p, err := o.s.Create(ctx, o.planner, NewPlan{Hazard: o.hazard("flood"), Kind: []string{Risk, Prevention}[i%2], Title: fmt.Sprintf("方案%d%%_", i), Area: county, Start: StartEmpty})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,6 +27,9 @@ func (s *Service) Create(ctx context.Context, by auth.By, n NewPlan) (Plan, erro
 	if !ok {
 		return Plan{}, auth.ErrForbidden
 	}
+	if err := s.newSeries(ctx, by, n); err != nil {
+		return Plan{}, wrap("create plan", err)
+	}
 	// What takes time is done before the transaction that writes: it would hold the feed.
 	start, err := s.startOf(ctx, by, n, scope)
 	if err != nil {

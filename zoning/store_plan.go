@@ -164,12 +164,43 @@ func refusal(p Plan, err error) error {
 		return fourEyes(p.State)
 	case pg.ConstraintName == "plan_open_version" || pg.ConstraintName == "plan_series_version_no_key":
 		return openVersion()
+	case pg.ConstraintName == "plan_one_series":
+		return seriesExists("", "")
 	case pg.ConstraintName == "plan_one_in_force" || pg.ConstraintName == "plan_in_force":
 		return &auth.Conflict{Code: "in_force", ZH: "同一系列在该日期已有现行版本", EN: "another version of the series is in force on that day"}
 	case pg.Code == "42501":
 		return auth.ErrForbidden
 	case pg.Code == "55P03":
 		return db.ErrBusy
+	}
+	return err
+}
+
+// seriesExists refuses a second series of the same hazard, kind and area; newest is the
+// version to be continued. Both are "" where only the database knows.
+func seriesExists(series, newest string) error {
+	c := &auth.Conflict{Code: "series_exists", ZH: "该灾种、类别和区域已有区划系列,请编制其下一版本", EN: "there is a series of this hazard, kind and area: make its next version"}
+	if series != "" {
+		c.ZH += fmt.Sprintf("(系列 %s,最新版本 %s)", series, newest)
+		c.EN += fmt.Sprintf(" (series %s, newest plan %s)", series, newest)
+	}
+	return c
+}
+
+// newSeries says whether a plan may begin a series. The database holds the same; this
+// says it before work is done, and names the one there is.
+func (s *Service) newSeries(ctx context.Context, by auth.By, n NewPlan) error {
+	var series, newest string
+	err := s.db.Query.Ask(ctx, by.Reading(), s.queries.Get("plan_series"), []any{n.Hazard, n.Kind, n.Area}, func(rows pgx.Rows) error {
+		for rows.Next() {
+			if err := rows.Scan(&series, &newest); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+	if err == nil && series != "" {
+		err = seriesExists(series, newest)
 	}
 	return err
 }

@@ -78,7 +78,7 @@ func (w *world) planLines() map[string]line {
 		return [3]call{{path, `{"plan":"` + w.ownPlan + `","size":"A4"}`}, {path, `{"plan":"` + w.otherPlan + `","size":"A4"}`}, {path, `{"plan":"` + noID + `","size":"A4"}`}}
 	}
 	area := func(code string) call {
-		return call{"/api/plans", `{"hazard":"flood","kind":"risk","title":"矩阵","area":"` + code + `","exhaustive":false}`}
+		return call{"/api/plans", `{"hazard":"landslide","kind":"risk","title":"矩阵","area":"` + code + `","exhaustive":false}`}
 	}
 	return map[string]line{
 		"plans": {calls: paths("/api/plans?q=QZPLAN1", "/api/plans?q=QZPLAN2", "/api/plans?q=nothing-like-it"), want: func(a who, _ target) []int {
@@ -89,7 +89,7 @@ func (w *world) planLines() map[string]line {
 		}},
 		"plan_create": {calls: [3]call{area(ownArea), area(otherArea), area(noArea)}, want: func(_ who, t target) []int {
 			if t == own {
-				return []int{201}
+				return []int{201, 409} // whoever comes second finds the series there
 			}
 			return []int{403}
 		}, alike: true},

@@ -107,6 +107,9 @@ select st_union(geom, 1e-8) from zones where plan = $1
 -- name: plan_update
 update plan set title = $2, note = nullif($3, ''), responsible = nullif($4, ''), ladder = nullif($5, ''), unit = $6, version = version + 1, updated_at = now() where id = $1
 
+-- name: plan_series
+select series::text, id::text from plan where hazard = $1 and kind = $2 and admin_code = $3 and state <> 'withdrawn' order by version_no desc limit 1
+
 -- name: plan_levels
 select level::int, count(*)::int from zones where plan = $1 and level is not null group by level
 
