@@ -136,6 +136,9 @@ func (d *drawing) apply(st *Step) error {
 	if err != nil {
 		return err
 	}
+	if err := swallowed(op, ch); err != nil {
+		return err
+	}
 	d.shaped = true
 	d.change = d.change.Merge(ch)
 	for id := range ch.Before {
@@ -158,6 +161,29 @@ func (d *drawing) apply(st *Step) error {
 		}
 	}
 	return nil
+}
+
+// swallowed says which zones a drawn shape would take whole without that having been
+// confirmed: a ring around half the plan must not replace it unseen. A sliver that its
+// neighbour takes is not missed.
+func swallowed(op coverage.Op, ch coverage.Change) error {
+	if len(op.Shape) == 0 || op.Kind != coverage.Add && op.Kind != coverage.AddPart && op.Kind != coverage.Reshape {
+		return nil
+	}
+	v := coverage.Violation{Code: SwallowsZones, At: first(op)}
+	for _, id := range slices.Sorted(maps.Keys(ch.Before)) {
+		if _, stays := ch.After[id]; stays || id == op.Zone || slices.Contains(op.Confirmed, id) || ch.Before[id].Sliver() {
+			continue
+		}
+		v.Zones, v.Where = append(v.Zones, id), append(v.Where, ch.Before[id]...)
+	}
+	if len(v.Zones) == 0 {
+		return nil
+	}
+	v.At, v.AreaM2 = v.Where[0][0][0], coverage.AreaM2(v.Where)
+	op.Confirmed = slices.Concat(op.Confirmed, v.Zones)
+	v.Proposals = [][]coverage.Op{{op}}
+	return &coverage.Error{Violations: []coverage.Violation{v}}
 }
 
 // born is a new zone: it says what the zone said from which it took most.
@@ -252,6 +278,9 @@ func withoutFigures(attrs json.RawMessage) json.RawMessage {
 func sameGround(a, b coverage.Shape) bool {
 	return slices.EqualFunc(a, b, func(p, q coverage.Polygon) bool {
 		return slices.EqualFunc(p, q, func(r, s coverage.Ring) bool {
+			if len(r) == 0 || len(s) == 0 {
+				return false
+			}
 			start := slices.Index(s, r[0])
 			if start < 0 || len(s) < len(r) {
 				return false

@@ -120,6 +120,7 @@ func (s *Step) normal(path string, ladder int, f *stepFaults) {
 		return
 	}
 	op.Zones, op.New = ids(path+".zones", op.Zones), ids(path+".new", op.New)
+	op.Confirmed = ids(path+".confirm_removed", op.Confirmed)
 	s.members(path, f)
 	s.places(path, f)
 	s.Set = s.Set.normal(path, ladder, f)

@@ -132,6 +132,8 @@ type wireOp struct {
 	Reason   *string            `json:"reason,omitempty"`
 	Set      map[string]*string `json:"set,omitempty"`
 	Edit     string             `json:"edit,omitempty"`
+
+	Confirmed []coverage.ID `json:"confirm_removed,omitempty"`
 }
 
 type wireShape struct {
@@ -159,7 +161,7 @@ func wireOf(st *Step) wireOp {
 		return out
 	}
 	at := func(p coverage.Point) *orb.Point { q := p.LonLat(); return &q }
-	w := wireOp{Op: string(op.Kind), Zone: string(op.Zone), Zones: op.Zones, New: op.New, Edit: st.Restore}
+	w := wireOp{Op: string(op.Kind), Zone: string(op.Zone), Zones: op.Zones, New: op.New, Edit: st.Restore, Confirmed: op.Confirmed}
 	if len(op.Shape) > 0 {
 		w.Geometry = &wireShape{"MultiPolygon", op.Shape.Geometry()}
 	}

@@ -55,6 +55,17 @@ func (s *Service) editZone(ctx context.Context, by auth.By, plan, zone string, v
 	r := EditRequest{Plan: plan, EditID: newID(s.now()), Base: map[string]int64{zone: version}}
 	ids := []coverage.ID{coverage.ID(zone)}
 	if len(z.Shape) > 0 {
+		// A shape that came along unchanged is no step, and does not keep the rest back.
+		if now, err := s.zonesNow(ctx, by.Identity, plan, zone); err == nil && len(now) == 1 && now[0].Version == version &&
+			(now[0].Shape.Equal(z.Shape) || sameGround(now[0].Shape, z.Shape) || sameGround(z.Shape, now[0].Shape)) {
+			z.Shape = nil
+			if z.Attributes == (Attributes{}) {
+				_, _, err := s.editor(ctx, by, plan)
+				return EditResult{Zones: now}, wrap("zone", err)
+			}
+		}
+	}
+	if len(z.Shape) > 0 {
 		r.Steps = append(r.Steps, Step{Op: coverage.Op{Kind: coverage.Reshape, Zone: ids[0], Shape: z.Shape}})
 	}
 	if z.Level != nil {
@@ -91,7 +102,7 @@ func (s *Service) oneZone(ctx context.Context, by auth.By, plan, zone string, r 
 		err = auth.ErrStaleVersion
 	case errors.As(err, &bad) && len(bad.Violations) > 0 && bad.Violations[0].Code == coverage.NoSuchZone:
 		err = auth.ErrNotFound
-	case errors.As(err, &bad) && len(bad.Violations) > 0 && bad.Violations[0].Code == coverage.NothingToDo && len(r.Base) > 0:
+	case errors.As(err, &bad) && len(bad.Violations) > 0 && bad.Violations[0].Code == coverage.NothingToDo && len(r.Base) > 0 && !shaped:
 		out.Zones, err = s.zonesNow(ctx, by.Identity, plan, zone)
 	}
 	return out, wrap("zone", err)

@@ -22,6 +22,9 @@ func (s *Service) draw(ctx context.Context, tx pgx.Tx, p editPlan, t drafting) (
 	if err := s.newIDs(ctx, tx, p, r.Steps); err != nil {
 		return nil, err
 	}
+	if err := s.nearby(ctx, tx, p, r.Steps); err != nil {
+		return nil, err
+	}
 	boxes, named := reach(r.Steps)
 	for range 8 {
 		var n near

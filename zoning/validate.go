@@ -13,6 +13,10 @@ const (
 	ReasonRequired coverage.Code = "reason_required" // a level other than the computed one, without a reason
 )
 
+// SwallowsZones says that a drawn shape would take all the ground of other zones, which
+// nobody confirmed.
+const SwallowsZones coverage.Code = "swallows_zones"
+
 // Validation is everything that stands against a plan, and what was looked at.
 type Validation struct {
 	Violations      []coverage.Violation

@@ -31,9 +31,9 @@ const (
 // opMembers are what each operation takes: the first list must be there, the second may.
 func opMembers() map[string][2][]string {
 	return map[string][2][]string{
-		string(coverage.Add):          {{"geometry", "mode"}, {"zone", "level", "name"}},
-		string(coverage.AddPart):      {{"zone", "geometry", "mode"}, nil},
-		string(coverage.Reshape):      {{"zone"}, {"geometry", "line"}},
+		string(coverage.Add):          {{"geometry", "mode"}, {"zone", "level", "name", "confirm_removed"}},
+		string(coverage.AddPart):      {{"zone", "geometry", "mode"}, {"confirm_removed"}},
+		string(coverage.Reshape):      {{"zone"}, {"geometry", "line", "confirm_removed"}},
 		string(coverage.Split):        {{"zone", "line"}, {"new"}},
 		string(coverage.Merge):        {{"zones"}, nil},
 		string(coverage.Explode):      {{"zone"}, {"new"}},
@@ -147,7 +147,9 @@ func (r *opReader) attributes(path, kind string, m map[string]json.RawMessage) z
 	s.Op.Zones = r.ids(path+".zones", m["zones"], 1)
 	if kind == opRelevel {
 		s.Relevel = true
-		s.Set.Level = r.level(path+".level", m["level"])
+		if s.Set.Level = r.level(path+".level", m["level"]); s.Set.Level == nil {
+			s.Set.Level = new(0) // null: not graded
+		}
 		if raw, given := m["reason"]; given {
 			s.Set.Reason = r.words(path+".reason", raw, 2000)
 		}
@@ -195,6 +197,9 @@ func (r *opReader) op(path string, kind coverage.Kind, m map[string]json.RawMess
 	}
 	if raw, given := m["new"]; given {
 		o.New = r.ids(path+".new", raw, 0)
+	}
+	if raw, given := m["confirm_removed"]; given {
+		o.Confirmed = r.ids(path+".confirm_removed", raw, 0)
 	}
 	if raw, given := m["geometry"]; given {
 		o.Shape = r.shape(path+".geometry", raw)
@@ -275,18 +280,19 @@ func (r *opReader) ids(path string, raw json.RawMessage, least int) []coverage.I
 	return out
 }
 
+// level is the number of a level; null, like one that is absent, is nil: not graded.
 func (r *opReader) level(path string, raw json.RawMessage) *int {
 	var n json.Number
-	if raw == nil {
+	if raw == nil || bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
 		return nil
 	}
 	if json.Unmarshal(raw, &n) == nil {
-		if v, err := n.Int64(); err == nil && v >= 0 && v <= 99 && raw[0] != '"' {
+		if v, err := n.Int64(); err == nil && v >= 1 && v <= 99 && raw[0] != '"' {
 			level := int(v)
 			return &level
 		}
 	}
-	r.fault(path, "bad_level", "应为等级的序号", "it is the number of a level")
+	r.fault(path, "bad_level", "应为等级的序号,从 1 起;null 为未定级", "it is the number of a level, 1 first, or null for none")
 	return nil
 }
 

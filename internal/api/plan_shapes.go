@@ -269,6 +269,9 @@ func proposals(lang registry.Lang, list [][]coverage.Op) []Proposal {
 
 // proposalTitle names a repair by its first operation.
 func proposalTitle(ops []coverage.Op) Text {
+	if len(ops[0].Confirmed) > 0 {
+		return text("确认这些单元被取代", "Confirm that these zones go")
+	}
 	switch ops[0].Kind {
 	case coverage.AssignGap:
 		return text("并入相邻区划单元", "Give the gap to a neighbour")
@@ -315,6 +318,10 @@ func opJSON(o coverage.Op) json.RawMessage {
 		case "new":
 			if len(o.New) > 0 {
 				m[name] = o.New
+			}
+		case "confirm_removed":
+			if len(o.Confirmed) > 0 {
+				m[name] = o.Confirmed
 			}
 		case "geometry":
 			if len(o.Shape) > 0 {

@@ -189,4 +189,7 @@ const (
 	sliverWidthM = 0.5
 )
 
+// Sliver says whether a shape is too small or too thin to be meant.
+func (s Shape) Sliver() bool { return isSliver(AreaM2(s), s.widthM()) }
+
 func isSliver(area, width float64) bool { return area < sliverAreaM2 || width < sliverWidthM }

@@ -58,6 +58,9 @@ type Op struct {
 	Edge   [2]Point
 	EdgeTo [2]Point
 	Target ID // of Delete
+	// Confirmed are zones that may go whole when Shape is taken from them. The coverage
+	// does not ask; who answers for a plan does.
+	Confirmed []ID
 }
 
 // Change is what operations did: the shapes before and after, by zone; a zone that is

@@ -84,6 +84,16 @@ join lateral (select case when st_covers(u.unit, i.geom) then null else st_diffe
   on o.out is not null and not st_isempty(o.out)
 where st_area(o.out::geography) > 1
 
+-- name: edit_home
+select st_xmin(b), st_ymin(b), st_xmax(b), st_ymax(b) from (select st_extent(geom)::geometry b from admin where code = $1 and valid_to is null) a
+
+-- name: edit_beyond
+-- The first shape of which less than half lies in the area. Of one that is not valid
+-- nothing can be said here.
+select i.n::int from unnest($1::geometry[]) with ordinality i(geom, n)
+where case when st_isvalid(i.geom) then st_area(st_intersection(i.geom, $2::geometry)) * 2 < st_area(i.geom) end
+order by i.n limit 1
+
 -- name: edit_remove
 delete from zones where plan = $1 and zone = any ($2::uuid[])
 
