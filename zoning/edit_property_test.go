@@ -272,7 +272,7 @@ func (n opCounts) sum() (done, refused int) {
 // coordinate as it was.
 func TestRandomEditsKeepTheCoverage(t *testing.T) {
 	w := newTable(t)
-	n := &noder{ctx: context.Background(), tx: w.admin, queries: w.s.queries}
+	n := &noder{ctx: context.Background(), tx: w.admin, queries: w.s.queries, patient: true}
 	sources := []struct {
 		name      string
 		sequences int
@@ -352,7 +352,7 @@ func TestRandomEditsKeepTheCoverage(t *testing.T) {
 // back, all done again, by a client who knows the plan only from what he was answered.
 func TestRandomEditsThroughTheDatabase(t *testing.T) {
 	w := newTable(t)
-	n := &noder{ctx: context.Background(), tx: w.admin, queries: w.s.queries}
+	n := &noder{ctx: context.Background(), tx: w.admin, queries: w.s.queries, patient: true}
 	plans := map[string]*coverage.Coverage{"generated": generated(rand.New(rand.NewPCG(3, 4)))}
 	for _, name := range []string{"admin_district.geojson", "admin_village.geojson"} {
 		if c, ok := realUnits(t, name, n); ok {

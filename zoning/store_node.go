@@ -37,6 +37,7 @@ type noder struct {
 	ctx     context.Context //nolint:containedctx // coverage.Noder has none; a noder lives for one edit
 	tx      asker
 	queries db.Queries
+	patient bool // tests of what the database answers wait for it
 	calls   int
 }
 
@@ -56,8 +57,12 @@ func (n *noder) Node(lines [][]coverage.Point) ([][]coverage.Point, error) {
 		return lines, nil
 	}
 	n.calls++
-	ctx, cancel := context.WithTimeout(n.ctx, maxNodding)
-	defer cancel()
+	ctx := n.ctx
+	if !n.patient {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, maxNodding)
+		defer cancel()
+	}
 	out, err := n.ask(ctx, in)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoding, err)
