@@ -284,6 +284,9 @@ func TestJobsOfADeadProcessAreFailed(t *testing.T) {
 	if _, err := admin.Exec(t.Context(), `update job set heartbeat = now() - interval '2 minutes', created_at = created_at where id = $1`, left.ID); err != nil {
 		t.Fatal(err)
 	}
+	if got, err := dead.Get(t.Context(), planner.Identity, left.ID); err != nil || got.State != jobs.Failed || got.Error == nil || got.Error.Code != "interrupted" {
+		t.Errorf("of a process that is gone: %+v, %v", got, err)
+	}
 	old := time.Now().Add(-31 * 24 * time.Hour)
 	for _, sql := range []string{`alter table job disable trigger over`,
 		`update job set created_at = '` + old.Format(time.RFC3339) + `', finished_at = '` + old.Format(time.RFC3339) + `' where id = '` + a.ID + `'`,

@@ -19,7 +19,7 @@ func (r *Runner) Get(ctx context.Context, who *auth.Identity, id string) (Job, e
 	if err != nil {
 		return Job{}, auth.ErrNotFound
 	}
-	list, err := r.read(ctx, claims, "get", id, account)
+	list, err := r.read(ctx, claims, "get", id, account, deadAfter.Seconds())
 	if err != nil {
 		return Job{}, err
 	}
@@ -42,7 +42,7 @@ func (r *Runner) List(ctx context.Context, who *auth.Identity, q Query) ([]Job, 
 	if limit <= 0 {
 		limit = 50
 	}
-	return r.read(ctx, claims, "list", account, string(q.State), q.Kind, q.Object, min(limit, 200))
+	return r.read(ctx, claims, "list", account, string(q.State), q.Kind, q.Object, min(limit, 200), deadAfter.Seconds())
 }
 
 // asker gives the claims to read with, and the account whose jobs are meant: nil is

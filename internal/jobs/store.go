@@ -60,7 +60,7 @@ func (r *Runner) read(ctx context.Context, c db.Claims, name string, args ...any
 	var out []Job
 	err := r.pool.Ask(ctx, c, r.queries.Get(name), args, func(rows pgx.Rows) error {
 		for rows.Next() {
-			j, err := scan(rows)
+			j, err := r.scan(rows)
 			if err != nil {
 				return err
 			}
@@ -74,12 +74,13 @@ func (r *Runner) read(ctx context.Context, c db.Claims, name string, args ...any
 	return out, nil
 }
 
-func scan(rows pgx.Rows) (Job, error) {
+func (r *Runner) scan(rows pgx.Rows) (Job, error) {
 	var j Job
 	var done, total int64
 	var result, fault []byte
 	var started, finished *time.Time
-	err := rows.Scan(&j.ID, &j.Kind, &j.Title.ZH, &j.Title.EN, &j.Object, &j.State, &done, &total, &j.What, &result, &fault, &j.By, &j.Name, &j.CreatedAt, &started, &finished)
+	var dead bool
+	err := rows.Scan(&j.ID, &j.Kind, &j.Title.ZH, &j.Title.EN, &j.Object, &j.State, &done, &total, &j.What, &result, &fault, &j.By, &j.Name, &j.CreatedAt, &started, &finished, &dead)
 	if err != nil {
 		return Job{}, err
 	}
@@ -101,6 +102,9 @@ func scan(rows pgx.Rows) (Job, error) {
 		if err := json.Unmarshal(fault, j.Error); err != nil {
 			return Job{}, err
 		}
+	}
+	if dead { // nobody has written so yet
+		j.State, j.Error = Failed, r.words(errInterrupted)
 	}
 	return j, nil
 }

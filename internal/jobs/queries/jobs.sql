@@ -5,11 +5,14 @@ insert into job (id, kind, title_zh, title_en, object, account, name, node)
 values ($1::uuid, $2, $3, $4, $5, $6::uuid, $7, $8::uuid)
 
 -- name: get
-select id::text, kind, title_zh, title_en, object, state, done, total, what, result, error, actor, name, created_at, started_at, finished_at
+-- The last column: its node has not been heard of for so long that it is over.
+select id::text, kind, title_zh, title_en, object, state, done, total, what, result, error, actor, name, created_at, started_at, finished_at,
+  finished_at is null and heartbeat < now() - make_interval(secs => $3::float8)
 from job where id = $1::uuid and ($2::uuid is null or account = $2::uuid)
 
 -- name: list
-select id::text, kind, title_zh, title_en, object, state, done, total, what, null::jsonb, error, actor, name, created_at, started_at, finished_at
+select id::text, kind, title_zh, title_en, object, state, done, total, what, null::jsonb, error, actor, name, created_at, started_at, finished_at,
+  finished_at is null and heartbeat < now() - make_interval(secs => $6::float8)
 from job
 where ($1::uuid is null or account = $1::uuid)
   and ($2 = '' or state = $2) and ($3 = '' or kind = $3) and ($4 = '' or object = $4)
