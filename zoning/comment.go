@@ -1,6 +1,7 @@
 package zoning
 
 import (
+	"math"
 	"time"
 
 	"github.com/paulmach/orb"
@@ -29,6 +30,13 @@ type NewComment struct {
 	Plan, Zone string
 	At         *orb.Point
 	Unit, Body string
+}
+
+// nearTo says whether a place lies in a box or within ten kilometres of it.
+func nearTo(b orb.Bound, p orb.Point) bool {
+	const lat = 10 / 111.2
+	lon := lat / max(0.1, math.Cos(b.Center()[1]*math.Pi/180))
+	return p[0] >= b.Min[0]-lon && p[0] <= b.Max[0]+lon && p[1] >= b.Min[1]-lat && p[1] <= b.Max[1]+lat
 }
 
 // The answers.

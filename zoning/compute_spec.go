@@ -52,6 +52,7 @@ type computation struct {
 	table   *preventionTable
 	dangers *indicator // 重大隐患, where they count
 	warn    []Warning
+	named   bool // the weights are said to be given
 
 	protection int // of the layer of zones
 	snap       *registry.Snapshot
@@ -129,6 +130,7 @@ func (s *Service) checked(who *auth.Identity, p Plan, spec ComputeSpec) (*comput
 	if spec.Dissolve == "" {
 		c.spec.Dissolve = dissolveNone
 	}
+	c.named = spec.Weights.Method == weighGiven
 	if spec.Weights.Method == "" {
 		c.spec.Weights.Method = weighGiven
 	}
@@ -147,6 +149,9 @@ func (s *Service) checked(who *auth.Identity, p Plan, spec ComputeSpec) (*comput
 		}
 	}
 	c.indicators(snap, who, &f)
+	if c.spec.Combine == combineCapability && len(c.cols) > 0 && !slices.ContainsFunc(c.cols, func(d indicator) bool { return d.Group == GroupCapability }) {
+		f.add("indicators", "no_capability", "该组合形式需要减灾能力指标(C 组)", "this form needs an indicator of capability (group C)")
+	}
 	c.weighing(&f)
 	c.levels(snap, usualLadder(p.Kind), &f)
 	c.overlaid(snap, &f)
@@ -244,6 +249,8 @@ func (c *computation) weighing(f *faults) {
 			}
 		}
 		switch {
+		case len(given) == 0 && c.named:
+			f.add("weights", "required", "请给出每个指标的权重", "the weights are to be given: say them")
 		case len(given) == 0: // equal
 		case len(given) != len(c.spec.Indicators):
 			f.add("weights", "bad_weights", "要么每个指标都给权重,要么都不给(等权)", "every indicator has a weight, or none (equal weights)")

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,11 +54,19 @@ func badFile(code, zh, en string) error {
 	return &auth.Invalid{Items: []auth.Fault{{Path: "file", Code: code, ZH: zh, EN: en}}}
 }
 
+// encodings are those a Shapefile of an office is written in.
+func encodings() []string {
+	return []string{"AUTO", "UTF-8", "UTF8", "GBK", "GB2312", "GB18030", "CP936", "BIG5", "CP950", "ISO-8859-1", "LATIN1", "CP1252", "ASCII"}
+}
+
 // openImport finds out what a file is. near is the longitude the data should be about.
 func openImport(ctx context.Context, f ImportFile, near float64) (*importSource, error) {
 	declared, srid, err := geo.ParseCRS(f.CRS)
 	if err != nil {
 		return nil, &auth.Invalid{Items: []auth.Fault{{Path: "crs", Code: "unknown", ZH: "没有这种坐标系", EN: "there is no such coordinate system"}}}
+	}
+	if f.Encoding != "" && !slices.Contains(encodings(), strings.ToUpper(f.Encoding)) {
+		return nil, &auth.Invalid{Items: []auth.Fault{{Path: "encoding", Code: "unknown", ZH: "没有这种字符编码;可用:" + strings.Join(encodings(), "、"), EN: "there is no such encoding, but: " + strings.Join(encodings(), ", ")}}}
 	}
 	info, err := os.Stat(f.Path)
 	if err != nil {
@@ -222,8 +231,10 @@ func openForeign(ctx context.Context, path string, f ImportFile, declared geo.CR
 		}
 	}
 	switch {
-	case !found && kind.Format == gdal.Shapefile && len(names) == 1:
+	case !found && kind.Format == gdal.Shapefile && len(names) == 1 && strings.EqualFold(f.Layer, stem(path)):
 		layer = layers[0]
+	case !found && f.Layer != "" && len(names) > 0:
+		return nil, badFile("no_such_layer", "文件中没有图层 "+clipText(f.Layer, 60)+",只有:"+strings.Join(names, "、"), "there is no layer "+clipText(f.Layer, 60)+", but: "+strings.Join(names, ", "))
 	case !found || len(names) > 1 && f.Layer == "":
 		return nil, badFile("several_layers", "文件中有多个图层,请用 layer 指定其一:"+strings.Join(names, "、"), "several layers, name one with layer: "+strings.Join(names, ", "))
 	}

@@ -142,6 +142,7 @@ func TestImportOfEveryFormat(t *testing.T) {
 				}
 			}
 			m := mapping(p)
+			m.Hazard = o.hazard("flood")
 			rep, err := o.s.Import(t.Context(), o.planner, p.ID, m, nil)
 			if err != nil {
 				t.Fatal(explain(err))

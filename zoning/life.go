@@ -72,7 +72,7 @@ func cannotFollow(from State) error {
 }
 
 func fourEyes(state State) error {
-	return &StateError{State: state, Code: "four_eyes", ZH: "编制人和报审人不能审查、审定或发布本版本", EN: "who drew or submitted a version does not review, approve or publish it"}
+	return &StateError{State: state, Code: "four_eyes", ZH: "画过、报过这一版的人不能审查、审定或发布它", EN: "whoever drew or submitted this version does not review, approve or publish it"}
 }
 
 // May names what the asker may do with the plan now. Conditions that can still be met
@@ -113,7 +113,7 @@ func (s *Service) checkStep(t *Transition, st LifeStep, p Plan) error {
 	t.Note = f.text("note", t.Note, least, 2000)
 	t.DocumentNo = f.text("document_no", t.DocumentNo, 0, 100)
 	if d := t.EffectiveFrom; d != nil && (d.Year() < 1950 || d.Year() > 2200) {
-		f.add("effective_from", "out_of_range", "日期不合理", "not a sensible date")
+		f.add("effective_from", "out_of_range", "日期应在 1950 至 2200 年之间", "the year lies between 1950 and 2200")
 	}
 	switch st.Action {
 	case "publish":

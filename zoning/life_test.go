@@ -193,7 +193,7 @@ func TestAPlanStartsFromItsUnits(t *testing.T) {
 		{"no title", o.planner, func(n *NewPlan) { n.Title = " " }, "title required"},
 		{"no kind", o.planner, func(n *NewPlan) { n.Kind = "x" }, "kind unknown"},
 	} {
-		n := NewPlan{Hazard: "flood", Kind: Risk, Title: "洪水", Area: county, Exhaustive: true}
+		n := NewPlan{Hazard: "hazchem", Kind: Risk, Title: "洪水", Area: county, Exhaustive: true}
 		c.mod(&n)
 		if _, err := o.s.Create(t.Context(), c.by, n); code(err) != c.want {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
@@ -523,7 +523,7 @@ func TestPlansAreListedPageByPage(t *testing.T) {
 	ctx := t.Context()
 	want := map[string]bool{}
 	for i := range 7 {
-		p, err := o.s.Create(ctx, o.planner, NewPlan{Hazard: o.hazard("flood"), Kind: []string{Risk, Prevention}[i%2], Title: fmt.Sprintf("方案%d%%_", i), Area: county, Start: StartEmpty})
+		p, err := o.s.Create(ctx, o.planner, NewPlan{Hazard: []string{"flood", "landslide"}[i%2], Kind: []string{Risk, Prevention}[i%2], Title: fmt.Sprintf("方案%d%%_", i), Area: []string{county, "990100001", "990100002", "990100003"}[i/2], Start: StartEmpty})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -552,7 +552,7 @@ func TestPlansAreListedPageByPage(t *testing.T) {
 		q PlanQuery
 		n int
 	}{
-		{PlanQuery{Hazard: "flood"}, 4}, {PlanQuery{Kind: Prevention}, 3}, {PlanQuery{State: Draft}, 7}, {PlanQuery{State: Published}, 0}, {PlanQuery{Area: "990100001"}, 7}, {PlanQuery{Area: "990200"}, 0},
+		{PlanQuery{Hazard: "flood"}, 4}, {PlanQuery{Kind: Prevention}, 3}, {PlanQuery{State: Draft}, 7}, {PlanQuery{State: Published}, 0}, {PlanQuery{Area: "990100001"}, 4}, {PlanQuery{Area: "990200"}, 0},
 		{PlanQuery{Text: "方案3"}, 1}, {PlanQuery{Text: "%_"}, 7}, {PlanQuery{Text: "0%"}, 1}, {PlanQuery{Text: "\\"}, 0},
 	} {
 		if page, err := o.s.Plans(ctx, o.planner.Identity, c.q); err != nil || len(page.Plans) != c.n {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"onemap/internal/auth"
@@ -222,6 +223,9 @@ func (s *Service) onLadder(ladder string, level int) bool {
 func (s *Service) checkWords(p *Plan) error {
 	var f faults
 	p.Title = f.text("title", p.Title, 2, 100)
+	if strings.ContainsFunc(p.Title, unicode.IsControl) {
+		f.add("title", "not_text", "不能含有换行等控制字符", "it has a line break or another control character")
+	}
 	p.Note = f.text("note", p.Note, 0, 2000)
 	p.Responsible = f.text("responsible", p.Responsible, 0, 100)
 	if p.Ladder == "" {

@@ -72,6 +72,9 @@ func (s *Service) Comment(ctx context.Context, by auth.By, n NewComment) (Commen
 		if lon, lat := n.At[0], n.At[1]; !(lon >= -180 && lon <= 180 && lat >= -90 && lat <= 90) {
 			f.add("at", "out_of_range", "位置不在经纬度范围内", "the position is not on Earth")
 		}
+		if b := p.Bounds; b != nil && !nearTo(*b, *n.At) {
+			f.add("at", "outside_area", "位置离本方案的区域超过 10 公里", "the position is more than 10 km from the area of the plan")
+		}
 		at.Geometry = *n.At
 	}
 	if err := f.err(); err != nil {

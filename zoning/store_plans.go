@@ -83,6 +83,10 @@ func (s *Service) Update(ctx context.Context, by auth.By, id string, version int
 		if err := s.checkWords(&after); err != nil {
 			return err
 		}
+		if after.Title == before.Title && after.Note == before.Note && after.Responsible == before.Responsible && after.Ladder == before.Ladder && after.Unit == before.Unit {
+			out = before
+			return nil // nothing changes, and no version
+		}
 		if after.Ladder != before.Ladder {
 			if err := s.reladder(ctx, tx, before, after.Ladder); err != nil {
 				return err

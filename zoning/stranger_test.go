@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/paulmach/orb"
+
 	"onemap/internal/auth"
 	"onemap/zoning/coverage"
 )
@@ -173,5 +175,65 @@ func TestAnUnchangedShapeKeepsNothingBack(t *testing.T) {
 	before := o.state(plan)
 	if _, err := o.s.PatchZone(t.Context(), o.planner, plan, string(a), v, ZonePut{Shape: box(10, 0, 20, 10), Attributes: Attributes{Name: new("邻名")}}); code(err) != "violations" || o.state(plan) != before {
 		t.Errorf("a neighbour's ground: %v", explain(err))
+	}
+}
+
+func TestWhatAComputationLacksIsToldAtOnce(t *testing.T) {
+	d := newDistrict(t, 2, 2)
+	id := d.draft(Risk, "", true)
+	spec := ComputeSpec{Unit: UnitVillage, Indicators: []IndicatorSpec{{Source: "population_density"}}, Weights: WeightsSpec{Method: weighGiven}, Combine: combineSum, Classify: jenks()}
+	if err := d.s.CheckCompute(t.Context(), d.by, id, spec); code(err) != "weights required" {
+		t.Errorf("given, and not given: %v", err)
+	}
+	spec.Weights.Method = weighEntropy
+	if err := d.s.CheckCompute(t.Context(), d.by, id, spec); err != nil {
+		t.Error(err)
+	}
+	spec.Combine = combineCapability
+	if err := d.s.CheckCompute(t.Context(), d.by, id, spec); code(err) != "indicators no_capability" {
+		t.Errorf("without capability: %v", err)
+	}
+}
+
+func TestWordsAndPlacesOfAPlan(t *testing.T) {
+	o := newOffice(t)
+	p := o.create(StartWhole)
+	if _, err := o.s.Comment(t.Context(), o.planner, NewComment{Plan: p.ID, Body: "远处", At: &orb.Point{-70, -33}}); code(err) != "at outside_area" {
+		t.Errorf("on another continent: %v", err)
+	}
+	near := pt(500, 0).LonLat() // some five kilometres east
+	if _, err := o.s.Comment(t.Context(), o.planner, NewComment{Plan: p.ID, Body: "近处", At: &near}); err != nil {
+		t.Error(err)
+	}
+	o.again(&p)
+	same, err := o.s.Update(t.Context(), o.planner, p.ID, p.Version, PlanPatch{Title: &p.Title})
+	if err != nil || same.Version != p.Version {
+		t.Errorf("nothing changed: version %d, was %d (%v)", same.Version, p.Version, err)
+	}
+	_, err = o.s.Update(t.Context(), o.planner, p.ID, p.Version, PlanPatch{Title: new("第一行\n第二行")})
+	o.refuses(err, "title not_text")
+	if p.Computed() {
+		t.Error("drawn by hand")
+	}
+	for in, want := range map[string]bool{`{}`: false, `{"figures": {}}`: false, `{"import": {}, "figures": {}}`: false, `{"spec": {}, "figures": {}}`: true} {
+		if q := (Plan{Method: []byte(in)}); q.Computed() != want {
+			t.Errorf("%s: %v", in, !want)
+		}
+	}
+}
+
+func TestHowAFileIsReadIsKnown(t *testing.T) {
+	o := newOffice(t)
+	plain := writeJSON(t, existing())
+	path := zipped(t, ogr(t, plain, "quhua.shp", "-f", "ESRI Shapefile", "-lco", "ENCODING=CP936"))
+	for _, c := range []struct {
+		f    ImportFile
+		want string
+	}{
+		{ImportFile{Encoding: "klingon"}, "encoding unknown"}, {ImportFile{Layer: "no_such"}, "file no_such_layer"}, {ImportFile{Encoding: "gbk", Layer: "quhua"}, ""},
+	} {
+		c.f.Name, c.f.Path = "a.zip", path
+		_, err := o.s.ReadImport(t.Context(), o.planner, c.f)
+		o.refuses(err, c.want)
 	}
 }

@@ -89,6 +89,10 @@ type Plan struct {
 // Editable says whether the version may be drawn on.
 func (p *Plan) Editable() bool { return p.State == Draft || p.State == Returned }
 
+// Computed says whether the zones came of a computation; of a plan drawn by hand or brought
+// in by a file the method holds at most how its figures were counted and what was read.
+func (p *Plan) Computed() bool { return hasMethod(p.Method) }
+
 // Zone is one zone of a version.
 type Zone struct {
 	ID             string // of the row (and its history)

@@ -7,7 +7,9 @@ import (
 	"io"
 	"mime"
 	"reflect"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -53,6 +55,9 @@ func readJSON(req *Request, v any) *Error {
 	if !utf8.Valid(body) {
 		return invalidBody("不是有效的 UTF-8", "it is not valid UTF-8")
 	}
+	if loneSurrogate(body) {
+		return invalidBody("含有不成对的代理项转义", "it has half of a surrogate pair")
+	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	if err := walk(dec, reflect.TypeOf(v).Elem(), 0); err != nil {
@@ -69,6 +74,36 @@ func readJSON(req *Request, v any) *Error {
 		return invalidBody("不是有效的 JSON", "it is not valid JSON")
 	}
 	return nil
+}
+
+// loneSurrogate says whether JSON escapes half a character: what would silently become
+// another one.
+func loneSurrogate(b []byte) bool {
+	unit := func(i int) rune {
+		if i+6 > len(b) || b[i] != '\\' || b[i+1] != 'u' {
+			return 0
+		}
+		n, err := strconv.ParseUint(string(b[i+2:i+6]), 16, 16)
+		if err != nil {
+			return 0
+		}
+		return rune(n)
+	}
+	for i := 0; i < len(b); i++ {
+		if b[i] != '\\' {
+			continue
+		}
+		r := unit(i)
+		if !utf16.IsSurrogate(r) {
+			i++ // what is escaped is no beginning of another
+			continue
+		}
+		if utf16.DecodeRune(r, unit(i+6)) == utf8.RuneError {
+			return true
+		}
+		i += 11
+	}
+	return false
 }
 
 // walk reads one value beside the type it will become; a nil type takes anything.

@@ -52,7 +52,8 @@ func TestStrictJSON(t *testing.T) {
 		{"fraction for a whole number", `{"inner":[{"n":1.5}]}`, false},
 		{"NaN", `{"inner":[{"n":NaN}]}`, false},
 		{"broken UTF-8", "{\"name\":\"\xff\"}", false},
-		{"lone surrogate", `{"name":"\ud800"}`, true}, // becomes U+FFFD, which is text
+		{"lone surrogate", `{"name":"\ud800"}`, false}, {"low surrogate first", `{"name":"\udc00\ud800"}`, false}, {"surrogate and text", `{"name":"\ud83dx"}`, false},
+		{"a pair", `{"name":"\ud83d\ude00"}`, true}, {"an escaped backslash", `{"name":"\\ud800"}`, true},
 		{"NUL", `{"name":"a\u0000b"}`, false},
 		{"NUL in a name", `{"a\u0000":1}`, false},
 		{"thirty deep", deep(30), true},

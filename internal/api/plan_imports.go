@@ -3,11 +3,13 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"onemap/internal/auth"
+	"onemap/internal/jobs"
 	"onemap/internal/registry"
 	"onemap/zoning"
 	"onemap/zoning/coverage"
@@ -175,6 +177,12 @@ func (s *Server) postPlanImportAccept(ctx context.Context, req *Request) (*Respo
 		ResponsibleField: b.Mapping.ResponsibleField, ReasonField: b.Mapping.ReasonField, Levels: b.Mapping.Levels, DirectionConfirmed: b.DirectionConfirmed,
 	}
 	by, lang, id := s.by(req), req.Lang, strings.ToLower(id)
+	// Two words on one upload are one plan: the second learns of the first.
+	s.accepting.Lock()
+	defer s.accepting.Unlock()
+	if err := s.acceptedBefore(ctx, req, id); err != nil {
+		return nil, err
+	}
 	if err := s.opts.Zoning.CheckImport(ctx, by, id, m); err != nil {
 		return nil, err
 	}
@@ -190,6 +198,23 @@ func (s *Server) postPlanImportAccept(ctx context.Context, req *Request) (*Respo
 		return nil, err
 	}
 	return accepted(job, req)
+}
+
+// acceptedBefore refuses an upload a job is making, or made, a plan of.
+func (s *Server) acceptedBefore(ctx context.Context, req *Request, id string) error {
+	list, err := s.opts.Jobs.List(ctx, req.Who, jobs.Query{Kind: "plan.import", Object: "plan-imports/" + id})
+	if errors.Is(err, auth.ErrForbidden) {
+		return nil // of no account: he has no upload either
+	}
+	if err != nil {
+		return err
+	}
+	for _, j := range list {
+		if j.State == jobs.Done || !j.State.Ended() {
+			return &auth.Conflict{Code: "already_accepted", ZH: "该文件已确认导入,见任务 " + j.ID, EN: "the file was accepted already: job " + j.ID}
+		}
+	}
+	return nil
 }
 
 type healedAnswer struct {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -79,6 +80,7 @@ type planAnswer struct {
 	EffectiveFrom *string         `json:"effective_from"`
 	EffectiveTo   *string         `json:"effective_to"`
 	Method        json.RawMessage `json:"method"`
+	Computed      bool            `json:"computed"` // method holds a computation
 	Counts        planCounts      `json:"counts"`
 	CreatedAt     time.Time       `json:"created_at"`
 	CreatedBy     string          `json:"created_by"`
@@ -102,7 +104,7 @@ func (s *Server) planLine(req *Request, p zoning.Plan, areas *areaTitles) planAn
 		Title: p.Title, Area: planArea{p.Area, areas.of(p.Area)}, Bounds: bounds(p.Bounds), Exhaustive: p.Exhaustive, Unit: p.Unit, Ladder: p.Ladder,
 		State: string(p.State), StateTitle: planStateWords(p.State).In(req.Lang), InForce: p.InForce,
 		DocumentNo: optional(p.DocumentNo), Responsible: optional(p.Responsible), Note: optional(p.Note),
-		EffectiveFrom: day(p.EffectiveFrom), EffectiveTo: day(p.EffectiveTo), Method: raw(p.Method, "{}"),
+		EffectiveFrom: day(p.EffectiveFrom), EffectiveTo: day(p.EffectiveTo), Method: raw(p.Method, "{}"), Computed: p.Computed(),
 		Counts:    planCounts{p.Zones, p.Ungraded, p.Comments, p.OpenComments, p.Accepted, p.ReturnedZones},
 		CreatedAt: p.CreatedAt, CreatedBy: p.CreatedBy, UpdatedAt: p.UpdatedAt, SubmittedAt: p.SubmittedAt, SubmittedBy: optional(p.SubmittedBy),
 		ApprovedAt: p.ApprovedAt, ApprovedBy: optional(p.ApprovedBy), PublishedAt: p.PublishedAt, PublishedBy: optional(p.PublishedBy),
@@ -174,7 +176,7 @@ func zoningProblem(lang registry.Lang, err error) *Error {
 	switch {
 	case errors.As(err, &state):
 		if state.Code == string(CodeFourEyes) {
-			return wrap(CodeFourEyes, err)
+			return wrap(CodeFourEyes, err, text(state.ZH, state.EN))
 		}
 		e := wrap(CodeConflict, err, text(state.ZH, state.EN))
 		e.As = Code(state.Code)
@@ -341,6 +343,14 @@ func (s *Server) patchPlan(ctx context.Context, req *Request) (*Response, error)
 	var b planPatchBody
 	if err := readJSON(req, &b); err != nil {
 		return nil, err
+	}
+	var given map[string]json.RawMessage
+	if json.Unmarshal(req.body, &given) == nil {
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			if string(given[name]) == "null" {
+				return nil, fault(req, name, "required", "不能为 null;清空请用空文字", "it cannot be null; an empty text empties it")
+			}
+		}
 	}
 	p, err = s.opts.Zoning.Update(ctx, s.by(req), p.ID, version, zoning.PlanPatch(b))
 	if err != nil {

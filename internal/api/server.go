@@ -33,9 +33,12 @@ type Server struct {
 	styles  styleCache
 	sourced sourceCache
 	areas   areaCache
-	denied  refusals
-	trust   trust
-	needed  map[string]bool // paths of the site the set-up page needs
+
+	accepting sync.Mutex // of uploads: each becomes one plan
+
+	denied refusals
+	trust  trust
+	needed map[string]bool // paths of the site the set-up page needs
 
 	base     context.Context // of all requests
 	stop     context.CancelFunc
