@@ -346,6 +346,7 @@ func TestAnImportOverHTTP(t *testing.T) {
 		Error json.RawMessage
 	}
 	planner.must(202, &job, "POST", path, accept(true))
+	planner.refused(409, "already_accepted", "POST", path, accept(true))
 	other.refused(404, "not_found", "GET", "/api/jobs/"+job.ID, "")
 	waitFor(t, "the import", func() bool {
 		planner.must(200, &job, "GET", "/api/jobs/"+job.ID, "")
@@ -354,6 +355,7 @@ func TestAnImportOverHTTP(t *testing.T) {
 	if job.State != "done" || job.Result.Zones != 3 {
 		t.Fatalf("job: %+v %s", job, job.Error)
 	}
+	planner.refused(409, "already_accepted", "POST", path, accept(true))
 	set := planner.zones(job.Result.Plan)
 	if len(set.Features) != 3 || set.Features[0].Properties.Level == 0 {
 		t.Errorf("zones: %+v", set.Features)
