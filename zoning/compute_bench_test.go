@@ -52,7 +52,7 @@ func BenchmarkComputing(t *testing.B) {
 		unit, dissolve, kind string
 	}{{UnitVillage, dissolveNone, Risk}, {UnitVillage, dissolveTownship, Prevention}, {UnitKm, dissolveNone, Risk}, {UnitSeconds, dissolveLevel, Risk}} {
 		t.Run(c.unit+"/"+c.dissolve, func(t *testing.B) {
-			p, err := w.s.Create(ctx, by, NewPlan{Hazard: "multi", Kind: c.kind, Title: "综合区划", Area: code, Exhaustive: true})
+			p, err := w.s.Create(ctx, by, NewPlan{Hazard: w.hazard("multi"), Kind: c.kind, Title: "综合区划", Area: code, Exhaustive: true})
 			if err != nil {
 				t.Fatal(explain(err))
 			}

@@ -50,7 +50,7 @@ func TestComputingTheRealCity(t *testing.T) {
 	ctx := context.Background()
 	by := w.person(9, auth.Planner, "63000")
 	for _, unit := range []string{UnitVillage, UnitKm} {
-		p, err := w.s.Create(ctx, by, NewPlan{Hazard: "waterlogging", Kind: Risk, Title: "内涝风险区划", Area: "63000", Exhaustive: true})
+		p, err := w.s.Create(ctx, by, NewPlan{Hazard: w.hazard("waterlogging"), Kind: Risk, Title: "内涝风险区划", Area: "63000", Exhaustive: true})
 		if err != nil {
 			t.Fatal(explain(err))
 		}

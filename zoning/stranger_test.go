@@ -193,6 +193,18 @@ func TestWhatAComputationLacksIsToldAtOnce(t *testing.T) {
 	if err := d.s.CheckCompute(t.Context(), d.by, id, spec); code(err) != "indicators no_capability" {
 		t.Errorf("without capability: %v", err)
 	}
+	spec.Combine = combineSum
+	d.exec(`update admin set geom = st_multi(st_makeenvelope(121, 25, 122, 26, 4490)) where code = $1`, county)
+	for _, unit := range []string{UnitKm, UnitSeconds} {
+		spec.Unit, spec.Dissolve = unit, ""
+		if err := d.s.CheckCompute(t.Context(), d.by, id, spec); code(err) != "dissolve too_many" {
+			t.Errorf("%s of ten thousand km²: %v", unit, err)
+		}
+		spec.Dissolve = dissolveLevel
+		if err := d.s.CheckCompute(t.Context(), d.by, id, spec); err != nil {
+			t.Errorf("%s, dissolved: %v", unit, err)
+		}
+	}
 }
 
 func TestWordsAndPlacesOfAPlan(t *testing.T) {

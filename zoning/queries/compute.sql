@@ -21,3 +21,10 @@ cross join lateral (
 
 -- name: compute_last_edit
 select coalesce(max(seq), 0) from plan_edit where plan = $1
+
+-- name: compute_count
+-- How many units of a rank an area has; of rank 0, how many cells of $4 km² at least.
+select case when $3::int > 0
+  then (select count(*) from admin a where a.rank = $3 and a.scope <@ $2::int8range and a.valid_to is null and a.geom is not null)
+  else (select coalesce(floor(sum(st_area(a.geom::geography)) / 1e6 / $4::float8), 0) from admin a where a.code = $1 and a.valid_to is null)
+end::int
