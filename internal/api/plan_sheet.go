@@ -1,11 +1,14 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/paulmach/orb"
@@ -84,10 +87,17 @@ func legend(snap *registry.Snapshot, p zoning.Plan, zones []zoning.Zone, lang re
 		}
 	}
 	if none := byLevel[0]; none != nil {
-		l := none.line(0, text("未分级", "Not graded").In(lang), total.areaM2)
+		l := none.line(0, text("未定级", "Not graded").In(lang), total.areaM2)
 		l.Texture = report.Plain
 		l.Colour, _ = report.ParseColour("#CFCFCF", "")
 		out = append(out, l)
+	}
+	// What is printed is what adds up: each level to the hectare of its second decimal, the
+	// total the sum of those.
+	total.areaM2 = 0
+	for i := range out {
+		out[i].AreaM2 = math.Round(out[i].AreaM2/1e4) * 1e4
+		total.areaM2 += out[i].AreaM2
 	}
 	sum := total.line(0, text("合计", "Total").In(lang), total.areaM2)
 	return out, &sum, nil
@@ -121,9 +131,12 @@ func (s *Server) planSheet(ctx context.Context, req *Request, p zoning.Plan, set
 		sheet.Approvals = append(sheet.Approvals, a)
 	}
 	person(p.SubmittedBy, p.SubmittedAt, "编制", "Drawn by")
-	person("", nil, "审核", "Checked by")
+	checked, err := s.checkedBy(ctx, req, p, lang)
+	if err != nil {
+		return sheet, err
+	}
+	person(checked, nil, "审核", "Checked by")
 	person(p.ApprovedBy, p.ApprovedAt, "审定", "Approved by")
-	var err error
 	if sheet.Levels, sheet.Total, err = legend(snap, p, set.Zones, lang); err != nil {
 		return sheet, err
 	}
@@ -131,6 +144,33 @@ func (s *Server) planSheet(ctx context.Context, req *Request, p zoning.Plan, set
 		sheet.Zones = append(sheet.Zones, report.Zone{ID: z.Zone, Name: z.Name, Code: z.Code, Level: z.Level, Shape: z.Shape.Geometry()})
 	}
 	return sheet, s.ground(ctx, req, snap, &sheet)
+}
+
+// checkedBy names who accepted the zones of a plan, whoever did most first: three at most,
+// for a line of the block. Nobody leaves room for a signature.
+func (s *Server) checkedBy(ctx context.Context, req *Request, p zoning.Plan, lang registry.Lang) (string, error) {
+	reviews, err := s.opts.Zoning.Reviews(ctx, req.Who, p.ID)
+	if err != nil {
+		return "", err
+	}
+	counts := map[string]int{}
+	var names []string
+	for _, r := range reviews {
+		name := r.Name
+		if name == "" || r.Verdict != zoning.Accepted || !r.Current {
+			continue
+		}
+		if counts[name] == 0 {
+			names = append(names, name)
+		}
+		counts[name]++
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(counts[b]-counts[a], strings.Compare(a, b)) })
+	more := ""
+	if len(names) > 3 {
+		names, more = names[:3], text("等", " et al.").In(lang)
+	}
+	return strings.Join(names, text("、", ", ").In(lang)) + more, nil
 }
 
 // takenBy names who takes paper or a file away.

@@ -108,16 +108,13 @@ func grouped(n int64) string {
 	return sign + s
 }
 
-// km2 writes square metres as square kilometres: two decimals, one from a hundred on.
+// km2 writes square metres as square kilometres: always two decimals, as on the screen.
 func km2(m2 float64) string {
 	if math.IsNaN(m2) || math.IsInf(m2, 0) {
 		return "—"
 	}
-	k, places := m2/1e6, 2
-	if math.Abs(k) >= 99.995 {
-		places = 1
-	}
-	s := strconv.FormatFloat(math.Abs(k), 'f', places, 64)
+	k := m2 / 1e6
+	s := strconv.FormatFloat(math.Abs(k), 'f', 2, 64)
 	whole, rest, _ := strings.Cut(s, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
 	if err != nil {

@@ -31,6 +31,8 @@ export interface Plan {
   effective_from: string | null
   effective_to: string | null
   method: Record<string, unknown> | null
+  /** method holds a computation, not only an import or the figures of its zones */
+  computed?: boolean
   counts: { zones: number; ungraded: number; comments: number; open_comments: number; accepted: number; returned: number }
   created_at: string
   created_by: string | null

@@ -38,7 +38,7 @@ export const words = {
   version_n: ['第 {n} 版', 'Version {n}'],
   tabs: ['方案的各部分', 'Parts of the plan'],
   tab_edit: ['编辑', 'Edit'],
-  tab_view: ['单元', 'Zones'],
+  tab_view: ['图', 'Map'],
   tab_info: ['方案', 'Plan'],
   tab_comments: ['意见', 'Comments'],
   tab_review: ['审查', 'Review'],

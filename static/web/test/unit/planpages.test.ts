@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { ground } from '../../src/plan/pages/ground.ts'
 import { csv, named } from '../../src/plan/pages/files.ts'
-import { balance, bySeries, differences, fileType, following, histogram, innerBreaks, invert, judged, levelOf, levels, nearest, preview, ratio, recolour, rungOf, saaty, share, square, suspect, total, unmapped, verdictOf, waiting, waitsFor, worst } from '../../src/plan/pages/logic.ts'
+import { bySeries, differences, fileType, following, histogram, innerBreaks, invert, judged, levelOf, km2, levels, nearest, preview, ratio, recolour, rungOf, saaty, share, square, stepOf, suspect, sumOf, total, unmapped, verdictOf, waiting, waitsFor, worst } from '../../src/plan/pages/logic.ts'
 import type { Diff, DiffItem, Review } from '../../src/plan/pages/shapes.ts'
 import type { Plan, ZoneFeature } from '../../src/plan/types.ts'
 import { pageWords } from '../../src/plan/words-pages.ts'
@@ -134,11 +135,17 @@ describe('tables', () => {
     expect(rows.map((r) => [r.level, r.zones, r.area_km2, r.population])).toEqual([[1, 0, 0, null], [2, 2, 2.5, 10], [3, 0, 0, null], [0, 1, 4, null]])
     expect(total(rows)).toMatchObject({ zones: 3, area_km2: 6.5, population: 10 })
   })
-  it('list differences by kind, and balance', () => {
+  it('differ and add up as they are shown', () => {
+    expect(stepOf(80731.4, 77947.4, 0).change).toBe(-2784)
+    expect(stepOf(80730.6, 77947.4, 0)).toEqual({ before: 80731, after: 77947, change: -2784 })
+    expect(stepOf(159.3849, 155.9651, 2)).toEqual({ before: 159.38, after: 155.97, change: -3.41 })
+    expect(sumOf([0.004, 0.004, 0.004], 2)).toBe(0)
+    expect([km2(134, 'zh-CN'), km2(1234.5, 'zh-CN')]).toEqual(['134.00', '1,234.50'])
+  })
+  it('list differences by kind', () => {
     const item = (z: string): DiffItem => ({ zone: z, name: z, level_before: 1, level_after: 2, area_before_m2: 1, area_after_m2: 1, gained_m2: 0, lost_m2: 0, population_before: null, population_after: null, geometry_gained: null, geometry_lost: null, bounds: null })
     const d = { added: [item('n')], removed: [], moved: [item('m')], relevelled: [item('m'), item('r')], renamed: [], unchanged: 3, plan: 'a', against: 'b', totals: { changed_area_m2: 1, by_level: [] } } as unknown as Diff
     expect(differences(d).map((x) => `${x.kind} ${x.item.zone}`)).toEqual(['relevelled m', 'relevelled r', 'moved m', 'added n'])
-    expect(balance([{ level: 1, area_before_m2: 2, area_after_m2: 1, population_before: null, population_after: null }, { level: 2, area_before_m2: 1, area_after_m2: 2, population_before: null, population_after: null }])).toEqual({ before: 3, after: 3 })
   })
   it('leave as CSV that is text and no formula', () => {
     expect(csv([['名称', 1.5, null], ['a,"b"', '=1+1', '-x']])).toBe('\ufeff名称,1.5,\r\n"a,""b""",\'=1+1,\'-x\r\n')
@@ -147,6 +154,28 @@ describe('tables', () => {
     expect(named("attachment; filename=\"x.pdf\"; filename*=UTF-8''%E5%8C%BA%E5%88%92.pdf")).toBe('区划.pdf')
     expect(named('attachment; filename="x.pdf"')).toBe('x.pdf')
     expect(named('')).toBe('')
+  })
+})
+
+describe('changed ground', () => {
+  const box = (w: number, s: number, e: number, n: number): GeoJSON.Polygon => ({ type: 'Polygon', coordinates: [[[w, s], [e, s], [e, n], [w, n], [w, s]]] })
+  const item = (z: string, before: number | null, after: number | null, gained: GeoJSON.Geometry | null, lost: GeoJSON.Geometry | null): DiffItem => ({ zone: z, name: z, level_before: before, level_after: after, area_before_m2: 1, area_after_m2: 1, gained_m2: 0, lost_m2: 0, population_before: null, population_after: null, geometry_gained: gained, geometry_lost: lost, bounds: null })
+  const diff = (more: Partial<Diff>): Diff => ({ plan: 'a', against: 'b', added: [], removed: [], moved: [], relevelled: [], renamed: [], unchanged: 0, totals: { by_level: [], changed_area_m2: 0 }, ...more })
+  it('is drawn once: what one gains another loses', () => {
+    const strip = box(0, 0, 1, 1)
+    const g = ground(diff({ moved: [item('a', 1, 1, strip, null), item('b', 3, 3, null, strip)] }), () => null)
+    expect([g.worse, g.milder.length, g.border.length]).toEqual([[strip], 0, 1])
+    const back = ground(diff({ moved: [item('a', 1, 1, null, strip), item('b', 3, 3, strip, null)] }), () => null)
+    expect([back.worse.length, back.milder]).toEqual([0, [strip]])
+  })
+  it('is hatched where a zone is new or gone, and outlined where no level changed', () => {
+    const g = ground(diff({ added: [item('n', null, 2, box(0, 0, 2, 2), null)], moved: [item('o', 2, 2, null, box(0, 0, 2, 2))] }), () => null)
+    expect([g.worse.length, g.milder.length, g.hatch.length, g.border.length]).toEqual([0, 0, 1, 1])
+    for (const line of (g.hatch[0] as GeoJSON.MultiLineString).coordinates) for (const [x, y] of line) { expect(x).toBeGreaterThanOrEqual(-1e-9); expect(y).toBeLessThanOrEqual(2 + 1e-9) }
+  })
+  it('takes a re-levelled zone whole', () => {
+    const g = ground(diff({ relevelled: [item('r', 4, 2, null, null)] }), () => box(5, 5, 6, 6))
+    expect(g.worse).toEqual([box(5, 5, 6, 6)])
   })
 })
 

@@ -1,6 +1,6 @@
 /** What the pages decide by themselves: nothing here asks the server or touches a page. */
 import type { Ladder } from '../../lib/types.ts'
-import type { Comment, Diff, DiffItem, ImportField, LevelTotal, Plan, PlanState, Review, ZoneFeature } from './shapes.ts'
+import type { Comment, Diff, DiffItem, ImportField, Plan, PlanState, Review, ZoneFeature } from './shapes.ts'
 
 /** The ladder of states as the office walks it; what stands beside it is not a rung. */
 export const rungs: readonly PlanState[] = ['draft', 'consultation', 'submitted', 'in_review', 'approved', 'published']
@@ -159,12 +159,20 @@ export function levels(zones: readonly ZoneFeature[], ladder: Ladder | null): Le
   }
   return [...rows.values()].sort((a, b) => (a.level || 99) - (b.level || 99))
 }
-export const total = (rows: readonly LevelRow[]): LevelRow => rows.reduce<LevelRow>((t, r) => ({ level: -1, zones: t.zones + r.zones, area_km2: t.area_km2 + r.area_km2, population: r.population === null ? t.population : (t.population ?? 0) + r.population }), { level: -1, zones: 0, area_km2: 0, population: null })
-
-/** byLevel fills a comparison so that every level has a row, and its sums. */
-export function balance(rows: readonly LevelTotal[]): { before: number; after: number } {
-  return rows.reduce((t, r) => ({ before: t.before + r.area_before_m2, after: t.after + r.area_after_m2 }), { before: 0, after: 0 })
+/** rounded is a figure as it is shown; sums and differences are of these, so that they can be checked by hand. */
+export const rounded = (v: number, digits: number): number => Number(v.toFixed(digits))
+export const sumOf = (values: readonly number[], digits: number): number => rounded(values.reduce((s, v) => s + rounded(v, digits), 0), digits)
+export function stepOf(before: number, after: number, digits: number): { before: number; after: number; change: number } {
+  const b = rounded(before, digits), a = rounded(after, digits)
+  return { before: b, after: a, change: rounded(a - b, digits) }
 }
+/** km2 always has two decimals: columns line up, and 134.00 is not 134. */
+export const km2 = (v: number, lang: string): string => new Intl.NumberFormat(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(v)
+
+export const total = (rows: readonly LevelRow[]): LevelRow => ({
+  level: -1, zones: rows.reduce((n, r) => n + r.zones, 0), area_km2: sumOf(rows.map((r) => r.area_km2), 2),
+  population: rows.every((r) => r.population === null) ? null : sumOf(rows.map((r) => r.population ?? 0), 0),
+})
 
 export type Change = 'added' | 'removed' | 'relevelled' | 'moved' | 'renamed'
 export const changeKinds: readonly Change[] = ['relevelled', 'moved', 'added', 'removed', 'renamed']
