@@ -227,6 +227,9 @@ class Draft {
     if (refusal.status === 422) {
       await this.forget(step)
       const violations = (body.errors ?? []).map((v) => ({ ...v, code: v.code ?? '', message: v.message ?? '', at: v.at ?? (v.geometry?.type === 'Point' ? (v.geometry.coordinates as [number, number]) : null) }))
+      // A shape that lies wholly on zones leaves nothing to clip; taken out of them it would work.
+      const ops = step.ops.map((o) => (o.mode === 'clip' ? { ...o, mode: 'carve' as const } : o))
+      if (violations[0]?.code === 'nothing_to_do' && !violations[0].proposals?.length && step.ops.some((o) => o.mode === 'clip')) violations[0] = { ...violations[0], proposals: [{ title: session.t('mode_carve'), ops }] }
       this.refused = { step, violations, text: violations[0]?.message || session.explain(error) }
       session.say(this.refused.text)
       return

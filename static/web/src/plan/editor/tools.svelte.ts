@@ -5,7 +5,7 @@ import { draft } from './draft.svelte.ts'
 import type { MapStage } from './mapstage.svelte.ts'
 import { Around, unitAt, type Unit } from './around.svelte.ts'
 import { caughtAt, handlesOf, type Drag, type Hover } from './handles.ts'
-import { feature, inside, middleOf, point, thinned, withNode } from './sketch.ts'
+import { dissolved, feature, inside, middleOf, point, thinned, withNode } from './sketch.ts'
 import { catchAt, same, trace, type Caught } from './snap.ts'
 import { lonLat, selfCrossing, type XY } from './topo.ts'
 
@@ -53,6 +53,8 @@ class Tools {
 
   open(stage: MapStage): void {
     this.stage = stage
+    // Where zones cover everything, what is new is taken out of them.
+    this.carve = session.plan?.exhaustive === true
     this.around.open(stage)
     stage.moved = () => { this.paintSoon(); this.linesSoon() }
     this.linesSoon()
@@ -474,7 +476,7 @@ class Tools {
     const known = new Set(session.zones.all.keys())
     await draft.commit({ title: session.t('step_add'), zones: under, sketch: [shape], ops: [{ op: 'add', geometry: shape, mode: this.carve ? 'carve' : 'clip', ...(this.level ? { level: this.level } : {}) }] })
     const fresh = [...session.zones.all.keys()].filter((z) => !known.has(z))
-    if (fresh.length === 1) this.select(fresh)
+    if (fresh.length > 0) this.select(fresh)
   }
   /** fillAt fills a hole of one zone; a gap between several goes to the chosen one. */
   private fillAt(at: XY): void {
@@ -540,7 +542,7 @@ class Tools {
   private addUnits(): void {
     const items = this.units.items
     if (items.length === 0) return
-    const shape: MultiPolygon = { type: 'MultiPolygon', coordinates: items.flatMap((u) => u.geometry.coordinates) }
+    const shape = dissolved(items.map((u) => u.geometry))
     const under = draft.topo.under(shape.coordinates.flat(2).map((c) => [c[0] * 1e8, c[1] * 1e8] as XY))
     this.units = { ...this.units, items: [] }
     this.reset()
