@@ -434,8 +434,8 @@ func TestSnapGivesExactLines(t *testing.T) {
 	next := w.plan(true, nil, map[coverage.ID]coverage.Shape{zid(70): box(20, 0, 30, 10)})
 	w.plan(true, nil, map[coverage.ID]coverage.Shape{zid(71): box(0, 20, 10, 30)})
 	w.exec(`set session_replication_role = replica`)
-	w.exec(`update plan set state = 'published', published_at = now(), effective_from = '2020-01-01' where id = $1`, next)
-	w.exec(`update zones set published = true where plan = $1`, next)
+	w.exec(`update plan set state = 'published', published_at = now(), effective_from = '2020-01-01', hazard = 'flood', admin_code = '990200' where id = $1`, next)
+	w.exec(`update zones set published = true, hazard = 'flood' where plan = $1`, next)
 	w.exec(`set session_replication_role = origin`)
 	got, err := w.s.Snap(t.Context(), w.by.Identity, plan, orbBox(0, 0, 25, 25))
 	if err != nil || got.Truncated {
