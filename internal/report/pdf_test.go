@@ -138,7 +138,7 @@ func TestPDF(t *testing.T) {
 	p := parsePDF(t, a.Bytes())
 	text := p.text(t)
 	// Numbers as they came, every name once.
-	for _, want := range []string{"示例县山洪灾害风险区划图", "内部资料", "123,456.8", "98.8%", "4,321", "1,234,567", "东沟", "岛", "𬇙村", "北坡", "编制", "张明远", "2026-06-01", "1:" + spaced(d.Scale), "2000国家大地坐标系", "制图日期 2026-06-01"} {
+	for _, want := range []string{"示例县山洪灾害风险区划图", "内部资料", "123,456.79", "98.8%", "4,321", "1,234,567", "东沟", "岛", "𬇙村", "北坡", "编制", "张明远", "2026-06-01", "1:" + spaced(d.Scale), "2000国家大地坐标系", "制图日期 2026-06-01"} {
 		n := 0
 		for _, got := range text {
 			if got == want {

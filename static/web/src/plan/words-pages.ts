@@ -142,6 +142,8 @@ export const pageWords = {
   p_import_safe: ['没有写入任何内容;对应关系还在。', 'Nothing was written; the mapping is kept.'],
   p_back_mapping: ['回到对应关系', 'Back to the mapping'],
   p_r_done: ['读入 {read} 个图形,成为 {zones} 个单元。', '{read} shapes were read and became {zones} zones.'],
+  p_r_away: ['文件里有 {n} 个图形没有成为单元:在区域之外,或没有面。', '{n} shapes of the file became no zone: outside the area, or without a surface.'],
+  p_r_shrunk: ['{n} 个单元丢了 1 % 以上的面积,请核对:', '{n} zones lost more than 1 % of their area; please check:'],
   p_r_healed: ['已补的缝隙和碎片', 'Healed gaps and slivers'],
   p_r_left: ['要您解决的', 'For you to solve'],
   p_r_changed: ['各单元面积变化', 'Area by zone'],

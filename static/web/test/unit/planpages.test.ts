@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { ground } from '../../src/plan/pages/ground.ts'
 import { csv, named } from '../../src/plan/pages/files.ts'
-import { bySeries, differences, fileType, following, histogram, innerBreaks, invert, judged, levelOf, km2, levels, nearest, preview, ratio, recolour, rungOf, saaty, share, square, stepOf, suspect, sumOf, total, unmapped, verdictOf, waiting, waitsFor, worst } from '../../src/plan/pages/logic.ts'
+import { bySeries, differences, fileType, following, histogram, innerBreaks, invert, judged, levelOf, km2, levels, nearest, preview, lostPart, ratio, recolour, rungOf, saaty, share, square, stepOf, suspect, sumOf, total, unmapped, verdictOf, waiting, waitsFor, worst } from '../../src/plan/pages/logic.ts'
 import type { Diff, DiffItem, Review } from '../../src/plan/pages/shapes.ts'
 import type { Plan, ZoneFeature } from '../../src/plan/types.ts'
 import { pageWords } from '../../src/plan/words-pages.ts'
@@ -141,6 +141,10 @@ describe('tables', () => {
     expect(stepOf(159.3849, 155.9651, 2)).toEqual({ before: 159.38, after: 155.97, change: -3.41 })
     expect(sumOf([0.004, 0.004, 0.004], 2)).toBe(0)
     expect([km2(134, 'zh-CN'), km2(1234.5, 'zh-CN')]).toEqual(['134.00', '1,234.50'])
+  })
+  it('say what part of a zone an import took', () => {
+    expect(lostPart({ gained_m2: 0, lost_m2: 2 }, 98)).toBeCloseTo(0.02)
+    expect(lostPart({ gained_m2: 0, lost_m2: 2 }, undefined)).toBe(0)
   })
   it('list differences by kind', () => {
     const item = (z: string): DiffItem => ({ zone: z, name: z, level_before: 1, level_after: 2, area_before_m2: 1, area_after_m2: 1, gained_m2: 0, lost_m2: 0, population_before: null, population_after: null, geometry_gained: null, geometry_lost: null, bounds: null })

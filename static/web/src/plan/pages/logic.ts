@@ -174,6 +174,12 @@ export const total = (rows: readonly LevelRow[]): LevelRow => ({
   population: rows.every((r) => r.population === null) ? null : sumOf(rows.map((r) => r.population ?? 0), 0),
 })
 
+/** lostPart is the share of a zone, as the file had it, that an import took away. */
+export function lostPart(c: { gained_m2: number; lost_m2: number }, now_m2: number | undefined): number {
+  const before = now_m2 === undefined ? 0 : now_m2 - c.gained_m2 + c.lost_m2
+  return before > 0 ? c.lost_m2 / before : 0
+}
+
 export type Change = 'added' | 'removed' | 'relevelled' | 'moved' | 'renamed'
 export const changeKinds: readonly Change[] = ['relevelled', 'moved', 'added', 'removed', 'renamed']
 export const differences = (d: Diff): { kind: Change; item: DiffItem }[] => changeKinds.flatMap((kind) => (d[kind] ?? []).map((item) => ({ kind, item })))
