@@ -39,6 +39,8 @@ export const words = {
   tabs: ['方案的各部分', 'Parts of the plan'],
   tab_edit: ['编辑', 'Edit'],
   tab_view: ['图', 'Map'],
+  tab_edit_tip: ['在图上画和改单元', 'Draw and change zones on the map'],
+  tab_view_tip: ['在图上看单元,不能改', 'See the zones on the map; nothing can be changed'],
   tab_info: ['方案', 'Plan'],
   tab_comments: ['意见', 'Comments'],
   tab_review: ['审查', 'Review'],
