@@ -33,7 +33,8 @@ type table struct {
 // hazard is usual for the first plan of a table, and another for each after it: a hazard
 // of an area has one series.
 func (w *table) hazard(usual string) string {
-	others := []string{"landslide", "debris_flow", "collapse", "typhoon", "earthquake", "forest_fire", "drought", "hail", "gale", "lightning", "snow", "sandstorm", "subsidence", "rainstorm", "tsunami", "wave"}
+	others := []string{"landslide", "debris_flow", "collapse", "typhoon", "earthquake", "forest_fire", "drought", "hail", "gale", "lightning", "snow", "sandstorm", "subsidence", "rainstorm", "tsunami", "wave",
+		"high_temperature", "low_temperature", "storm_surge", "grass_fire", "hazchem", "waterlogging"}
 	w.made++
 	if w.made == 1 {
 		return usual

@@ -46,7 +46,8 @@ func (s *Service) nearby(ctx context.Context, tx pgx.Tx, p editPlan, steps []Ste
 				return beyond(st.Op)
 			}
 		}
-		if len(p.Border) > 0 {
+		// What is no shape by itself the coverage refuses, saying why.
+		if len(p.Border) > 0 && len(st.Op.Shape.Valid()) == 0 {
 			shapes, at = append(shapes, geo.Shape{Geometry: st.Op.Shape.Geometry()}), append(at, st.Op)
 		}
 	}
