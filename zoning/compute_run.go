@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/paulmach/orb"
 
 	"onemap/internal/auth"
@@ -42,36 +41,6 @@ func (s *Service) computation(ctx context.Context, by auth.By, plan string, spec
 		err = s.roomFor(ctx, by, c)
 	}
 	return c, g, err
-}
-
-// roomFor refuses at once what would come to too many zones: where nothing is dissolved,
-// there are as many as units.
-func (s *Service) roomFor(ctx context.Context, by auth.By, c *computation) error {
-	if c.spec.Dissolve != dissolveNone {
-		return nil
-	}
-	rank, km2 := 0, 1.0
-	switch c.spec.Unit {
-	case UnitVillage:
-		rank = rankVillage
-	case UnitTownship:
-		rank = rankTownship
-	case UnitSeconds:
-		km2 = 0.86 // the largest, at the equator
-	}
-	var n int
-	err := s.db.Query.Ask(ctx, by.Reading(), s.queries.Get("compute_count"), []any{c.plan.Area, c.plan.Scope, rank, km2}, func(rows pgx.Rows) error {
-		for rows.Next() {
-			if err := rows.Scan(&n); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
-	})
-	if err == nil && n > mostZones {
-		err = tooMany("dissolve", n, mostZones)
-	}
-	return err
 }
 
 // Compute replaces the zones of a draft by those of a computation, in one transaction at

@@ -100,3 +100,33 @@ func (s *Service) replace(ctx context.Context, by auth.By, g auth.Grant, c *comp
 func errMeanwhile() error {
 	return &auth.Conflict{Code: "changed_meanwhile", ZH: "计算期间草案已被他人修改,未覆盖;请重新计算", EN: "the draft was changed while it was computed and was not overwritten: compute again"}
 }
+
+// roomFor refuses at once what would come to too many zones: where nothing is dissolved,
+// there are as many as units.
+func (s *Service) roomFor(ctx context.Context, by auth.By, c *computation) error {
+	if c.spec.Dissolve != dissolveNone {
+		return nil
+	}
+	rank, km2 := 0, 1.0
+	switch c.spec.Unit {
+	case UnitVillage:
+		rank = rankVillage
+	case UnitTownship:
+		rank = rankTownship
+	case UnitSeconds:
+		km2 = 0.86 // the largest, at the equator
+	}
+	var n int
+	err := s.db.Query.Ask(ctx, by.Reading(), s.queries.Get("compute_count"), []any{c.plan.Area, c.plan.Scope, rank, km2}, func(rows pgx.Rows) error {
+		for rows.Next() {
+			if err := rows.Scan(&n); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+	if err == nil && n > mostZones {
+		err = tooMany("dissolve", n, mostZones)
+	}
+	return err
+}

@@ -24,7 +24,7 @@ let failed = false
 try {
   await new Promise((resolve, reject) => {
     const files = readdirSync(here).filter((f) => f.endsWith('.test.mjs')).sort().map((f) => join(here, f))
-    const stream = run({ files, concurrency: 1, timeout: 600_000, testNamePatterns: process.env.ONEMAP_E2E_ONLY ?? undefined })
+    const stream = run({ files, concurrency: 1, timeout: 1_200_000, testNamePatterns: process.env.ONEMAP_E2E_ONLY ?? undefined })
     stream.on('test:fail', () => { failed = true })
     stream.on('end', resolve)
     stream.on('error', reject)
