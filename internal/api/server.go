@@ -203,6 +203,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	}
 	resp := s.respond(rc, req, bad)
 	req.drop()
+	if req.unread || bad != nil {
+		linger(ctx, req.announced)
+	}
 	rc.finish()
 	s.metrics.inFlight.Add(-1)
 

@@ -129,6 +129,23 @@ func (s *Server) takeFile(ctx *fasthttp.RequestCtx, req *Request) *Error {
 	return bad
 }
 
+// linger takes the rest of a refused body that is not large before the connection is
+// closed: who is still sending would find it cut and never read why. It costs a moment
+// at most.
+func linger(ctx *fasthttp.RequestCtx, announced int) {
+	stream := ctx.RequestBodyStream()
+	if stream == nil || announced > lingerBytes {
+		return
+	}
+	_ = ctx.Conn().SetReadDeadline(time.Now().Add(lingerTime)) // closed: the read says so
+	_, _ = io.Copy(io.Discard, io.LimitReader(stream, lingerBytes))
+}
+
+const (
+	lingerBytes = 64 << 20
+	lingerTime  = 2 * time.Second
+)
+
 func (s *Server) copyUpload(ctx *fasthttp.RequestCtx, file *os.File, limit int) (int64, *Error) {
 	conn, stream := ctx.Conn(), ctx.RequestBodyStream()
 	ends := time.Now().Add(uploadTime)

@@ -404,7 +404,10 @@ describe('every tool, in a plan that may leave gaps', () => {
   const box = (x1, y1, x2, y2) => [at(x1, y1), at(x2, y1), at(x2, y2), at(x1, y2)]
   const has = (f, p) => f.geometry.coordinates.flat(2).some((q) => q[0] === p[0] && q[1] === p[1])
   const one = async (zone) => (await zonesOf(lin)).get(zone)
-  const added = (n) => until(lin.page, (n) => window.__plan.session.zones.all.size === n && window.__plan.tools.selection.length === 1, n)
+  const added = (n) => until(lin.page, (n) => window.__plan.session.zones.all.size === n && window.__plan.tools.selection.length === 1, n).catch(async (e) => {
+    const now = await lin.page.evaluate(() => ({ zones: window.__plan.session.zones.all.size, selected: window.__plan.tools.selection.length, words: [...document.querySelectorAll('dialog[open], [role="alert"], [role="status"]')].map((x) => x.textContent.trim()).filter(Boolean) }))
+    throw new Error(`${n} zones and one chosen were waited for: ${JSON.stringify(now)}`, { cause: e })
+  })
   const choose = (zone) => lin.page.evaluate((z) => { window.__plan.tools.use('select'); window.__plan.tools.select([z]) }, zone)
   const dms = (v) => { const s = Math.round(v * 3600 * 1e4) / 1e4; const deg = Math.floor(s / 3600), min = Math.floor((s % 3600) / 60); return `${deg}°${min}′${(s - deg * 3600 - min * 60).toFixed(4)}″` }
   async function typed(text) {
