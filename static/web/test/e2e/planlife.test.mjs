@@ -448,9 +448,9 @@ describe('an existing zoning of a real city', { skip: why && (console.log(`planl
   })
   it('is on the one map', async () => {
     const fids = (await zonesOf(drawer, plan)).map((z) => z.properties.fid)
-    const [w, s, e, n] = (await read(drawer, plan)).bounds
+    const { bounds: [w, s, e, n], ladder } = await read(drawer, plan)
     const { page } = drawer
-    await page.goto(`${base}/?e2e=1&layers=zones#map=13/${((s + n) / 2).toFixed(4)}/${((w + e) / 2).toFixed(4)}`)
+    await page.goto(`${base}/?e2e=1&layers=zones*${ladder}#map=13/${((s + n) / 2).toFixed(4)}/${((w + e) / 2).toFixed(4)}`)
     await ready(page)
     await until(page, (fids) => window.__map?.queryRenderedFeatures().some((f) => f.source === 'zones' && fids.includes(Number(f.properties?.fid ?? f.id))), fids)
     assert.deepEqual(drawer.faults(), [])
