@@ -122,7 +122,13 @@ export interface Status {
   update: boolean // a newer app waits
 }
 
-/** The core, as the screens see it. Everything is kept before a promise resolves. */
+/** A shelter near him, as the phone knows it (from the pack, or the last answer of the server). */
+export interface Place { id: string; name: string; at: [number, number]; distance_m: number | null; note?: string }
+/** An approved 转移路线, shown as it was drawn. */
+export interface Route { id: string; title: string; geometry: { type: 'LineString' | 'MultiLineString'; coordinates: unknown }; note?: string }
+
+/** The core, as the screens see it. Everything is kept before a promise resolves.
+ *  core/index.ts exports `createCore(): Core`. */
 export interface Core {
   start(): Promise<void>
   status(): Status
@@ -146,6 +152,8 @@ export interface Core {
   transition(rec: Rec, to: string, fields?: Record<string, unknown>, note?: string, photos?: string[]): Promise<OutItem>
   /** 险情: kind, grid and position first. */
   urgent(kind: string, at: Fix | null, text?: string): Promise<OutItem>
+  /** Words and photos that follow a report which is already in the outbox or was sent (险情: details later). */
+  more(id: string, fields: Record<string, unknown>, photos: string[]): Promise<OutItem>
   patrol(zero: boolean, at: Fix | null): Promise<OutItem>
   acknowledge(notice: Rec): Promise<OutItem>
 
@@ -167,12 +175,20 @@ export interface Core {
   packs(): Promise<Pack[]>
   getPack(area: string): Promise<void>
   dropPack(area: string): Promise<void>
+  /** One vector tile (decompressed MVT) of the pack on this phone, else of the server's; null: there is none. */
+  tile(z: number, x: number, y: number): Promise<ArrayBuffer | null>
+  /** Shelters by distance, for 查避难场所; works without network. */
+  shelters(at: [number, number] | null): Promise<Place[]>
+  routes(): Promise<Route[]>
 
   /** 包户 list: encrypted under the PIN, gone when the phone is revoked. */
+  pinSet(): boolean // the list is on this phone, and the PIN that opens it was chosen
   households(pin: string, reason?: string): Promise<{ id: string; head: string; address: string; persons: number; elderly: number; phone: string; move: string }[]>
 
   askPersist(): Promise<boolean>
   enrol(code: string, name: string): Promise<void>
+  /** Starts the newer app that waits (status().update); nothing of the outbox or the drafts is touched. */
+  applyUpdate(): void
   /** Refuses while anything waits, unless told what happens to it. */
   signOut(keepOutbox: true): Promise<void>
 }
