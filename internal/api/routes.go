@@ -44,6 +44,10 @@ func (s *Server) routes() []*Route {
 	}
 	routes = append(routes, s.peopleRoutes()...)
 	routes = append(routes, s.planRoutes()...)
+	routes = append(routes, s.fieldRoutes()...)
+	routes = append(routes, s.dangerRoutes()...)
+	routes = append(routes, s.workRoutes()...)
+	routes = append(routes, s.blobRoutes()...)
 	if s.opts.Authority != nil {
 		routes = append(routes,
 			// Before set-up too: a phone trusts the server before it types a password.

@@ -33,6 +33,28 @@ type Kind interface {
 	Transition(ctx context.Context, tx pgx.Tx, by auth.By, to string, w Write) (Record, error)
 }
 
+// Down is a kind whose records are sent to devices, by GET /api/sync/changes. The name of
+// the kind is the name of its table, for so the change feed calls it.
+//
+// Both methods ask under the rights of who asks (his identity's claims) and give only
+// what he may see; what a device is to have beyond that (his own tasks, not his
+// neighbour's) the kind decides.
+type Down interface {
+	Dictionary() Dictionary
+	// Changed gives those of the records that he sees now, in any order. What is left out
+	// he is told to forget, if it was his to see.
+	Changed(ctx context.Context, who auth.By, ids []string) ([]Record, error)
+	// All gives the records inside an area, by id, after the id of the page before.
+	All(ctx context.Context, who auth.By, area geo.Scope, after string, limit int) ([]Record, error)
+}
+
+// Former is a Down that shows less than the areas of its rows say (tasks: one's own). It
+// tells which of the records, not his to see now, he could see once; the others' names
+// are nobody's business.
+type Former interface {
+	Former(ctx context.Context, who auth.By, ids []string) ([]string, error)
+}
+
 // Dictionary says what a kind consists of; the forms of the phone are made from it.
 type Dictionary struct {
 	Kind        string       `json:"kind"`

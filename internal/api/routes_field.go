@@ -1,0 +1,40 @@
+package api
+
+import "onemap/internal/auth"
+
+// fieldTable has the helpers the tables of the field's routes are made with.
+type fieldTable struct{}
+
+func (fieldTable) route(method, pattern, name string, h HandlerFunc, access Access, query ...string) *Route {
+	return &Route{Method: method, Pattern: pattern, Name: name, Document: "api", Handler: h, Access: access, Query: query}
+}
+
+// json gives a route a body; limit 0 is the usual one.
+func (fieldTable) json(limit int, r *Route) *Route { r.Body, r.BodyLimit = BodyJSON, limit; return r }
+
+// may asks for one of the permissions.
+func (fieldTable) may(r *Route, p ...auth.Permission) *Route {
+	r.Access, r.Needs = AccessMay, p
+	return r
+}
+
+// fieldRoutes are what devices in the field send and are sent, and the desks where people
+// decide what the engine cannot.
+func (s *Server) fieldRoutes() []*Route {
+	return nil
+}
+
+// dangerRoutes are hidden dangers and the measures against them.
+func (s *Server) dangerRoutes() []*Route {
+	return nil
+}
+
+// workRoutes are the grid worker's day: tasks, notices, 险情, his lists.
+func (s *Server) workRoutes() []*Route {
+	return nil
+}
+
+// blobRoutes are photos and the packs a phone takes with it.
+func (s *Server) blobRoutes() []*Route {
+	return nil
+}
