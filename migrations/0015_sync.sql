@@ -262,4 +262,3 @@ language sql stable set search_path = public, pg_temp as $$
     and g.valid_from <= p_at and (g.valid_to is null or g.valid_to > p_at) and (g.revoked_at is null or g.revoked_at > p_at)
   order by upper(g.scope) - lower(g.scope) limit 1
 $$;
-select 1;
