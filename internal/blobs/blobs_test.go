@@ -1,0 +1,687 @@
+package blobs_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"onemap/internal/auth"
+	"onemap/internal/blobs"
+	"onemap/internal/db"
+	"onemap/internal/geo"
+	"onemap/internal/pgtest"
+	"onemap/internal/registry"
+)
+
+const (
+	township = "990100001"
+	village  = "990100001001"
+	other    = "990100002"
+	record   = "01900000-0000-7000-8000-0000000000f1"
+	opID     = "01900000-0000-7000-8000-0000000000e1"
+)
+
+// house is a store of photos over a real database, and people who use it.
+type house struct {
+	t   *testing.T
+	dir string
+	db  *db.DB
+	s   *blobs.Service
+	reg *registry.Registry
+	w   *pgx.Conn
+	now time.Time
+}
+
+func open(t *testing.T, change ...func(*blobs.Options)) *house {
+	t.Helper()
+	dsn := pgtest.Database(t)
+	h := &house{t: t, dir: t.TempDir(), now: time.Now()}
+	var err error
+	if h.db, err = db.Open(t.Context(), db.Options{DSN: dsn.App}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.db.Close)
+	if h.reg, err = registry.Open(t.Context(), h.db.Query); err != nil {
+		t.Fatal(err)
+	}
+	h.w = pgtest.Writer(t, dsn.App)
+	o := blobs.Options{DB: h.db, Dir: h.dir, Catalogue: h.reg, MinFree: 1, Now: func() time.Time { return h.now }}
+	for _, c := range change {
+		c(&o)
+	}
+	if h.s, err = blobs.Open(o); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// person is somebody with one grant. n tells people apart.
+func person(n int, role auth.Role, area string) *auth.Identity {
+	g := auth.Grant{ID: fmt.Sprintf("01900000-0000-7000-8000-0000000001%02d", n), Role: role, Area: area, From: time.Now().Add(-time.Hour)}
+	return &auth.Identity{
+		Kind: auth.Device, Account: fmt.Sprintf("01900000-0000-7000-8000-0000000002%02d", n), Username: fmt.Sprint("person", n), Device: "phone",
+		Grants: []auth.Grant{g}, Reach: auth.ReachOf([]auth.Grant{g}, time.Now(), 1),
+	}
+}
+
+func name(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(s[:]) }
+
+// photo is a JPEG nobody else has, of about so many pixels a side.
+func photo(seed uint64, side int) []byte {
+	r := rand.New(rand.NewPCG(seed, 1))
+	img := image.NewRGBA(image.Rect(0, 0, side, side*3/4))
+	for i := range img.Pix {
+		img.Pix[i] = byte(r.UintN(256))
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, nil); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// put sends the bytes from off to end.
+func (h *house) put(who *auth.Identity, sha string, all []byte, off, end int) (blobs.State, error) {
+	h.t.Helper()
+	f, err := h.s.Incoming()
+	if err != nil {
+		return blobs.State{}, err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(all[off:end])
+	if cerr := f.Close(); err != nil || cerr != nil {
+		h.t.Fatal(err, cerr)
+	}
+	return h.s.Put(h.t.Context(), who, blobs.Piece{SHA256: sha, Offset: int64(off), Length: int64(len(all)), Path: f.Name(), Size: int64(end - off)})
+}
+
+// send sends a file whole, in pieces as a phone does.
+func (h *house) send(who *auth.Identity, all []byte) (blobs.State, error) {
+	h.t.Helper()
+	var st blobs.State
+	for off := 0; off < len(all); off += blobs.MaxPiece {
+		var err error
+		if st, err = h.put(who, name(all), all, off, min(len(all), off+blobs.MaxPiece)); err != nil {
+			return st, err
+		}
+	}
+	return st, nil
+}
+
+func (h *house) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) want(err, target error) {
+	h.t.Helper()
+	if !errors.Is(err, target) {
+		h.t.Errorf("error %v, want %v", err, target)
+	}
+}
+
+// left are the files below the directory, without those that wait for more.
+func (h *house) left(sub string) []string {
+	var out []string
+	err := filepath.WalkDir(filepath.Join(h.dir, sub), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			out = append(out, path)
+		}
+		return err
+	})
+	h.must(err)
+	return out
+}
+
+func (h *house) refer(who *auth.Identity, kind, id string, scope geo.Scope, names ...string) {
+	h.t.Helper()
+	h.must(h.db.Intake.Tx(h.t.Context(), who.Writing(who.Grants[0]), func(tx pgx.Tx) error {
+		return h.s.Refer(h.t.Context(), tx, auth.By{Identity: who}, names, kind, id, opID, scope)
+	}))
+}
+
+func scope(code string) geo.Scope {
+	s, err := geo.ParseScope(code)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+func TestQueriesFitTheSchema(t *testing.T) {
+	q, err := blobs.Queries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Prepare(t.Context(), pgtest.Writer(t, pgtest.Database(t).App)); err != nil {
+		t.Error(err)
+	}
+}
+
+// A phone whose line breaks goes on where the last byte arrived; the process may have
+// been another one meanwhile.
+func TestResume(t *testing.T) {
+	h := open(t)
+	who := person(1, auth.GridWorker, village)
+	all := photo(1, 300)
+	sha := name(all)
+	st, err := h.put(who, sha, all, 0, 1000)
+	h.must(err)
+	if st.Complete || st.Offset != 1000 {
+		t.Fatalf("after the first piece: %+v", st)
+	}
+	again, err := blobs.Open(blobs.Options{DB: h.db, Dir: h.dir, Catalogue: h.reg, MinFree: 1})
+	h.must(err)
+	h.s = again
+	st, err = h.s.State(t.Context(), who, sha)
+	h.must(err)
+	if st.Complete || st.Offset != 1000 {
+		t.Fatalf("after the restart: %+v", st)
+	}
+	missing, err := h.s.Missing(t.Context(), who, []string{sha, name(nil), sha})
+	h.must(err)
+	if len(missing) != 2 || missing[0].Offset != 1000 || missing[1].Offset != 0 {
+		t.Fatalf("missing: %+v", missing)
+	}
+	for _, off := range []int{0, 999, 1001} {
+		_, err = h.put(who, sha, all, off, len(all))
+		var wrong *blobs.OffsetError
+		if !errors.As(err, &wrong) || wrong.Offset != 1000 {
+			t.Errorf("from %d: %v, want the right offset", off, err)
+		}
+	}
+	st, err = h.put(who, sha, all, 1000, len(all))
+	h.must(err)
+	if !st.Complete {
+		t.Fatalf("at the end: %+v", st)
+	}
+	st, err = h.put(who, sha, all, 0, 10) // the answer was lost
+	h.must(err)
+	if !st.Complete || st.Offset != int64(len(all)) {
+		t.Errorf("repeated: %+v", st)
+	}
+	missing, err = h.s.Missing(t.Context(), who, []string{sha})
+	h.must(err)
+	if len(missing) != 0 || len(h.left("partial")) != 0 || len(h.left("incoming")) != 0 {
+		t.Errorf("missing %v, left %v %v", missing, h.left("partial"), h.left("incoming"))
+	}
+	p, err := h.s.Photo(t.Context(), who, sha, 0)
+	h.must(err)
+	defer p.File.Close()
+	got, err := io.ReadAll(p.File)
+	h.must(err)
+	if !bytes.Equal(got, all) || p.Type != "image/jpeg" || p.Size != int64(len(all)) {
+		t.Errorf("%d bytes of %s come back", len(got), p.Type)
+	}
+}
+
+// header makes a PNG that says it has this size, and a JPEG that does.
+func pngHeader(w, ht uint32) []byte {
+	b := []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
+	b = binary.BigEndian.AppendUint32(b, w)
+	b = binary.BigEndian.AppendUint32(b, ht)
+	b = append(b, 8, 2, 0, 0, 0)
+	return append(binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[12:])), make([]byte, 64)...)
+}
+
+func jpegHeader(w, ht uint16) []byte {
+	b := []byte{0xff, 0xd8, 0xff, 0xe0, 0, 4, 0, 0, 0xff, 0xc0, 0, 17, 8}
+	b = binary.BigEndian.AppendUint16(b, ht)
+	b = binary.BigEndian.AppendUint16(b, w)
+	return append(b, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 0xff, 0xda, 0, 2, 1, 2, 3)
+}
+
+func webpHeader(canvas, w, ht uint32) []byte {
+	b := []byte("RIFF\x40\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00")
+	c := canvas - 1
+	b = append(b, byte(c), byte(c>>8), byte(c>>16), byte(c), byte(c>>8), byte(c>>16))
+	b = append(b, "VP8 \x0a\x00\x00\x00\x10\x00\x00\x9d\x01\x2a"...)
+	return append(b, byte(w), byte(w>>8), byte(ht), byte(ht>>8))
+}
+
+// What is no image of ours leaves nothing behind.
+func TestRefused(t *testing.T) {
+	h := open(t)
+	who := person(1, auth.GridWorker, village)
+	good := photo(2, 40)
+	for what, c := range map[string]struct {
+		body []byte
+		sha  string
+		want error
+	}{
+		"wrong hash":                  {good, name([]byte("other")), blobs.ErrHash},
+		"one bit flipped":             {append(bytes.Clone(good[:len(good)-9]), make([]byte, 9)...), name(good), blobs.ErrHash},
+		"50,000 x 50,000 PNG":         {pngHeader(50_000, 50_000), "", blobs.ErrPixels},
+		"50,000 x 50,000 JPEG":        {jpegHeader(50_000, 50_000), "", blobs.ErrPixels},
+		"WebP, the canvas is large":   {webpHeader(16_000, 10, 10), "", blobs.ErrPixels},
+		"WebP, the picture is larger": {webpHeader(10, 16_000, 16_000), "", blobs.ErrPixels},
+		"PNG of 2^31 squared":         {pngHeader(1<<31-1, 1<<31-1), "", blobs.ErrPixels},
+		"PNG of no size":              {pngHeader(0, 10), "", blobs.ErrImage},
+		"HTML named .jpg":             {[]byte("<!DOCTYPE html><html><script>alert(1)</script></html>"), "", blobs.ErrImage},
+		"SVG":                         {[]byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>`), "", blobs.ErrImage},
+		"GIF":                         {[]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00"), "", blobs.ErrImage},
+		"PDF":                         {[]byte("%PDF-1.7 and so on and on"), "", blobs.ErrImage},
+		"HEIC":                        {[]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), "", blobs.ErrImage},
+		"one byte":                    {[]byte{0xff}, "", blobs.ErrImage},
+		"only the magic of a JPEG":    {[]byte("\xff\xd8\xff\xe0<html><script>alert(1)</script>"), "", blobs.ErrImage},
+		"a scan without a frame":      {[]byte("\xff\xd8\xff\xda\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00"), "", blobs.ErrImage},
+	} {
+		sha := c.sha
+		if sha == "" {
+			sha = name(c.body)
+		}
+		_, err := h.put(who, sha, c.body, 0, len(c.body))
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", what, err, c.want)
+		}
+		if _, err := h.s.State(t.Context(), who, sha); !errors.Is(err, blobs.ErrAbsent) {
+			t.Errorf("%s: %v afterwards", what, err)
+		}
+	}
+	// The header is enough: nobody sends 15 MB to learn it.
+	bomb := append(jpegHeader(50_000, 50_000), make([]byte, 5<<20)...)
+	_, err := h.put(who, name(bomb), bomb, 0, 64)
+	h.want(err, blobs.ErrPixels)
+	large := make([]byte, 21<<20)
+	_, err = h.put(who, name(large), large, 0, 100)
+	h.want(err, blobs.ErrTooLarge)
+	for _, p := range []blobs.Piece{
+		{SHA256: name(good), Length: 10, Size: 11}, {SHA256: name(good), Length: 0}, {SHA256: name(good), Offset: -1, Length: 10},
+		{SHA256: name(good), Offset: 1 << 62, Length: 1 << 62, Size: 1 << 62},
+	} {
+		if _, err := h.s.Put(t.Context(), who, p); !errors.Is(err, blobs.ErrLength) && !errors.Is(err, blobs.ErrTooLarge) {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+	for _, n := range []string{"", "x", strings.ToUpper(name(good)), "../../../etc/passwd", strings.Repeat("g", 64), strings.Repeat("a", 65)} {
+		_, err := h.s.Put(t.Context(), who, blobs.Piece{SHA256: n, Length: 10, Size: 1})
+		h.want(err, blobs.ErrName)
+		_, err = h.s.Photo(t.Context(), who, n, 0)
+		h.want(err, blobs.ErrAbsent)
+	}
+	for i, role := range []auth.Role{auth.Viewer, auth.Auditor, auth.Admin} {
+		_, err := h.send(person(30+i, role, village), good)
+		h.want(err, blobs.ErrForbidden)
+	}
+	_, err = h.send(nil, good)
+	h.want(err, blobs.ErrForbidden)
+	if left := h.left(""); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// Two phones of one person, and two people, send the same file at once.
+func TestSameFileAtOnce(t *testing.T) {
+	h := open(t)
+	all := photo(3, 900)
+	sha := name(all)
+	people := []*auth.Identity{person(1, auth.GridWorker, village), person(2, auth.GridWorker, village)}
+	var wg sync.WaitGroup
+	for phone := range 6 {
+		who := people[phone%2]
+		wg.Go(func() {
+			for range 500 {
+				st, err := h.s.State(context.Background(), who, sha)
+				if err != nil && !errors.Is(err, blobs.ErrAbsent) {
+					t.Error(err)
+					return
+				}
+				if st.Complete {
+					return
+				}
+				off := int(st.Offset)
+				_, err = h.put(who, sha, all, off, min(len(all), off+50_000))
+				var wrong *blobs.OffsetError
+				if err != nil && !errors.As(err, &wrong) {
+					t.Errorf("phone %d: %v", phone, err)
+					return
+				}
+			}
+			t.Error("never complete")
+		})
+	}
+	wg.Wait()
+	for _, who := range people {
+		p, err := h.s.Photo(t.Context(), who, sha, 0)
+		h.must(err)
+		got, err := io.ReadAll(p.File)
+		p.File.Close()
+		h.must(err)
+		if name(got) != sha {
+			t.Error("other bytes than were sent")
+		}
+	}
+	if left := h.left("partial"); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// Knowing a hash opens nothing: another's photo, whole or half, is absent until a record
+// the asker may read refers to it, and again when it does not any more.
+func TestWhoMayRead(t *testing.T) {
+	h := open(t)
+	worker, colleague := person(1, auth.GridWorker, village), person(2, auth.GridWorker, township)
+	foreign, officer := person(3, auth.GridWorker, other), person(4, auth.DutyOfficer, "990100")
+	unit := person(5, auth.Unit, "990100")
+	all, half := photo(4, 60), photo(5, 60)
+	_, err := h.send(worker, all)
+	h.must(err)
+	_, err = h.put(worker, name(half), half, 0, 100)
+	h.must(err)
+	see := func(when string, want ...*auth.Identity) {
+		t.Helper()
+		for _, a := range []*auth.Identity{worker, colleague, foreign, officer, unit, {Kind: auth.Anonymous, Reach: auth.PublicReach(1)}, {Kind: auth.Demo, Reach: auth.DemoReach(1)}} {
+			ok := false
+			for _, w := range want {
+				ok = ok || w == a
+			}
+			st, err := h.s.State(t.Context(), a, name(all))
+			p, perr := h.s.Photo(t.Context(), a, name(all), 320)
+			if ok && (err != nil || !st.Complete || perr != nil) || !ok && (!errors.Is(err, blobs.ErrAbsent) || !errors.Is(perr, blobs.ErrAbsent)) {
+				t.Errorf("%s, %s: %+v %v %v", when, a.Username, st, err, perr)
+			}
+			if p != nil {
+				p.File.Close()
+			}
+			if a != worker {
+				_, err := h.s.State(t.Context(), a, name(half))
+				h.want(err, blobs.ErrAbsent)
+			}
+		}
+	}
+	see("before any record", worker)
+	// In quarantine: no record yet; who works the area it is in decides.
+	h.refer(worker, "hazards", record, scope(village), name(all), name(all))
+	see("the record is not there", worker, colleague, officer)
+	_, err = h.w.Exec(t.Context(), `insert into hazards (id, name, hazard, level, admin_code, scope) values ($1, '滑坡', 'landslide', 1, '990100001001', code_scope('990100001001'))`, record)
+	h.must(err)
+	see("the record is there", worker, colleague, officer)
+	_, err = h.w.Exec(t.Context(), `update hazards set admin_code = '990100002', scope = code_scope('990100002') where id = $1`, record)
+	h.must(err)
+	see("the record moved", worker, foreign, officer)
+	_, err = h.w.Exec(t.Context(), `delete from hazards where id = $1`, record)
+	h.must(err)
+	see("the record is gone", worker, colleague, officer)
+	// A second, foreign, record with the same photo opens it to its readers too.
+	h.refer(foreign, "tasks", record, scope(other), name(all))
+	see("another refers", worker, colleague, foreign, officer)
+}
+
+// A domain may decide itself, and a kind may be more closed than internal.
+func TestKinds(t *testing.T) {
+	yes := false
+	h := open(t, func(o *blobs.Options) {
+		o.Kinds = map[string]blobs.Source{
+			"secret": {Table: "secret", Visibility: db.Sensitive},
+			"own":    {Readable: func(_ context.Context, _ *auth.Identity, id string) (bool, error) { return yes && id == record, nil }},
+		}
+	})
+	worker, colleague, officer := person(1, auth.GridWorker, village), person(2, auth.GridWorker, village), person(3, auth.DutyOfficer, township)
+	a, b := photo(6, 20), photo(7, 20)
+	for _, p := range [][]byte{a, b} {
+		_, err := h.send(worker, p)
+		h.must(err)
+	}
+	h.refer(worker, "secret", record, scope(village), name(a))
+	h.refer(worker, "own", record, scope(village), name(b))
+	_, err := h.s.State(t.Context(), colleague, name(a))
+	h.want(err, blobs.ErrAbsent)
+	_, err = h.s.State(t.Context(), officer, name(a))
+	h.must(err)
+	_, err = h.s.State(t.Context(), officer, name(b))
+	h.want(err, blobs.ErrAbsent)
+	yes = true
+	_, err = h.s.State(t.Context(), officer, name(b))
+	h.must(err)
+}
+
+// The server's role cannot change or remove what is whole, nor refer in another's name.
+func TestFloor(t *testing.T) {
+	h := open(t)
+	who := person(1, auth.GridWorker, village)
+	all := photo(8, 20)
+	_, err := h.send(who, all)
+	h.must(err)
+	h.refer(who, "hazards", record, scope(village), name(all))
+	for _, sql := range []string{`delete from blob`, `delete from blob_owner`, `delete from blob_ref`, `update blob_ref set scope = null`} {
+		err := h.db.Intake.Tx(t.Context(), db.System("test"), func(tx pgx.Tx) error { _, err := tx.Exec(t.Context(), sql); return err })
+		if err == nil {
+			t.Errorf("%s was done", sql)
+		}
+	}
+	err = h.db.Intake.Tx(t.Context(), who.Writing(who.Grants[0]), func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `insert into blob_ref (sha256, kind, object, op_id, actor) values ($1, 'hazards', 'x', 'y', 'somebody')`, make([]byte, 32))
+		return err
+	})
+	if err == nil {
+		t.Error("a reference in another's name was made")
+	}
+	err = h.db.Intake.Tx(t.Context(), who.Reading(), func(tx pgx.Tx) error {
+		var n int
+		if err := tx.QueryRow(t.Context(), `select count(*) from blob_ref`).Scan(&n); err != nil || n != 0 {
+			t.Errorf("a reader sees %d references, %v", n, err)
+		}
+		return nil
+	})
+	h.must(err)
+	// Said twice it is said once.
+	h.refer(who, "hazards", record, scope(village), name(all))
+	h.must(h.db.Intake.Tx(t.Context(), db.System("test"), func(tx pgx.Tx) error {
+		var n int
+		if err := tx.QueryRow(t.Context(), `select count(*) from blob_ref`).Scan(&n); err != nil || n != 1 {
+			t.Errorf("%d references, %v", n, err)
+		}
+		return nil
+	}))
+}
+
+// A full disk refuses, and leaves what was there as it was.
+func TestDiskFull(t *testing.T) {
+	h := open(t)
+	who := person(1, auth.GridWorker, village)
+	all := photo(9, 200)
+	_, err := h.put(who, name(all), all, 0, 500)
+	h.must(err)
+	full, err := blobs.Open(blobs.Options{DB: h.db, Dir: h.dir, Catalogue: h.reg, MinFree: 1 << 60})
+	h.must(err)
+	_, err = full.Incoming()
+	h.want(err, blobs.ErrFull)
+	piece := filepath.Join(t.TempDir(), "piece")
+	h.must(os.WriteFile(piece, all[500:], 0o600))
+	_, err = full.Put(t.Context(), who, blobs.Piece{SHA256: name(all), Offset: 500, Length: int64(len(all)), Path: piece, Size: int64(len(all) - 500)})
+	h.want(err, blobs.ErrFull)
+	st, err := h.s.State(t.Context(), who, name(all))
+	h.must(err)
+	if st.Offset != 500 || st.Complete {
+		t.Errorf("after the refusal: %+v", st)
+	}
+	_, err = h.put(who, name(all), all, 500, len(all))
+	h.must(err)
+}
+
+// The disk itself says no in the middle of a piece.
+func TestDiskFullInTheMiddle(t *testing.T) {
+	dir := tinyDisk(t)
+	h := open(t, func(o *blobs.Options) { o.Dir = dir })
+	h.dir = dir
+	who := person(1, auth.GridWorker, village)
+	all := photo(10, 1800)
+	if len(all) < 1<<20 {
+		t.Fatalf("the photo has %d bytes", len(all))
+	}
+	piece := filepath.Join(t.TempDir(), "piece")
+	h.must(os.WriteFile(piece, all, 0o600))
+	_, err := h.s.Put(t.Context(), who, blobs.Piece{SHA256: name(all), Length: int64(len(all)), Path: piece, Size: int64(len(all))})
+	h.want(err, blobs.ErrFull)
+	if left := h.left("partial"); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// What nobody finishes is forgotten after fourteen days; what is whole never.
+func TestSweep(t *testing.T) {
+	h := open(t)
+	who := person(1, auth.GridWorker, village)
+	all, half, fresh := photo(11, 40), photo(12, 40), photo(13, 40)
+	_, err := h.send(who, all)
+	h.must(err)
+	for _, p := range [][]byte{half, fresh} {
+		_, err = h.put(who, name(p), p, 0, 100)
+		h.must(err)
+	}
+	piece, err := h.s.Incoming()
+	h.must(err)
+	piece.Close()
+	long := time.Now().Add(-15 * 24 * time.Hour)
+	for _, path := range append(h.left(""), piece.Name()) {
+		if !strings.HasSuffix(path, name(fresh)) {
+			h.must(os.Chtimes(path, long, long))
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = h.s.Run(ctx) // looks once
+	left := h.left("")
+	if len(left) != 2 {
+		t.Errorf("left: %v", left)
+	}
+	for p, offset := range map[string]int64{name(all): int64(len(all)), name(fresh): 100} {
+		st, err := h.s.State(t.Context(), who, p)
+		if err != nil || st.Offset != offset {
+			t.Errorf("%+v, %v; want %d", st, err, offset)
+		}
+	}
+	_, err = h.s.State(t.Context(), who, name(half))
+	h.want(err, blobs.ErrAbsent)
+}
+
+// exif puts an orientation and a position into a JPEG, as a camera does.
+func exif(b []byte, orientation byte) []byte {
+	tiff := []byte("II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00")
+	tiff = append(tiff, orientation, 0, 0, 0, 0, 0, 0, 0)
+	seg := append([]byte("Exif\x00\x00"), tiff...)
+	seg = append(seg, "GPSPOSITION"...)
+	out := append([]byte{0xff, 0xd8, 0xff, 0xe1}, byte((len(seg)+2)>>8), byte(len(seg)+2))
+	return append(append(out, seg...), b[2:]...)
+}
+
+// The small picture stands upright and knows nothing of where it was taken; the original
+// keeps all of it.
+func TestSmallPictures(t *testing.T) {
+	h := open(t)
+	who := person(1, auth.GridWorker, village)
+	// 400 x 200: the left half is red.
+	img := image.NewRGBA(image.Rect(0, 0, 400, 200))
+	for i := range 400 * 200 {
+		c := color.RGBA{0, 0, 255, 255}
+		if i%400 < 200 {
+			c = color.RGBA{255, 0, 0, 255}
+		}
+		img.SetRGBA(i%400, i/400, c)
+	}
+	var b bytes.Buffer
+	h.must(jpeg.Encode(&b, img, nil))
+	// Where the red half is: of orientation 6 the camera stood on its side, and the picture
+	// has to be turned clockwise.
+	for o, want := range map[byte]string{1: "left", 2: "right", 3: "right", 4: "left", 5: "top", 6: "top", 7: "bottom", 8: "bottom"} {
+		all := exif(b.Bytes(), o)
+		_, err := h.send(who, all)
+		h.must(err)
+		p, err := h.s.Photo(t.Context(), who, name(all), 320)
+		h.must(err)
+		body, err := io.ReadAll(p.File)
+		p.File.Close()
+		h.must(err)
+		if p.Type != "image/jpeg" || bytes.Contains(body, []byte("GPSPOSITION")) || bytes.Contains(body, []byte("Exif")) {
+			t.Errorf("orientation %d: the small picture tells what the camera wrote", o)
+		}
+		small, err := jpeg.Decode(bytes.NewReader(body))
+		h.must(err)
+		w, ht := small.Bounds().Dx(), small.Bounds().Dy()
+		if o < 5 && (w != 320 || ht != 160) || o >= 5 && (w != 160 || ht != 320) {
+			t.Errorf("orientation %d: %d x %d", o, w, ht)
+		}
+		at := map[string]image.Point{"left": {10, ht / 2}, "right": {w - 10, ht / 2}, "top": {w / 2, 10}, "bottom": {w / 2, ht - 10}}
+		for side, pt := range at {
+			r, _, blue, _ := small.At(pt.X, pt.Y).RGBA()
+			if side == want && (r < 0xc000 || blue > 0x4000) {
+				t.Errorf("orientation %d: %s is not red", o, side)
+			}
+		}
+		orig, err := h.s.Photo(t.Context(), who, name(all), 0)
+		h.must(err)
+		kept, err := io.ReadAll(orig.File)
+		orig.File.Close()
+		h.must(err)
+		if !bytes.Equal(kept, all) {
+			t.Errorf("orientation %d: the original was changed", o)
+		}
+	}
+	_, err := h.s.Photo(t.Context(), who, name(b.Bytes()), 320)
+	h.want(err, blobs.ErrAbsent)
+	last := exif(b.Bytes(), 1)
+	_, err = h.s.Photo(t.Context(), who, name(last), 77)
+	h.want(err, blobs.ErrAbsent)
+
+	b.Reset()
+	h.must(png.Encode(&b, image.NewNRGBA(image.Rect(0, 0, 10, 20)))) // transparent
+	_, err = h.send(who, b.Bytes())
+	h.must(err)
+	p, err := h.s.Photo(t.Context(), who, name(b.Bytes()), 1280)
+	h.must(err)
+	small, err := jpeg.Decode(p.File)
+	p.File.Close()
+	h.must(err)
+	if r, _, _, _ := small.At(5, 5).RGBA(); small.Bounds().Dx() != 10 || r < 0xf000 {
+		t.Error("a small transparent image is not itself on white")
+	}
+}
+
+// A photo that was cut off on the phone is kept as it is: its hash is right. It has no
+// small picture. So has one whose pixels would take too much memory.
+func TestWithoutASmallPicture(t *testing.T) {
+	h := open(t)
+	who := person(1, auth.GridWorker, village)
+	cut := photo(14, 200)
+	cut = cut[:len(cut)/2]
+	progressive := jpegHeader(6000, 6000)
+	progressive[9] = 0xc2
+	for what, all := range map[string][]byte{"cut off": cut, "large in memory": progressive, "only a header": jpegHeader(100, 100), "WebP": webpHeader(10, 10, 10)} {
+		_, err := h.send(who, all)
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		p, err := h.s.Photo(t.Context(), who, name(all), 0)
+		h.must(err)
+		p.File.Close()
+		for range 2 {
+			_, err = h.s.Photo(t.Context(), who, name(all), 320)
+			if !errors.Is(err, blobs.ErrPicture) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	}
+}
