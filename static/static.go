@@ -154,6 +154,8 @@ func places(name string) []string {
 		return []string{"/"}
 	case "plan.html":
 		return []string{"/plan"}
+	case "field.html":
+		return []string{"/field"}
 	case "desk.html":
 		return Doors()
 	}

@@ -18,8 +18,8 @@ export default defineConfig({
     reportCompressedSize: false,
     chunkSizeWarningLimit: 1200,
     rolldownOptions: {
-      // Three documents: the map, the planner's table, and the small one for signing in and administration.
-      input: { index: 'index.html', plan: 'plan.html', desk: 'desk.html' },
+      // Four documents: the map, the planner's table, the phone, and the small one for signing in and administration.
+      input: { index: 'index.html', plan: 'plan.html', field: 'field.html', desk: 'desk.html' },
       output: {
         // MapLibre changes once a year, our code every week: apart, the big part stays cached.
         codeSplitting: { groups: [{ name: 'maplibre', test: /node_modules\/maplibre-gl/ }] },

@@ -70,9 +70,16 @@ export interface OutItem {
   received_at?: string
   tries: number
   photos: { total: number; sent: number }
+  /** 险情 without a receipt within rules.urgent_wait_s: 没有发出去. The screen sounds, offers to dial and the SMS. */
+  late?: boolean
+  /** It may still be taken back or changed as if it had never been: no server can have it. */
+  editable: boolean
+  /** Somebody else's, who used this phone before: kept until he signs in again or it is exported. */
+  owner?: string
 }
 
-export interface Fix { lon: number; lat: number; accuracy_m: number; at: string; samples: number; age_s: number }
+/** lon and lat are as the map has them; raw is what the phone said, where its datum is another. */
+export interface Fix { lon: number; lat: number; accuracy_m: number; at: string; samples: number; age_s: number; raw?: [number, number] }
 
 export interface Photo { sha256: string; bytes: number; width: number; height: number; taken_at: string; position?: [number, number]; url: string }
 
@@ -87,6 +94,11 @@ export interface Draft {
   photos: string[] // sha256
   urgent: boolean
   updated_at: string
+  /** A step between states that was returned and is tried again. */
+  to?: string
+  note?: string
+  /** The operation this one takes the place of, once it is submitted. */
+  replaces?: string
 }
 
 export interface Home {
@@ -120,7 +132,19 @@ export interface Status {
   lastSync: string | null
   clockSkewS: number | null
   update: boolean // a newer app waits
+  /** The server no longer knows this phone: everything is kept, he has to sign in. */
+  signInNeeded: boolean
+  /** Storage is used up: the last thing was not kept, everything before is. */
+  full: boolean
+  /** Waiting on this phone for longer than rules.outbox_warn_h. */
+  old: boolean
+  /** Another account's operations that wait on this phone, by his user name. */
+  others: Record<string, number>
+  inWeChat: boolean
 }
+
+/** A refusal in words for him; code is stable ('pin_wrong', 'already_sent', 'full', 'offline' ...). */
+export interface Said extends Error { code: string; words: Words }
 
 /** A shelter near him, as the phone knows it (from the pack, or the last answer of the server). */
 export interface Place { id: string; name: string; at: [number, number]; distance_m: number | null; note?: string }
@@ -167,6 +191,9 @@ export interface Core {
   addPhoto(file: Blob, fix: Fix | null): Promise<Photo>
   photo(sha256: string): Promise<Photo | null>
 
+  /** 险情 that did not get out: whom to call, and the SMS with kind, place and coordinates. */
+  call(op_id: string): { phones: { name: string; phone: string; tel: string; sms: string }[]; text: string } | null
+
   fix_(): Fix | null // the best position so far, averaged
   watchPosition(on: boolean): void
   datum(): Datum
@@ -186,6 +213,8 @@ export interface Core {
   households(pin: string, reason?: string): Promise<{ id: string; head: string; address: string; persons: number; elderly: number; phone: string; move: string }[]>
 
   askPersist(): Promise<boolean>
+  /** Keeps the screen on while he records; false where the phone cannot. */
+  keepAwake(on: boolean): Promise<boolean>
   enrol(code: string, name: string): Promise<void>
   /** Starts the newer app that waits (status().update); nothing of the outbox or the drafts is touched. */
   applyUpdate(): void
