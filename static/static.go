@@ -156,6 +156,8 @@ func places(name string) []string {
 		return []string{"/plan"}
 	case "field.html":
 		return []string{"/field"}
+	case "duty.html":
+		return []string{"/duty"}
 	case "desk.html":
 		return Doors()
 	}

@@ -19,7 +19,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 1200,
     rolldownOptions: {
       // Four documents: the map, the planner's table, the phone, and the small one for signing in and administration.
-      input: { index: 'index.html', plan: 'plan.html', field: 'field.html', desk: 'desk.html' },
+      input: { index: 'index.html', plan: 'plan.html', field: 'field.html', duty: 'duty.html', desk: 'desk.html' },
       output: {
         // MapLibre changes once a year, our code every week: apart, the big part stays cached.
         codeSplitting: { groups: [{ name: 'maplibre', test: /node_modules\/maplibre-gl/ }] },

@@ -1,6 +1,9 @@
 /** Preferences may stay in a browser when a person leaves it; data may not. */
 const preferences = new Set(['theme', 'lang', 'texture', 'left', 'leftOpen', 'device'].map((k) => `onemap.${k}`))
 
+/** What was written in the field and has not arrived yet is nobody's to throw away: the phone's own store outlives every sign-out. */
+const kept = /^onemap[.-]field/
+
 /** forget empties every store of this origin that could hold data. What cannot be emptied is no reason to stay. */
 export async function forget(): Promise<void> {
   try {
@@ -8,11 +11,11 @@ export async function forget(): Promise<void> {
     sessionStorage.clear()
   } catch { /* storage is forbidden: nothing was kept */ }
   try {
-    if ('caches' in window) await Promise.all((await caches.keys()).map((key) => caches.delete(key)))
+    if ('caches' in window) await Promise.all((await caches.keys()).filter((key) => !kept.test(key)).map((key) => caches.delete(key)))
   } catch { /* not a secure context */ }
   try {
     const all = 'databases' in indexedDB ? await indexedDB.databases() : []
-    await Promise.all(all.map((db) => db.name && new Promise<void>((resolve) => {
+    await Promise.all(all.map((db) => db.name && !kept.test(db.name) && new Promise<void>((resolve) => {
       const gone = indexedDB.deleteDatabase(db.name!)
       gone.onsuccess = gone.onerror = gone.onblocked = () => resolve()
     })))
