@@ -49,9 +49,13 @@ const (
 	SendOrders     Permission = "send_orders"  // call-outs and 立即转移 to our own people
 	Countersign    Permission = "countersign"  // what was sent without a second person
 	WriteFeatures  Permission = "write_features"
-	EditPlans      Permission = "edit_plans"   // draw and submit zoning plans
-	ReviewPlans    Permission = "review_plans" // review, approve and publish what another drew
-	WorkDesk       Permission = "work_desk"    // what comes from the field: 险情, conflicts, quarantine; tasks and notices
+	EditPlans      Permission = "edit_plans"      // draw and submit zoning plans
+	ReviewPlans    Permission = "review_plans"    // review, approve and publish what another drew
+	ReportDangers  Permission = "report_dangers"  // hidden dangers: report, fix on the spot
+	HandleDangers  Permission = "handle_dangers"  // verify, grade, order, review and close them; measures
+	RectifyDangers Permission = "rectify_dangers" // put right what is assigned to one's unit
+	ApproveDangers Permission = "approve_dangers" // plans of serious ones, 挂牌 and 摘牌, their deadlines
+	WorkDesk       Permission = "work_desk"       // what comes from the field: 险情, conflicts, quarantine; tasks and notices
 )
 
 // RoleInfo is a line of the rights table (docs/rights.md is made from it).
@@ -72,14 +76,14 @@ func Roles() []RoleInfo {
 	title := func(zh, en string) registry.Title { return registry.Title{ZH: zh, EN: en} }
 	return []RoleInfo{
 		{Viewer, title("查看人员", "Viewer"), db.Internal, false, false, false, nil},
-		{GridWorker, title("网格员", "Grid worker"), db.Internal, true, true, false, []Permission{WriteFeatures, Reveal}},
-		{Unit, title("责任单位", "Responsible unit"), db.Public, false, false, false, nil},
-		{DutyOfficer, title("值班员", "Duty officer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, EnrolDevices, MakeTokens, WorkDesk}},
+		{GridWorker, title("网格员", "Grid worker"), db.Internal, true, true, false, []Permission{WriteFeatures, Reveal, ReportDangers}},
+		{Unit, title("责任单位", "Responsible unit"), db.Public, false, false, false, []Permission{RectifyDangers}},
+		{DutyOfficer, title("值班员", "Duty officer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, EnrolDevices, MakeTokens, WorkDesk, ReportDangers, HandleDangers}},
 		{Planner, title("规划人员", "Planner"), db.Sensitive, false, true, true, []Permission{WriteFeatures, EditPlans, MakeTokens}},
 		// Publishing writes the rows it shows, so an approver writes in his area; no route lets
 		// him write others.
-		{Approver, title("审批人", "Approver"), db.Sensitive, false, true, true, []Permission{VerifyRules, Countersign, ReviewPlans}},
-		{Commander, title("指挥员", "Commander"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, Countersign, MakeTokens, WorkDesk}},
+		{Approver, title("审批人", "Approver"), db.Sensitive, false, true, true, []Permission{VerifyRules, Countersign, ReviewPlans, ApproveDangers}},
+		{Commander, title("指挥员", "Commander"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, Countersign, MakeTokens, WorkDesk, ReportDangers, ApproveDangers}},
 		{DataEngineer, title("数据工程师", "Data engineer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, EditRules, MakeTokens}},
 		{Admin, title("系统管理员", "System administrator"), db.Internal, false, false, true, []Permission{ManageAccounts, EnrolDevices, ManageSystem}},
 		{SecurityAdmin, title("安全管理员", "Security administrator"), db.Internal, false, false, true, []Permission{ManageGrants, ManageTokens, ManageSecurity, ClassifyLayers}},
