@@ -62,6 +62,7 @@ func permissionWords() []struct {
 		{auth.Countersign, "补签", "countersign what one person sent"},
 		{auth.WriteFeatures, "在本区域内填报与修改", "report and change in the area"},
 		{auth.EditPlans, "编制区划方案:绘制、计算、答复意见、报审", "draw zoning plans, compute them, answer opinions, submit"},
+		{auth.WorkDesk, "处理外业的冲突与待核实", "decide conflicts and quarantine of the field"},
 		{auth.ReviewPlans, "审查、退回、审定、发布他人编制的区划方案", "review, return, approve and publish plans another drew"},
 	}
 }

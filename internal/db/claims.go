@@ -70,6 +70,15 @@ func (p *Pool) Ask(ctx context.Context, c Claims, sql string, args []any, fn fun
 	})
 }
 
+// Reclaim lets the rest of a transaction run on other claims: the grant that an action
+// needs is known only once its record is.
+func Reclaim(ctx context.Context, tx pgx.Tx, c Claims) error {
+	if _, err := tx.Exec(ctx, setClaims, c.args()...); err != nil {
+		return fmt.Errorf("db: claims: %w", err)
+	}
+	return nil
+}
+
 // Tx runs fn in one transaction under claims and commits. The context bounds the
 // commit too: statement_timeout does not.
 func (p *Pool) Tx(ctx context.Context, c Claims, fn func(pgx.Tx) error) error {

@@ -55,6 +55,12 @@ type Former interface {
 	Former(ctx context.Context, who auth.By, ids []string) ([]string, error)
 }
 
+// Urgent is a Kind some of whose records cannot wait (险情): those are taken before
+// everything else, whatever place, clock or numbering they come with.
+type Urgent interface {
+	Urgent(fields map[string]json.RawMessage) bool
+}
+
 // Dictionary says what a kind consists of; the forms of the phone are made from it.
 type Dictionary struct {
 	Kind        string       `json:"kind"`
@@ -157,4 +163,6 @@ const (
 	Quarantined Status = "quarantined"
 	Rejected    Status = "rejected"
 	Waiting     Status = "waiting" // kept; an earlier operation of the device is not here yet
+	// Returned is what the desk made of a quarantined one: the sender has to change it.
+	Returned Status = "returned"
 )

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,12 @@ import (
 	"onemap/internal/geo"
 	"onemap/internal/registry"
 )
+
+//go:embed queries/*.sql
+var files embed.FS
+
+// Queries returns the package's statements for the schema test.
+func Queries() (db.Queries, error) { return db.LoadQueries(files, "queries") }
 
 // Blobs remembers that a record refers to photos. A photo may come after its record; who
 // may see it follows from what refers to it.
@@ -43,9 +50,10 @@ type Options struct {
 
 // Service is the engine.
 type Service struct {
-	opts  Options
-	kinds map[string]Kind
-	downs map[string]Down
+	opts    Options
+	kinds   map[string]Kind
+	downs   map[string]Down
+	queries db.Queries
 }
 
 // New makes the engine. Two kinds of one name are an error.
@@ -59,7 +67,11 @@ func New(o Options) (*Service, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Service{opts: o, kinds: map[string]Kind{}, downs: map[string]Down{}}
+	q, err := Queries()
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{opts: o, kinds: map[string]Kind{}, downs: map[string]Down{}, queries: q}
 	down := func(d Down) error {
 		name := d.Dictionary().Kind
 		if _, twice := s.downs[name]; twice {
