@@ -20,12 +20,14 @@ import (
 	"onemap/internal/api/localca"
 	"onemap/internal/audit"
 	"onemap/internal/auth"
+	"onemap/internal/blobs"
 	"onemap/internal/catalogue"
 	"onemap/internal/decision"
 	"onemap/internal/features"
 	"onemap/internal/feed"
 	"onemap/internal/gdal"
 	"onemap/internal/jobs"
+	"onemap/internal/packs"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
 	"onemap/internal/wmts"
@@ -50,6 +52,8 @@ type app struct {
 	audit    *audit.Log
 	engine   *tiles.Engine
 	jobs     *jobs.Runner
+	blobs    *blobs.Service
+	packs    *packs.Service
 	server   *api.Server
 	listener net.Listener
 	url      string
@@ -103,6 +107,7 @@ func newApp(ctx context.Context, f *serveFlags, log *slog.Logger) (_ *app, err e
 	a.reader.OnBatch("registry", a.reloadRegistry)
 	a.reader.OnBatch("auth", a.auth.Changed)
 	a.reader.OnBatch("tiles", a.engine.Invalidate)
+	a.reader.OnBatch("packs", a.packs.Changed)
 	a.reader.OnBatch("live", a.server.Deliver)
 	return a, nil
 }
@@ -151,7 +156,14 @@ func (a *app) openServer() error {
 	if err != nil {
 		return err
 	}
+	if a.blobs, err = blobs.Open(blobs.Options{DB: a.db.DB, Dir: filepath.Join(a.flags.Data, "blobs"), Catalogue: a.registry, Logger: a.log}); err != nil {
+		return err
+	}
+	if a.packs, err = packs.New(packs.Options{DB: a.db.DB, Tiles: a.engine, Catalogue: a.registry, Dir: filepath.Join(a.flags.Data, "packs"), Logger: a.log}); err != nil {
+		return err
+	}
 	opts := api.Options{
+		Blobs: a.blobs, Packs: a.packs,
 		GDAL:   tools,
 		Zoning: plans, Jobs: a.jobs,
 		DB: a.db.DB, Auth: a.auth, Audit: a.audit, Editor: editor, Contacts: contacts, Decisions: ledger, TrustedProxy: a.flags.proxies, Catalogue: a.registry, Feed: a.reader, Tiles: a.engine, Features: questions,
@@ -248,6 +260,8 @@ func (a *app) run(ctx context.Context) error {
 	a.background.Go(func() { _ = a.auth.Run(work) })
 	a.background.Go(func() { _ = a.audit.Run(work) })
 	a.background.Go(func() { _ = a.jobs.Run(work) })
+	a.background.Go(func() { _ = a.blobs.Run(work) })
+	a.background.Go(func() { _ = a.packs.Run(work) })
 	if a.renewal != nil {
 		a.background.Go(func() { _ = a.renewal(work) })
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"onemap/internal/auth"
+	"onemap/internal/blobs"
 )
 
 // Access says who may call a route. Every line of the route table names one: the
@@ -52,6 +53,9 @@ const (
 	BodyXLSX BodyKind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 	// BodyUpload is a file, streamed to the disk.
 	BodyUpload BodyKind = "file"
+	// BodyPiece is a part of a photo, streamed to the disk. What of it arrived before the
+	// line broke counts.
+	BodyPiece BodyKind = "piece"
 )
 
 const (
@@ -70,6 +74,8 @@ func (r *Route) limit() int {
 		return limitXLSX
 	case r.Body == BodyUpload:
 		return limitUpload
+	case r.Body == BodyPiece:
+		return blobs.MaxPiece
 	}
 	return limitJSON
 }

@@ -29,7 +29,13 @@ func acceptBody(req *Request, rt *Route) *Error {
 		return nil // a reason may be left out
 	}
 	if rt.Body == BodyUpload {
-		return acceptUpload(req)
+		return acceptUpload(req, uploadTypes())
+	}
+	if rt.Body == BodyPiece {
+		if !req.hasBody {
+			return nil // it asks to finish what is there
+		}
+		return acceptUpload(req, pieceTypes())
 	}
 	kind, params, err := mime.ParseMediaType(req.contentType)
 	charset := params["charset"]

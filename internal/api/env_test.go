@@ -20,6 +20,7 @@ import (
 	"onemap/internal/api/health"
 	"onemap/internal/audit"
 	"onemap/internal/auth"
+	"onemap/internal/blobs"
 	"onemap/internal/catalogue"
 	"onemap/internal/db"
 	"onemap/internal/decision"
@@ -27,6 +28,7 @@ import (
 	"onemap/internal/feed"
 	"onemap/internal/gdal"
 	"onemap/internal/jobs"
+	"onemap/internal/packs"
 	"onemap/internal/pgtest"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
@@ -197,7 +199,12 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	if err != nil {
 		tools = nil // the tests that need it say so
 	}
+	photos, err := blobs.Open(blobs.Options{DB: e.db, Dir: t.TempDir(), Catalogue: e.reg, MinFree: 1, Logger: logger})
+	must(err)
+	offline, err := packs.New(packs.Options{DB: e.db, Tiles: engine, Catalogue: e.reg, Dir: t.TempDir(), Logger: logger})
+	must(err)
 	e.opts = api.Options{
+		Blobs: photos, Packs: offline,
 		GDAL:   tools,
 		Zoning: plans, Jobs: e.jobs,
 		DB: e.db, Auth: e.auth, Audit: e.audit, Editor: editor, Contacts: contacts, Decisions: ledger, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Basemaps: wmts.New(wmts.Options{Catalogue: e.reg}), Health: checker,
@@ -218,6 +225,7 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	})
 	e.feed.OnBatch("auth", e.auth.Changed)
 	e.feed.OnBatch("tiles", engine.Invalidate)
+	e.feed.OnBatch("packs", offline.Changed)
 	e.feed.OnBatch("live", e.server.Deliver)
 
 	ctx, cancel := context.WithCancel(context.Background())
@@ -225,6 +233,7 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	wg.Go(func() { _ = e.feed.Run(ctx) })
 	wg.Go(func() { _ = e.auth.Run(ctx) })
 	wg.Go(func() { _ = e.jobs.Run(ctx) })
+	wg.Go(func() { _ = offline.Run(ctx) })
 	e.mem = fasthttputil.NewInmemoryListener()
 	wg.Go(func() { _ = e.server.Serve(ctx, e.mem) })
 	e.client = &http.Client{

@@ -14,6 +14,7 @@ import (
 	"onemap/internal/api/health"
 	"onemap/internal/audit"
 	"onemap/internal/auth"
+	"onemap/internal/blobs"
 	"onemap/internal/catalogue"
 	"onemap/internal/db"
 	"onemap/internal/decision"
@@ -21,6 +22,7 @@ import (
 	"onemap/internal/feed"
 	"onemap/internal/gdal"
 	"onemap/internal/geo"
+	"onemap/internal/packs"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
 	"onemap/static"
@@ -100,6 +102,8 @@ type Options struct {
 	Zoning    Zoning            // plans
 	Jobs      Jobs              // work that outlasts a request
 	GDAL      *gdal.Runner      // other systems' formats; nil where it is not installed
+	Blobs     *blobs.Service    // photos
+	Packs     *packs.Service    // maps of an area for phones without network
 
 	// TrustedProxy are the peers whose X-Forwarded-For, -Proto and -Host are believed.
 	TrustedProxy []netip.Prefix
@@ -131,7 +135,8 @@ type Options struct {
 
 func (o Options) withDefaults() (Options, error) {
 	if o.Catalogue == nil || o.Feed == nil || o.Tiles == nil || o.Features == nil || o.Site == nil || o.Basemap == nil || o.Health == nil ||
-		o.Auth == nil || o.Audit == nil || o.Contacts == nil || o.Decisions == nil || o.Editor == nil || o.DB == nil || o.Zoning == nil || o.Jobs == nil || o.Basemaps == nil {
+		o.Auth == nil || o.Audit == nil || o.Contacts == nil || o.Decisions == nil || o.Editor == nil || o.DB == nil || o.Zoning == nil || o.Jobs == nil || o.Basemaps == nil ||
+		o.Blobs == nil || o.Packs == nil {
 		return o, errors.New("api: an option without default is missing")
 	}
 	if o.Logger == nil {

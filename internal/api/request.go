@@ -51,7 +51,12 @@ type Request struct {
 
 	body            []byte // of a route that takes one; owned
 	upload          string // path of the file a route for files was sent
-	uploaded        int64  // its size
+	broken          *Error // why the piece of a photo ended before its end
+	uploadOffset    string // Upload-Offset
+	uploadLength    string // Upload-Length
+	ranged          string // Range
+	ifRange         string
+	uploaded        int64 // its size
 	contentType     string
 	contentEncoding string
 	ifMatch         string
@@ -121,12 +126,17 @@ func decode(ctx *fasthttp.RequestCtx, t trust) (*Request, *Error) {
 		cookies:       string(h.Peek(fasthttp.HeaderCookie)),
 		device:        string(h.Peek("Onemap-Device")),
 	}
+	if r.Method == "GET" || r.Method == "HEAD" {
+		r.ranged, r.ifRange = string(h.Peek(fasthttp.HeaderRange)), string(h.Peek(fasthttp.HeaderIfRange))
+	}
 	r.peer, r.local = peerOf(ctx.RemoteAddr())
 	raw := h.RawHeaders()
 	te, cl := r.scan(raw)
 	r.speaksFor(t, raw)
 	r.hasBody = te || r.announced > 0
 	if Unsafe(r.Method) {
+		r.uploadOffset = string(h.Peek("Upload-Offset"))
+		r.uploadLength = string(h.Peek("Upload-Length"))
 		r.contentType = string(h.ContentType())
 		r.contentEncoding = string(h.Peek(fasthttp.HeaderContentEncoding))
 		r.ifMatch = string(h.Peek(fasthttp.HeaderIfMatch))

@@ -32,6 +32,8 @@ type Response struct {
 	compress bool
 	// stream takes the connection over after the handler returned; see live.go.
 	stream func(net.Conn)
+	// file is sent instead of Body, in the part that is asked for; see file.go.
+	file *fileBody
 }
 
 // Set adds a header field.
@@ -156,6 +158,11 @@ func write(ctx *fasthttp.RequestCtx, req *Request, resp *Response) error {
 	}
 	if status == fasthttp.StatusOK && matchesETag(req.IfNoneMatch, resp.ETag) {
 		out.SetStatusCode(fasthttp.StatusNotModified)
+		resp.file.close()
+		return nil
+	}
+	if resp.file != nil {
+		writeFile(ctx, req, resp)
 		return nil
 	}
 	switch {

@@ -36,5 +36,16 @@ func (s *Server) workRoutes() []*Route {
 
 // blobRoutes are photos and the packs a phone takes with it.
 func (s *Server) blobRoutes() []*Route {
-	return nil
+	var t fieldTable
+	const p = "/api/blobs/{sha256}"
+	put := t.route("PUT", p, "blob_put", s.putBlob, AccessPerson)
+	put.Body = BodyPiece
+	return []*Route{
+		t.route("GET", p, "blob", s.getBlob, AccessSignedIn, "size"), // HEAD says where an upload goes on
+		put,
+		t.json(limitNames, t.route("POST", "/api/blobs/missing", "blobs_missing", s.postBlobsMissing, AccessPerson)),
+		t.route("GET", "/api/packs", "packs", s.getPacks, AccessSignedIn),
+		t.route("GET", "/api/packs/{area}", "pack", s.getPack, AccessSignedIn),
+		t.route("GET", "/api/packs/{area}/tiles.pmtiles", "pack_tiles", s.getPackTiles, AccessSignedIn),
+	}
 }

@@ -27,6 +27,7 @@ type Server struct {
 	hub     *hub
 	slots   chan struct{} // requests at once
 	uploads chan struct{} // files coming in at once
+	pieces  chan struct{} // pieces of photos coming in at once
 	sheets  chan struct{} // sheets and files being made
 	prefix  string        // of request ids
 	next    atomic.Uint64
@@ -59,6 +60,7 @@ func New(opts Options) (*Server, error) {
 		slots: make(chan struct{}, opts.Concurrency),
 
 		uploads: make(chan struct{}, uploadsAtOnce),
+		pieces:  make(chan struct{}, piecesAtOnce),
 		sheets:  make(chan struct{}, maxSheets),
 		prefix:  strconv.FormatUint(rand.Uint64()>>20, 36) + "-",
 		conns:   map[*conn]struct{}{},

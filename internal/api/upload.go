@@ -9,9 +9,12 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"onemap/internal/blobs"
 )
 
 // Bounds of an upload: how large, how many at once, how slow.
@@ -58,7 +61,7 @@ func (s *Server) takeBody(ctx *fasthttp.RequestCtx, req *Request) *Error {
 		return nil
 	}
 	rt, _, _ := s.router.find(req.Method, req.Path, req.segments)
-	if rt != nil && rt.Body == BodyUpload {
+	if rt != nil && (rt.Body == BodyUpload || rt.Body == BodyPiece) {
 		req.unread = true
 		return nil
 	}
@@ -93,7 +96,7 @@ func bodyProblem(err error) *Error {
 // the asker may send it. The file is gone when the request is answered.
 func (s *Server) takeFile(ctx *fasthttp.RequestCtx, req *Request) *Error {
 	rt, params, _ := s.router.find(req.Method, req.Path, req.segments)
-	if rt == nil || rt.Body != BodyUpload || !req.unread {
+	if rt == nil || rt.Body != BodyUpload && rt.Body != BodyPiece || !req.unread {
 		return nil
 	}
 	req.route, req.params = rt, params
@@ -109,6 +112,9 @@ func (s *Server) takeFile(ctx *fasthttp.RequestCtx, req *Request) *Error {
 	if req.announced > rt.limit() {
 		return problem(CodeTooLarge)
 	}
+	if rt.Body == BodyPiece {
+		return s.takePiece(ctx, req)
+	}
 	select {
 	case s.uploads <- struct{}{}:
 		defer func() { <-s.uploads }()
@@ -120,12 +126,53 @@ func (s *Server) takeFile(ctx *fasthttp.RequestCtx, req *Request) *Error {
 	if err != nil {
 		return wrap(CodeInternal, err)
 	}
+	return s.takeInto(ctx, req, file, rt.limit())
+}
+
+func (s *Server) takeInto(ctx *fasthttp.RequestCtx, req *Request, file *os.File, limit int) *Error {
 	req.upload = file.Name()
-	n, bad := s.copyUpload(ctx, file, rt.limit())
+	n, bad := s.copyUpload(ctx, file, limit)
 	if err := file.Close(); err != nil && bad == nil {
 		bad = wrap(CodeInternal, err)
 	}
 	req.unread, req.uploaded = bad != nil, n
+	return bad
+}
+
+// Bounds of pieces of photos: how many at once are on their way to the disk, and how
+// long one waits for its turn. Many phones come into the net at the same moment.
+const (
+	piecesAtOnce = 32
+	pieceWait    = 8 * time.Second
+)
+
+// takePiece streams a part of a photo to the disk of the photos. On a bad line a piece may
+// never arrive whole: what came of it goes to the handler, which keeps it and then says
+// why it ended.
+func (s *Server) takePiece(ctx *fasthttp.RequestCtx, req *Request) *Error {
+	turn := time.NewTimer(pieceWait)
+	defer turn.Stop()
+	select {
+	case s.pieces <- struct{}{}:
+		defer func() { <-s.pieces }()
+	case <-turn.C:
+		s.metrics.shed.Add(1)
+		return problem(CodeOverloaded)
+	case <-s.base.Done():
+		return problem(CodeUnavailable)
+	}
+	file, err := s.opts.Blobs.Incoming()
+	switch {
+	case errors.Is(err, blobs.ErrFull):
+		return wrap(CodeDiskFull, err)
+	case err != nil:
+		return wrap(CodeInternal, err)
+	}
+	bad := s.takeInto(ctx, req, file, blobs.MaxPiece)
+	if bad != nil && req.uploaded > 0 && (bad.Code == CodeRequestTimeout || bad.Code == CodeMalformed) {
+		req.broken = bad
+		return nil
+	}
 	return bad
 }
 
@@ -176,11 +223,16 @@ func (s *Server) copyUpload(ctx *fasthttp.RequestCtx, file *os.File, limit int) 
 	}
 }
 
+// pieceTypes are what a part of a photo may be sent as.
+func pieceTypes() []string {
+	return []string{"application/octet-stream", "image/jpeg", "image/png", "image/webp"}
+}
+
 // acceptUpload checks the type of a file. It says little: what the file is shows inside.
-func acceptUpload(req *Request) *Error {
+func acceptUpload(req *Request, types []string) *Error {
 	kind, _, err := mime.ParseMediaType(req.contentType)
-	if err != nil || req.contentEncoding != "" || !slices.Contains(uploadTypes(), kind) {
-		return problem(CodeUnsupportedType, "application/zip, application/geo+json, application/geopackage+sqlite3, application/octet-stream")
+	if err != nil || req.contentEncoding != "" || !slices.Contains(types, kind) {
+		return problem(CodeUnsupportedType, strings.Join(types, ", "))
 	}
 	return nil
 }
