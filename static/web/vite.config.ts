@@ -21,8 +21,8 @@ export default defineConfig({
       // Four documents: the map, the planner's table, the phone, and the small one for signing in and administration.
       input: { index: 'index.html', plan: 'plan.html', field: 'field.html', duty: 'duty.html', desk: 'desk.html' },
       output: {
-        // MapLibre changes once a year, our code every week: apart, the big part stays cached.
-        codeSplitting: { groups: [{ name: 'maplibre', test: /node_modules\/maplibre-gl/ }] },
+        // MapLibre and Svelte change once a year, our code every week: apart, the big part stays cached.
+        codeSplitting: { groups: [{ name: 'maplibre', test: /node_modules\/maplibre-gl/ }, { name: 'svelte', test: /node_modules\/(svelte|clsx|esm-env)\// }] },
         entryFileNames: 'assets/[name]-[hash].js',
         chunkFileNames: 'assets/[name]-[hash].js',
         assetFileNames: 'assets/[name]-[hash][extname]',

@@ -1,7 +1,7 @@
 // Builds the phone's service worker: a classic script (Chromium 90 knows no other), with the
 // names of all files the phone may need and a version that is the hash of them.
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { build } from 'vite'
 
 const from = new URL('../.build/', import.meta.url).pathname
@@ -12,7 +12,7 @@ const found = new Set()
 const look = (text) => { for (const name of names) if (!found.has(name) && text.includes(name)) { found.add(name); if (/\.(js|css)$/.test(name)) look(readFileSync(`${from}assets/${name}`, 'utf8')) } }
 look(readFileSync(`${from}field.html`, 'utf8'))
 
-const plain = ['boot.js', 'favicon.svg', 'field.webmanifest', 'field-192.png', 'field-512.png', 'field-maskable.png', 'sprite.json', 'sprite.png', 'sprite@2x.json', 'sprite@2x.png'].filter((n) => existsSync(from + n))
+const plain = ['boot.js', 'favicon.svg', 'field.webmanifest', 'field-192.png']
 const hash = createHash('sha256')
 for (const name of ['field.html', ...plain, ...[...found].sort().map((n) => `assets/${n}`)]) hash.update(name).update('\0').update(readFileSync(from + name))
 const version = hash.digest('hex').slice(0, 12)

@@ -5,13 +5,17 @@ import { Full } from './db.ts'
 import { uuidv7 } from './ids.ts'
 import { Net } from './net.ts'
 import { changed, editable, geometryOf, item, overlaid, same, titleOf, type Op } from './ops.ts'
-import { LAYERS, Packs } from './packs.ts'
-import { addPhoto, shown } from './photos.ts'
+import type { Packs } from './packs.ts'
+import { shown } from './shown.ts'
 import { Averager, distance, metres } from './place.ts'
 import { no } from './said.ts'
-import { lock, seal, unlock, unseal, type Locked } from './sealed.ts'
+import type { Locked } from './sealed.ts'
 import { Sender } from './sender.ts'
 import { Store, type KeptDraft, type KeptPhoto, type Writer } from './store.ts'
+
+// What is not needed to mark something comes a little later, so that the form is there sooner.
+// It is fetched right after the start all the same: a phone that goes offline then has it.
+const later = { packs: () => import('./packs.ts'), photos: () => import('./photos.ts'), sealed: () => import('./sealed.ts') }
 
 const RULES = { urgent_wait_s: 60, outbox_warn_h: 24, photos_max: 9, accuracy_warn_m: 30 }
 const DAY = 86_400_000
@@ -22,7 +26,7 @@ export class Phone implements Core {
   readonly store: Store
   readonly net: Net
   readonly sender: Sender
-  private readonly packing: Packs
+  private packs_: Packs | null = null
   private readonly averager = new Averager()
   private readonly awake = new Awake()
   private readonly versions: Versions
@@ -44,7 +48,6 @@ export class Phone implements Core {
       // The server no longer knows this phone. What others could read on it goes; what was made on it stays.
       await this.store.keep(['meta'], (w) => { w.set('households', undefined); w.set('pinTries', undefined) })
     })
-    this.packing = new Packs(this.store, this.net)
     this.versions = new Versions(() => this.store.changed())
     this.store.onKick = (urgent) => { void (urgent ? this.sender.urgent() : this.sender.run()) }
   }
@@ -67,7 +70,19 @@ export class Phone implements Core {
       this.after()
       this.store.changed()
       void this.sender.kick()
+      this.fetchRest()
     })())
+  }
+
+  private fetchRest(): void {
+    setTimeout(() => {
+      Promise.all(Object.values(later).map((load) => load())).catch(() => { addEventListener('online', () => this.fetchRest(), { once: true }) })
+    }, 1500)
+  }
+
+  private async packing(): Promise<Packs> {
+    const { Packs } = await later.packs()
+    return (this.packs_ ??= new Packs(this.store, this.net))
   }
 
   /** after follows every change: the badge, and the moment at which a 险情 is late. */
@@ -323,12 +338,14 @@ export class Phone implements Core {
     const wanted = new Set([...ops.flatMap((o) => o.blobs), ...drafts.flatMap((d) => d.photos)])
     const photos = [...this.store.photos.values()].filter((p) => wanted.has(p.sha256) && p.blob && !p.complete)
     const rows = { device: this.device, ops, drafts, photos: photos.map(({ blob: _, ...p }) => p) }
+    const { seal } = await later.sealed()
     return seal(password, rows, photos.map((p) => ({ name: p.sha256, blob: p.blob! })), new Date().toISOString())
   }
 
   async importOutbox(file: Blob, password: string): Promise<{ added: number; known: number }> {
     // Pictures first, the operations last and at once: a file that is cut off brings no half of anything.
     const blobs = new Map<string, Blob>()
+    const { unseal } = await later.sealed()
     const index = await unseal(file, password, async (name, blob) => { blobs.set(name, blob) })
     const rows = index.rows as { ops: Op[]; drafts: KeptDraft[]; photos: Omit<KeptPhoto, 'blob'>[] }
     for (const p of rows.photos) {
@@ -357,7 +374,10 @@ export class Phone implements Core {
     return { added, known }
   }
 
-  async addPhoto(file: Blob, fix: Fix | null): Promise<Photo> { return shown(await this.kept(() => addPhoto(this.store, file, fix))) }
+  async addPhoto(file: Blob, fix: Fix | null): Promise<Photo> {
+    const { addPhoto } = await later.photos()
+    return shown(await this.kept(() => addPhoto(this.store, file, fix)))
+  }
   async photo(sha256: string): Promise<Photo | null> { const p = this.store.photos.get(sha256); return p ? shown(p) : null }
 
   call(op_id: string): ReturnType<Core['call']> {
@@ -410,16 +430,16 @@ export class Phone implements Core {
     this.lastFix = null
   }
 
-  packs(): Promise<Pack[]> { return this.packing.list() }
-  async getPack(area: string): Promise<void> { await this.kept(() => this.packing.get(area)); this.space = await estimate() }
-  async dropPack(area: string): Promise<void> { await this.packing.drop(area); this.space = await estimate(); this.store.changed() }
+  async packs(): Promise<Pack[]> { return (await this.packing()).list() }
+  async getPack(area: string): Promise<void> { const p = await this.packing(); await this.kept(() => p.get(area)); this.space = await estimate() }
+  async dropPack(area: string): Promise<void> { await (await this.packing()).drop(area); this.space = await estimate(); this.store.changed() }
 
   async tile(z: number, x: number, y: number): Promise<ArrayBuffer | null> {
-    const t = await this.packing.tile(z, x, y)
+    const t = await (await this.packing()).tile(z, x, y)
     if (t) return t.length ? (t.slice().buffer as ArrayBuffer) : null
     if (!this.sender.online) return null
     try {
-      const { r, stop } = await this.net.raw(`/tiles/${LAYERS}/${z}/${x}/${y}.mvt`, { headers: { Accept: 'application/vnd.mapbox-vector-tile' }, timeout_ms: 20_000 })
+      const { r, stop } = await this.net.raw(`/tiles/${(await later.packs()).LAYERS}/${z}/${x}/${y}.mvt`, { headers: { Accept: 'application/vnd.mapbox-vector-tile' }, timeout_ms: 20_000 })
       try { return r.status === 200 ? await r.arrayBuffer() : null } finally { stop() }
     } catch { return null }
   }
@@ -460,7 +480,7 @@ export class Phone implements Core {
     if (kept) {
       // The try is counted before it is made: taking the battery out wins nothing.
       const tries = await this.store.keep(['meta'], async (w) => { const n = ((await w.get<number>('pinTries')) ?? 0) + 1; w.set('pinTries', n); return n })
-      const value = tries > 10 ? null : await unlock(pin, kept)
+      const value = tries > 10 ? null : await (await later.sealed()).unlock(pin, kept)
       if (value === null) {
         if (tries >= 10) {
           await this.store.keep(['meta'], (w) => { w.set('households', undefined); w.set('pinTries', undefined) })
@@ -484,7 +504,7 @@ export class Phone implements Core {
     if (!a?.ok) return null
     const d = a.data as { items?: Household[]; households?: Household[] }
     const list = d.items ?? d.households ?? []
-    const sealed = await lock(pin, list, new Date().toISOString())
+    const sealed = await (await later.sealed()).lock(pin, list, new Date().toISOString())
     await this.kept(() => this.store.keep(['meta'], (w) => w.set('households', sealed)))
     return list
   }

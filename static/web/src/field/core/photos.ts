@@ -1,5 +1,5 @@
 /** Pictures: made small, upright, named by their hash, kept before anybody is told. */
-import type { Fix, Photo } from '../types.ts'
+import type { Fix } from '../types.ts'
 import { read, written } from './exif.ts'
 import { sha256 } from './ids.ts'
 import { no } from './said.ts'
@@ -57,12 +57,4 @@ export async function addPhoto(store: Store, file: Blob, fix: Fix | null): Promi
   }
   await store.keep(['photos'], (w) => w.put('photos', kept))
   return kept
-}
-
-const urls = new Map<string, string>()
-
-export function shown(p: KeptPhoto): Photo {
-  let url = urls.get(p.sha256)
-  if (!url) { url = p.blob ? URL.createObjectURL(p.blob) : `/api/blobs/${p.sha256}`; urls.set(p.sha256, url) }
-  return { sha256: p.sha256, bytes: p.bytes, width: p.width, height: p.height, taken_at: p.taken_at, url, ...(p.position ? { position: p.position } : {}) }
 }
