@@ -242,6 +242,29 @@ $$;
 revoke all on function sync_begun(uuid, text, bigint) from public;
 grant execute on function sync_begun(uuid, text, bigint) to onemap_app;
 
+-- sync_place is the smallest unit around a shape as the field knows it: the grid, where
+-- one holds it whole, else as scope_at says. Whoever asks gets the same.
+create function sync_place(g geometry) returns int8range
+language plpgsql stable security definer set search_path = public, pg_temp
+set app.public = '{[1000000000000000,3000000000000000)}'
+set app.read = '{[1000000000000000,3000000000000000)}'
+set app.sensitive = '{[1000000000000000,3000000000000000)}'
+set app.demo = 'off'
+as $$
+declare
+  u record;
+begin
+  for u in select c.geom, coalesce(code_scope(c.code), c.scope) as scope from grids c where c.geom && g and c.valid_to is null order by c.fid loop
+    if st_covers(u.geom, g) then
+      return u.scope;
+    end if;
+  end loop;
+  return scope_at(g);
+end
+$$;
+revoke all on function sync_place(geometry) from public;
+grant execute on function sync_place(geometry) to onemap_app;
+
 -- sync_township_desk says whether a desk of the township answers for an area: 9 digits of
 -- code leave 6 free, 8 digits of the other family 7.
 create function sync_township_desk(p_scope int8range, p_roles text[]) returns boolean

@@ -252,7 +252,7 @@ func (t *attempt) mark(m string) {
 
 func (t *attempt) write(fields map[string]json.RawMessage) Write {
 	return Write{
-		ID: t.o.Object, OpID: t.o.ID, Grant: t.grant, Fields: fields, Note: t.o.Note,
+		ID: t.o.Object, OpID: t.o.ID, Grant: t.grant, Fields: fields, Note: t.o.Note, Place: t.place,
 		Captured: Capture{
 			At: t.o.Captured, Received: t.received, Device: t.device, Datum: t.o.Datum, Raw: t.o.RawShape,
 			Accuracy: t.o.Accuracy, Position: t.o.Position, Evidence: t.o.Blobs, Effective: t.effective(),

@@ -122,7 +122,8 @@ type Write struct {
 	Fields   map[string]json.RawMessage
 	Geometry orb.Geometry // nil: not changed
 	Note     string
-	// Place is how the position was found: where the device was, how exactly, in which datum.
+	Place    geo.Scope // the smallest grid or unit around the geometry as it was sent; zero without one
+	// Captured is how the position was found: where the device was, how exactly, in which datum.
 	Captured Capture
 }
 

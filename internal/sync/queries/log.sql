@@ -16,7 +16,7 @@ select sync_begun($1, $2, $3)
 
 -- name: place
 -- The smallest unit around the shape.
-select scope_at($1::geometry)
+select sync_place($1::geometry)
 
 -- name: follows
 -- Whether an earlier operation of his on the record waits for a person.
