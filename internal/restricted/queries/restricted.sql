@@ -10,3 +10,13 @@ select restricted.ask($1::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10)::text
 
 -- name: reveal
 select restricted.reveal($1::uuid)
+
+-- name: ask_households
+select restricted.ask_households($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)::text
+
+-- name: households
+select id::text, admin_code, coalesce(head, ''), coalesce(address, ''), coalesce(persons, 0), coalesce(elderly, 0), coalesce(children, 0), coalesce(disabled, 0), coalesce(phone, ''), coalesce(move, '')
+from restricted.households($1::uuid, $2)
+
+-- name: duty_desk
+select name, phone from restricted.duty_desk($1, $2)
