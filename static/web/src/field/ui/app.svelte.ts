@@ -19,6 +19,7 @@ const WAIT_S = 60
 class App {
   core!: Core
   started = $state(false)
+  private english = $state.raw<Record<Word, string> | null>(null)
   failed = $state('')
   lang = $state<'zh' | 'en'>('zh')
   theme = $state<Theme>('auto')
@@ -70,7 +71,7 @@ class App {
     setInterval(() => this.watch(), 1000)
     core.subscribe(() => { this.tick++ })
     try {
-      await core.start()
+      await Promise.all([core.start(), this.speak()])
       this.started = true
     } catch (e) { this.failed = this.both((e as Partial<Said> | null)?.words) || (e instanceof Error ? e.message : String(e)) }
     this.tick++
@@ -101,7 +102,7 @@ class App {
   silence(id: string): void { this.silenced = [...this.silenced, id]; ring(false) }
 
   t = (w: Word, vars: Vars = {}): string => {
-    const text: string = words[w][this.lang === 'en' ? 1 : 0]
+    const text: string = (this.lang === 'en' && this.english?.[w]) || words[w]
     return text.replace(/\{(\w+)\}/g, (_, k: string) => String(vars[k] ?? ''))
   }
   /** both writes what the server gave in two languages. */
@@ -179,7 +180,12 @@ class App {
   get dark(): boolean { void this.theme; return document.documentElement.getAttribute('data-theme') === 'dark' }
   setTheme(v: Theme): void { this.theme = v; remember('theme', v === 'auto' ? '' : v); this.dress() }
   setSize(v: number): void { this.size = v; remember('field.size', String(v)); this.dress() }
-  setLang(v: 'zh' | 'en'): void { this.lang = v; remember('lang', v === 'en' ? 'en' : 'zh-CN'); this.dress() }
+  /** Chinese is always here; English comes when it is asked for. */
+  private async speak(): Promise<void> {
+    if (this.lang === 'en') this.english ??= (await import('../words-en.ts').catch(() => null))?.words ?? null
+    this.dress()
+  }
+  setLang(v: 'zh' | 'en'): void { this.lang = v; remember('lang', v === 'en' ? 'en' : 'zh-CN'); void this.speak() }
 }
 
 export const app = new App()

@@ -1,0 +1,10 @@
+/** The pages nobody needs in the first seconds, together in one file of their own. */
+export { default as Door } from './pages/Door.svelte'
+export { default as Help } from './pages/Help.svelte'
+export { default as Households } from './pages/Households.svelte'
+export { default as MapPage } from './pages/MapPage.svelte'
+export { default as Me } from './pages/Me.svelte'
+export { default as Packs } from './pages/Packs.svelte'
+export { default as Pick } from './parts/Pick.svelte'
+export { default as Record } from './pages/Record.svelte'
+export { default as Routes } from './pages/Routes.svelte'
