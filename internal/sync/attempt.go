@@ -216,16 +216,7 @@ func (t *attempt) shape(d Dictionary) *Refusal {
 }
 
 // effective is the device's time, brought into what can be true.
-func (t *attempt) effective() time.Time {
-	c := t.o.Captured
-	if c.IsZero() || c.Year() < 2020 || c.After(t.received.Add(clockMost)) {
-		return t.received
-	}
-	if c.After(t.received) {
-		return t.received
-	}
-	return c
-}
+func (t *attempt) effective() time.Time { return bounded(t.o.Captured, t.received) }
 
 func (t *attempt) clock() *Refusal {
 	c := t.o.Captured

@@ -53,6 +53,9 @@ func (t *attempt) record(ctx context.Context, out outcome) (r Result, ready stri
 	if out.status == Conflict || out.status == Quarantined {
 		t.queueCase(&b, out)
 	}
+	if out.status == Quarantined {
+		t.photosOfCase(ctx)
+	}
 	if t.waited {
 		// He was told that it waits; now he is told what became of it.
 		zh, en := (*string)(nil), (*string)(nil)
@@ -74,6 +77,20 @@ func (t *attempt) record(ctx context.Context, out outcome) (r Result, ready stri
 		return r, "", fmt.Errorf("sync: write down: %w", err)
 	}
 	return r, ready, nil
+}
+
+// photosOfCase lets the desk see the photos of what no record shows. Whatever is wrong
+// with them, the operation is kept.
+func (t *attempt) photosOfCase(ctx context.Context) {
+	if t.opts.Blobs == nil || len(t.o.Blobs) == 0 || t.o.Object == "" || t.kinds[t.o.Kind] == nil {
+		return
+	}
+	err := pgx.BeginFunc(ctx, t.tx, func(tx pgx.Tx) error {
+		return t.opts.Blobs.Refer(ctx, tx, t.by, t.o.Blobs, t.o.Kind, t.o.Object, t.o.ID, t.scope)
+	})
+	if err != nil {
+		t.opts.Logger.Warn("sync: photos of a quarantined operation", "op", t.o.ID, "err", err)
+	}
 }
 
 func (t *attempt) queueCase(b *pgx.Batch, out outcome) {
