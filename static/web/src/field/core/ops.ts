@@ -42,6 +42,7 @@ export interface Op {
 export interface Result {
   op_id: string
   status: string
+  was?: string // the verdict first given, of one that was delivered again
   id?: string
   version?: number
   seen_by?: string
@@ -111,25 +112,26 @@ export function batch(queue: readonly Op[], most: number, bytes: number): Op[] {
   return out
 }
 
-const states: Record<string, ItemState> = {
+const states = new Map<string, ItemState>(Object.entries({
   applied: 'received', duplicate: 'received', waiting: 'received', merged: 'merged', conflict: 'needs_look', quarantined: 'needs_look',
   rejected: 'returned', returned: 'returned', accepted: 'merged', resolved: 'merged', received: 'received', seen: 'received', taken: 'received',
-}
+}))
 const both = (s: string): Words => ({ zh: s, en: s })
 
 /** judged is the operation after its verdict; null when the answer says nothing that is understood: it stays where it is. */
 export function judged(o: Op, r: Result | Receipt, at: string): Op | null {
-  const state = r.status === undefined ? o.state : states[r.status]
-  if (!state || (r.status === undefined && !r.seen_by)) return null
+  const status = r.status === 'duplicate' && r.was ? r.was : r.status
+  const state = status === undefined ? o.state : states.get(status)
+  if (!state || (status === undefined && !r.seen_by)) return null
   const told = r.reason ?? r.problem?.words ?? (r.problem ? both(r.problem.detail || r.problem.title || r.problem.code || '') : undefined)
   // A repeated delivery says "duplicate" of what was judged before: the earlier word stands.
-  const again = r.status === 'duplicate' && o.state !== 'waiting' && o.state !== 'sending'
-  const out: Op = { ...o, state: again ? o.state : state, verdict: again ? o.verdict : r.status ?? o.verdict, received_at: o.received_at ?? at }
+  const again = status === 'duplicate' && o.state !== 'waiting' && o.state !== 'sending'
+  const out: Op = { ...o, state: again ? o.state : state, verdict: again ? o.verdict : status ?? o.verdict, received_at: o.received_at ?? at }
   if (told && (told.zh || told.en)) out.reason = told
   else if (out.state === 'received' || out.state === 'merged') delete out.reason
   if (r.version) out.version = r.version
   if (r.seen_by) { out.seen_by = r.seen_by; out.seen_at = r.seen_at ?? o.seen_at ?? at }
-  if (state === 'returned' && r.status === 'rejected') delete out.received_at
+  if (state === 'returned' && status === 'rejected') delete out.received_at
   return out
 }
 

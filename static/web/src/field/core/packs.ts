@@ -1,7 +1,7 @@
 /** Area packs: downloaded in pieces that stay when the connection breaks, read as a PMTiles archive. */
 import type { Pack } from '../types.ts'
 import type { DB } from './db.ts'
-import { Net, Unreachable } from './net.ts'
+import { Net, retryAfter, Unreachable } from './net.ts'
 import { Archive } from './pmtiles.ts'
 import { no } from './said.ts'
 import type { KeptPack, Store } from './store.ts'
@@ -36,7 +36,7 @@ export class Packs {
   async list(): Promise<Pack[]> {
     try {
       const a = await this.net.ask('/api/packs', { timeout_ms: 8_000 })
-      if (a.ok) this.offered = ((a.data as { packs?: Pack[] }).packs ?? []).map((p) => ({ area: p.area, name: p.name, bytes: p.bytes, tiles: p.tiles, made_at: p.made_at }))
+      if (a.ok) this.offered = ((a.data as { packs?: Pack[] }).packs ?? []).map((p) => ({ area: p.area, name: p.name, bytes: p.bytes, tiles: p.tiles, made_at: p.made_at ?? '' }))
     } catch { /* what is on the phone is told all the same */ }
     return this.now()
   }
@@ -65,10 +65,17 @@ export class Packs {
 
   private async load(area: string): Promise<void> {
     const path = `/api/packs/${encodeURIComponent(area)}`
-    const m = await this.net.ask(path).catch(() => { throw no('offline') })
-    if (m.status === 401) throw no('sign_in')
-    if (!m.ok) throw no('server')
-    const man = m.data as Pack & { etag: string }
+    // A pack that is not there is made while we ask for it.
+    let man: Pack & { etag: string }
+    for (let tries = 0; ; tries++) {
+      const m = await this.net.ask(path).catch(() => { throw no('offline') })
+      if (m.status === 401) throw no('sign_in')
+      if (!(m.ok || (m.status === 503 && retryAfter(m))) || tries > 150) throw no('server')
+      man = m.data as Pack & { etag: string }
+      if (m.status === 200) break
+      this.tell(area, 0)
+      await new Promise((done) => setTimeout(done, Math.min(10_000, retryAfter(m) || 2000)))
+    }
     const held = this.store.packs.get(area)
     let tag = bare(man.etag)
     if (held?.whole && held.etag === tag) {

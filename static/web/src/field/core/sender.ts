@@ -104,9 +104,11 @@ export class Sender {
     await this.store.load(['ops', 'meta'])
     if (!(await this.known())) return
     await this.ops()
-    await this.photos()
+    // A photo that does not go through keeps nothing else from coming.
+    const bad = await this.photos().then(() => null, (cause: unknown) => cause)
     await this.read()
     await this.clean()
+    if (bad) throw bad
   }
 
   /** reached takes the answer of a request that got through; words that end the round are thrown. */
@@ -330,7 +332,8 @@ export class Sender {
       }
       if (++wrong > 3) throw new Unreachable(`photo ${a.status}`)
       if (a.status === 409) {
-        at = Math.max(0, Math.min(blob.size, Number(said?.offset ?? a.header('Upload-Offset') ?? 0) || 0))
+        if (a.header('Upload-Offset') === null) throw new Held(Math.max(2000, retryAfter(a))) // another request is writing it
+        at = Math.max(0, Math.min(blob.size, Number(a.header('Upload-Offset')) || 0))
         continue
       }
       if (a.status === 422 && said?.code === 'wrong_hash') {
