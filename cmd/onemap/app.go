@@ -15,6 +15,9 @@ import (
 	"sync"
 	"time"
 
+	"onemap/census/dangers"
+	"onemap/census/field"
+	"onemap/incidents"
 	"onemap/internal/api"
 	"onemap/internal/api/health"
 	"onemap/internal/api/localca"
@@ -30,6 +33,7 @@ import (
 	"onemap/internal/packs"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
+	fieldsync "onemap/internal/sync"
 	"onemap/internal/wmts"
 	"onemap/static"
 	"onemap/tiles"
@@ -52,6 +56,7 @@ type app struct {
 	audit    *audit.Log
 	engine   *tiles.Engine
 	jobs     *jobs.Runner
+	sync     *fieldsync.Service
 	blobs    *blobs.Service
 	packs    *packs.Service
 	server   *api.Server
@@ -162,7 +167,24 @@ func (a *app) openServer() error {
 	if a.packs, err = packs.New(packs.Options{DB: a.db.DB, Tiles: a.engine, Catalogue: a.registry, Dir: filepath.Join(a.flags.Data, "packs"), Logger: a.log}); err != nil {
 		return err
 	}
+	dangerLoop, err := dangers.Open(dangers.Options{DB: a.db.DB, Catalogue: a.registry, Blobs: a.blobs, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	work, err := field.Open(field.Options{DB: a.db.DB, Catalogue: a.registry, Contacts: contacts, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	reports, err := incidents.Open(incidents.Options{DB: a.db.DB, Catalogue: a.registry, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	kinds := append(work.Kinds(), dangerLoop.Kind(), reports.Kind())
+	if a.sync, err = fieldsync.New(fieldsync.Options{DB: a.db.DB, Feed: a.reader, Catalogue: a.registry, Kinds: kinds, Downs: work.Downs(), Blobs: a.blobs, Logger: a.log}); err != nil {
+		return err
+	}
 	opts := api.Options{
+		Sync:  a.sync,
 		Blobs: a.blobs, Packs: a.packs,
 		GDAL:   tools,
 		Zoning: plans, Jobs: a.jobs,
@@ -261,6 +283,7 @@ func (a *app) run(ctx context.Context) error {
 	a.background.Go(func() { _ = a.audit.Run(work) })
 	a.background.Go(func() { _ = a.jobs.Run(work) })
 	a.background.Go(func() { _ = a.blobs.Run(work) })
+	a.background.Go(func() { _ = a.sync.Run(work) })
 	a.background.Go(func() { _ = a.packs.Run(work) })
 	if a.renewal != nil {
 		a.background.Go(func() { _ = a.renewal(work) })

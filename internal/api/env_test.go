@@ -16,6 +16,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/valyala/fasthttp/fasthttputil"
 
+	"onemap/census/dangers"
+	"onemap/census/field"
+	"onemap/incidents"
 	"onemap/internal/api"
 	"onemap/internal/api/health"
 	"onemap/internal/audit"
@@ -32,6 +35,7 @@ import (
 	"onemap/internal/pgtest"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
+	fieldsync "onemap/internal/sync"
 	"onemap/internal/wmts"
 	"onemap/static"
 	"onemap/tiles"
@@ -49,6 +53,7 @@ type env struct {
 	auth   *auth.Service
 	audit  *audit.Log
 	jobs   *jobs.Runner
+	sync   *fieldsync.Service
 	server *api.Server
 	opts   api.Options
 	mem    *fasthttputil.InmemoryListener
@@ -203,7 +208,17 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	must(err)
 	offline, err := packs.New(packs.Options{DB: e.db, Tiles: engine, Catalogue: e.reg, Dir: t.TempDir(), Logger: logger})
 	must(err)
+	dangerLoop, err := dangers.Open(dangers.Options{DB: e.db, Catalogue: e.reg, Blobs: photos, Logger: logger, Now: clock})
+	must(err)
+	work, err := field.Open(field.Options{DB: e.db, Catalogue: e.reg, Contacts: contacts, Logger: logger, Now: clock})
+	must(err)
+	reports, err := incidents.Open(incidents.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
+	must(err)
+	kinds := append(work.Kinds(), dangerLoop.Kind(), reports.Kind())
+	e.sync, err = fieldsync.New(fieldsync.Options{DB: e.db, Feed: e.feed, Catalogue: e.reg, Kinds: kinds, Downs: work.Downs(), Blobs: photos, Logger: logger, Now: clock})
+	must(err)
 	e.opts = api.Options{
+		Sync:  e.sync,
 		Blobs: photos, Packs: offline,
 		GDAL:   tools,
 		Zoning: plans, Jobs: e.jobs,

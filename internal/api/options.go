@@ -25,6 +25,7 @@ import (
 	"onemap/internal/packs"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
+	"onemap/internal/sync"
 	"onemap/static"
 	"onemap/tiles"
 )
@@ -102,6 +103,7 @@ type Options struct {
 	Zoning    Zoning            // plans
 	Jobs      Jobs              // work that outlasts a request
 	GDAL      *gdal.Runner      // other systems' formats; nil where it is not installed
+	Sync      *sync.Service     // what devices send and are sent, the desks
 	Blobs     *blobs.Service    // photos
 	Packs     *packs.Service    // maps of an area for phones without network
 
@@ -136,7 +138,7 @@ type Options struct {
 func (o Options) withDefaults() (Options, error) {
 	if o.Catalogue == nil || o.Feed == nil || o.Tiles == nil || o.Features == nil || o.Site == nil || o.Basemap == nil || o.Health == nil ||
 		o.Auth == nil || o.Audit == nil || o.Contacts == nil || o.Decisions == nil || o.Editor == nil || o.DB == nil || o.Zoning == nil || o.Jobs == nil || o.Basemaps == nil ||
-		o.Blobs == nil || o.Packs == nil {
+		o.Sync == nil || o.Blobs == nil || o.Packs == nil {
 		return o, errors.New("api: an option without default is missing")
 	}
 	if o.Logger == nil {

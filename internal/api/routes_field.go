@@ -1,6 +1,9 @@
 package api
 
-import "onemap/internal/auth"
+import (
+	"onemap/internal/auth"
+	"onemap/internal/sync"
+)
 
 // fieldTable has the helpers the tables of the field's routes are made with.
 type fieldTable struct{}
@@ -21,8 +24,28 @@ func (fieldTable) may(r *Route, p ...auth.Permission) *Route {
 // fieldRoutes are what devices in the field send and are sent, and the desks where people
 // decide what the engine cannot.
 func (s *Server) fieldRoutes() []*Route {
-	return nil
+	var t fieldTable
+	const c, q = "/api/desk/conflicts", "/api/desk/quarantine"
+	desk := func(r *Route) *Route { return t.may(r, auth.WorkDesk) }
+	return []*Route{
+		// Any person: whose grant ended while he was out is heard all the same, and what he may
+		// is each operation's own question.
+		t.json(sync.MaxBytes, t.route("POST", "/api/sync", "sync", s.postSync, AccessPerson)),
+		t.route("GET", "/api/sync/changes", "sync_changes", s.getSyncChanges, AccessPerson, "since", "area", "limit"),
+		t.route("GET", "/api/kinds", "kinds", s.getKinds, AccessSignedIn),
+		t.route("GET", "/api/kinds/{kind}", "kind", s.getKind, AccessSignedIn),
+		desk(t.route("GET", c, "desk_conflicts", s.desk(true), "", "state", "area", "limit", "cursor")),
+		desk(t.route("GET", c+"/{id}", "desk_conflict", s.deskCase(true), "")),
+		desk(t.json(limitDesk, t.route("POST", c+"/{id}/resolve", "desk_resolve", s.postResolve, ""))),
+		desk(t.route("GET", q, "desk_quarantine", s.desk(false), "", "state", "area", "limit", "cursor")),
+		desk(t.route("GET", q+"/{id}", "desk_quarantined", s.deskCase(false), "")),
+		desk(t.json(limitDesk, t.route("POST", q+"/{id}/accept", "desk_accept", s.postAccept, ""))),
+		desk(t.json(limitDesk, t.route("POST", q+"/{id}/return", "desk_return", s.postReturn, ""))),
+	}
 }
+
+// limitDesk leaves room for the shape a desk draws.
+const limitDesk = 1 << 20
 
 // dangerRoutes are hidden dangers and the measures against them.
 func (s *Server) dangerRoutes() []*Route {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -98,4 +100,20 @@ func New(o Options) (*Service, error) {
 		}
 	}
 	return s, nil
+}
+
+// Dictionaries are those of every kind, by name.
+func (s *Service) Dictionaries() []Dictionary {
+	all := map[string]Dictionary{}
+	for name, d := range s.downs {
+		all[name] = d.Dictionary()
+	}
+	for name, k := range s.kinds {
+		all[name] = k.Dictionary()
+	}
+	out := make([]Dictionary, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		out = append(out, all[name])
+	}
+	return out
 }
