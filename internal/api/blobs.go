@@ -29,11 +29,11 @@ type blobState struct {
 // putBlob takes the next piece of a photo. Its end is one answer: the file is whole, its
 // hash is right, and it lies on the disk.
 func (s *Server) putBlob(_ context.Context, req *Request) (*Response, error) {
-	offset, err := uploadNumber(req.uploadOffset, "0")
+	offset, err := uploadNumber(req.uploadOffset)
 	if err != nil {
 		return nil, invalid("Upload-Offset", "应为已有的字节数", "it is the number of bytes that are there")
 	}
-	length, err := uploadNumber(req.uploadLength, "")
+	length, err := uploadNumber(req.uploadLength)
 	if err != nil {
 		return nil, invalid("Upload-Length", "应为文件的字节总数", "it is the number of bytes of the file")
 	}
@@ -65,10 +65,10 @@ func (s *Server) putBlob(_ context.Context, req *Request) (*Response, error) {
 	return resp, nil
 }
 
-// uploadNumber reads a number of bytes of a header.
-func uploadNumber(s, missing string) (int64, error) {
+// uploadNumber reads a number of bytes of a header; none is 0.
+func uploadNumber(s string) (int64, error) {
 	if s == "" {
-		s = missing
+		return 0, nil
 	}
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {

@@ -290,11 +290,13 @@ func (w *world) lines() map[string]line {
 			return []int{404}
 		}, alike: true},
 	}
-	for name, l := range w.planLines() {
-		if _, twice := all[name]; twice {
-			w.t.Fatalf("route %s has two lines", name)
+	for _, more := range []map[string]line{w.planLines(), w.blobLines()} {
+		for name, l := range more {
+			if _, twice := all[name]; twice {
+				w.t.Fatalf("route %s has two lines", name)
+			}
+			all[name] = l
 		}
-		all[name] = l
 	}
 	return all
 }

@@ -93,6 +93,7 @@ type world struct {
 	ownPlan, otherPlan           string // drafts
 	ownZone, otherZone           string
 	ownJob, otherJob             string
+	ownPhoto, otherPhoto         string // names
 	ownItem, otherItem           string // hazards
 	ownSensitive, otherSensitive string // hazard_areas
 	from                         string // position before the rows
@@ -132,6 +133,7 @@ func build(t testing.TB) *world {
 	w.people()
 	w.everythingElse()
 	w.plans()
+	w.photos()
 	w.settle()
 	w.must(w.reg.Reload(t.Context()))
 	return w
