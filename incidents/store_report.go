@@ -16,6 +16,7 @@ import (
 	"onemap/internal/db"
 	"onemap/internal/geo"
 	"onemap/internal/records"
+	"onemap/internal/sync"
 )
 
 func (s *Service) scan(row pgx.CollectableRow) (Report, error) {
@@ -235,9 +236,27 @@ func (s *Service) step(ctx context.Context, by auth.By, r Report, g auth.Grant, 
 		}); err != nil {
 			return err
 		}
+		if err := tell(ctx, tx, before, out, step); err != nil {
+			return err
+		}
 		return tx.QueryRow(ctx, s.queries.Get("position")).Scan(&out.FeedPosition)
 	})
 	return out, wrap("step", err)
+}
+
+// tell lets the sender's phone know who has seen it, and if it came to nothing why.
+func tell(ctx context.Context, tx pgx.Tx, before, r Report, step Step) error {
+	news := sync.Told{Kind: "incident_reports", ID: r.ID}
+	if before.SeenAt == nil && r.SeenAt != nil {
+		news.SeenBy, news.SeenAt = r.SeenBy, *r.SeenAt
+	}
+	if step.To == Dismissed {
+		news.Reason = sync.Words{Zh: r.EndedBy + " 已排除:" + step.Note, En: "Dismissed by " + r.EndedBy + ": " + step.Note}
+	}
+	if news.SeenBy == "" && news.Reason.Zh == "" {
+		return nil
+	}
+	return sync.Tell(ctx, tx, news)
 }
 
 // possible refuses a step that cannot follow; the second who takes is told the first.
