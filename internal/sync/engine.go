@@ -29,7 +29,7 @@ type Result struct {
 	OpID     string // as it was sent, or the id the log gave it
 	Kind, ID string
 	Status   Status
-	// Was is the verdict first given, of one that was delivered again.
+	// Was is how an operation stands that was delivered again.
 	Was      Status
 	Version  int64
 	Conflict map[string]Difference
@@ -196,7 +196,9 @@ func (s *Service) again(o *Op, k known) Result {
 	var v verdict
 	_ = json.Unmarshal(k.answer, &v)
 	r.Was, r.Version, r.Kind, r.ID = k.status, k.version, k.kind, k.object
-	r.Conflict, r.Shapes, r.Problem = v.Conflict, v.Shapes, v.Problem
+	if k.status != Applied && k.status != Merged {
+		r.Conflict, r.Shapes, r.Problem = v.Conflict, v.Shapes, v.Problem
+	}
 	if k.status == Waiting {
 		r.Status = Waiting
 	}
