@@ -31,7 +31,13 @@ func (s *Service) Extend(ctx context.Context, by auth.By, id, extension string, 
 	if err != nil {
 		return Danger{}, err
 	}
+	if extension == "" {
+		extension = s.newID()
+	}
 	var f faults
+	if !records.IsID(extension) {
+		f.add("id", "bad_id", "应为 UUID", "it is a UUID")
+	}
 	reason = f.text("reason", reason, 4, 2000)
 	due = due.UTC().Truncate(time.Microsecond)
 	if err := f.err(); err != nil {

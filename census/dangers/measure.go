@@ -163,6 +163,9 @@ func (s *Service) CreateMeasure(ctx context.Context, by auth.By, m Measure) (Mea
 	if !person(by.Identity) {
 		return Measure{}, auth.ErrForbidden
 	}
+	if m.ID == "" {
+		m.ID = s.newID()
+	}
 	var f faults
 	if !records.IsID(m.ID) {
 		f.add("id", "bad_id", "应为 UUID", "it is a UUID")

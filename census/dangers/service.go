@@ -1,7 +1,10 @@
 package dangers
 
 import (
+	"crypto/rand"
 	"embed"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -165,6 +168,18 @@ func (s *Service) deadline(from time.Time, days int) time.Time {
 	zone := s.catalogue.Now().Location()
 	y, m, d := from.In(zone).Date()
 	return time.Date(y, m, d+days+1, 0, 0, 0, 0, zone).Add(-time.Second)
+}
+
+// newID is a UUID of version 7 at the service's clock, for records the server begins.
+func (s *Service) newID() string {
+	var u [16]byte
+	_, _ = rand.Read(u[:]) // never fails (crypto/rand)
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(s.now().UnixMilli()))
+	copy(u[:6], ms[2:])
+	u[6], u[8] = 0x70|u[6]&0x0f, 0x80|u[8]&0x3f
+	h := hex.EncodeToString(u[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
 // codeOf is the code a scope stands for, "" where it is none.

@@ -263,6 +263,9 @@ func (s *Service) Reopen(ctx context.Context, by auth.By, id, newID, note string
 	if !seen.State.final() {
 		return Danger{}, &StateError{State: seen.State, Code: "not_closed", ZH: "只有已销号或不属实的可以重新立项", EN: "only what is closed or rejected is reopened"}
 	}
+	if newID == "" {
+		newID = s.newID()
+	}
 	var f faults
 	note = f.text("note", note, reasonMin, 2000)
 	n := NewDanger{

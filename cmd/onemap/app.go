@@ -161,7 +161,15 @@ func (a *app) openServer() error {
 	if err != nil {
 		return err
 	}
-	if a.blobs, err = blobs.Open(blobs.Options{DB: a.db.DB, Dir: filepath.Join(a.flags.Data, "blobs"), Catalogue: a.registry, Logger: a.log}); err != nil {
+	work, err := field.Open(field.Options{DB: a.db.DB, Catalogue: a.registry, Contacts: contacts, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	reports, err := incidents.Open(incidents.Options{DB: a.db.DB, Catalogue: a.registry, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	if a.blobs, err = blobs.Open(blobs.Options{DB: a.db.DB, Dir: filepath.Join(a.flags.Data, "blobs"), Catalogue: a.registry, Kinds: photosOf(work, reports), Logger: a.log}); err != nil {
 		return err
 	}
 	if a.packs, err = packs.New(packs.Options{DB: a.db.DB, Tiles: a.engine, Catalogue: a.registry, Dir: filepath.Join(a.flags.Data, "packs"), Logger: a.log}); err != nil {
@@ -171,21 +179,13 @@ func (a *app) openServer() error {
 	if err != nil {
 		return err
 	}
-	work, err := field.Open(field.Options{DB: a.db.DB, Catalogue: a.registry, Contacts: contacts, Logger: a.log})
-	if err != nil {
-		return err
-	}
-	reports, err := incidents.Open(incidents.Options{DB: a.db.DB, Catalogue: a.registry, Logger: a.log})
-	if err != nil {
-		return err
-	}
 	kinds := append(work.Kinds(), dangerLoop.Kind(), reports.Kind())
 	if a.sync, err = fieldsync.New(fieldsync.Options{DB: a.db.DB, Feed: a.reader, Catalogue: a.registry, Kinds: kinds, Downs: work.Downs(), Blobs: a.blobs, Logger: a.log}); err != nil {
 		return err
 	}
 	opts := api.Options{
 		Sync:  a.sync,
-		Blobs: a.blobs, Packs: a.packs,
+		Dangers: dangerLoop, Blobs: a.blobs, Packs: a.packs, Work: work, Reports: reports,
 		GDAL:   tools,
 		Zoning: plans, Jobs: a.jobs,
 		DB: a.db.DB, Auth: a.auth, Audit: a.audit, Editor: editor, Contacts: contacts, Decisions: ledger, TrustedProxy: a.flags.proxies, Catalogue: a.registry, Feed: a.reader, Tiles: a.engine, Features: questions,
@@ -207,6 +207,11 @@ func (a *app) openServer() error {
 		a.url = scheme + "://" + strings.Replace(a.listener.Addr().String(), "[::]", "127.0.0.1", 1) + "/"
 	}
 	return nil
+}
+
+// photosOf says who may read the photos of records whose readers are not those of a place.
+func photosOf(work *field.Service, reports *incidents.Service) map[string]blobs.Source {
+	return map[string]blobs.Source{"tasks": {Readable: work.Readable}, "incident_reports": {Readable: reports.Readable}}
 }
 
 // certificate gives the TLS configuration the flags ask for, nil for plain HTTP.

@@ -204,22 +204,22 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	if err != nil {
 		tools = nil // the tests that need it say so
 	}
-	photos, err := blobs.Open(blobs.Options{DB: e.db, Dir: t.TempDir(), Catalogue: e.reg, MinFree: 1, Logger: logger})
+	work, err := field.Open(field.Options{DB: e.db, Catalogue: e.reg, Contacts: contacts, Logger: logger, Now: clock})
+	must(err)
+	reports, err := incidents.Open(incidents.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
+	must(err)
+	photos, err := blobs.Open(blobs.Options{DB: e.db, Dir: t.TempDir(), Catalogue: e.reg, Kinds: map[string]blobs.Source{"tasks": {Readable: work.Readable}, "incident_reports": {Readable: reports.Readable}}, MinFree: 1, Logger: logger})
 	must(err)
 	offline, err := packs.New(packs.Options{DB: e.db, Tiles: engine, Catalogue: e.reg, Dir: t.TempDir(), Logger: logger})
 	must(err)
 	dangerLoop, err := dangers.Open(dangers.Options{DB: e.db, Catalogue: e.reg, Blobs: photos, Logger: logger, Now: clock})
-	must(err)
-	work, err := field.Open(field.Options{DB: e.db, Catalogue: e.reg, Contacts: contacts, Logger: logger, Now: clock})
-	must(err)
-	reports, err := incidents.Open(incidents.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
 	must(err)
 	kinds := append(work.Kinds(), dangerLoop.Kind(), reports.Kind())
 	e.sync, err = fieldsync.New(fieldsync.Options{DB: e.db, Feed: e.feed, Catalogue: e.reg, Kinds: kinds, Downs: work.Downs(), Blobs: photos, Logger: logger, Now: clock})
 	must(err)
 	e.opts = api.Options{
 		Sync:  e.sync,
-		Blobs: photos, Packs: offline,
+		Dangers: dangerLoop, Blobs: photos, Packs: offline, Work: work, Reports: reports,
 		GDAL:   tools,
 		Zoning: plans, Jobs: e.jobs,
 		DB: e.db, Auth: e.auth, Audit: e.audit, Editor: editor, Contacts: contacts, Decisions: ledger, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Basemaps: wmts.New(wmts.Options{Catalogue: e.reg}), Health: checker,

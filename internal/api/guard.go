@@ -283,7 +283,7 @@ func (s *Server) translate(req *Request, err error) *Error {
 	case errors.As(err, &refused):
 		return refusedTile(refused)
 	}
-	for _, words := range []func(registry.Lang, error) *Error{peopleProblem, zoningProblem, calcProblem, blobProblem, packProblem, syncProblem} {
+	for _, words := range []func(registry.Lang, error) *Error{peopleProblem, zoningProblem, dangerProblem, calcProblem, blobProblem, packProblem, syncProblem} {
 		if p := words(req.Lang, err); p != nil {
 			return p
 		}
@@ -365,8 +365,14 @@ func sqlProblem(state string, err error) *Error {
 		e := wrap(CodeConflict, err, text("方案的状态不允许此操作。", "The state of the plan does not allow this."))
 		e.As = "not_editable"
 		return e
-	case state == "OM003":
+	case state == "OM003", state == "OM013":
 		return wrap(CodeFourEyes, err)
+	case state == "OM011", state == "OM012":
+		e := wrap(CodeConflict, err, text("隐患的状态不允许此操作。", "The state of the danger does not allow this."))
+		e.As = "cannot_follow"
+		return e
+	case state == "OM014":
+		return wrap(CodeForbidden, err)
 	case state == "53100":
 		return wrap(CodeDiskFull, err)
 	case strings.HasPrefix(state, "08"), strings.HasPrefix(state, "57P"), strings.HasPrefix(state, "53"), state == "25006":

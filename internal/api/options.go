@@ -104,8 +104,11 @@ type Options struct {
 	Jobs      Jobs              // work that outlasts a request
 	GDAL      *gdal.Runner      // other systems' formats; nil where it is not installed
 	Sync      *sync.Service     // what devices send and are sent, the desks
+	Dangers   Dangers           // hidden dangers and measures
 	Blobs     *blobs.Service    // photos
 	Packs     *packs.Service    // maps of an area for phones without network
+	Work      Work              // tasks, notices, patrols, what a phone shows when it wakes
+	Reports   Reports           // 险情 and 灾情 at the duty desk
 
 	// TrustedProxy are the peers whose X-Forwarded-For, -Proto and -Host are believed.
 	TrustedProxy []netip.Prefix
@@ -138,7 +141,7 @@ type Options struct {
 func (o Options) withDefaults() (Options, error) {
 	if o.Catalogue == nil || o.Feed == nil || o.Tiles == nil || o.Features == nil || o.Site == nil || o.Basemap == nil || o.Health == nil ||
 		o.Auth == nil || o.Audit == nil || o.Contacts == nil || o.Decisions == nil || o.Editor == nil || o.DB == nil || o.Zoning == nil || o.Jobs == nil || o.Basemaps == nil ||
-		o.Sync == nil || o.Blobs == nil || o.Packs == nil {
+		o.Sync == nil || o.Blobs == nil || o.Packs == nil || o.Dangers == nil || o.Work == nil || o.Reports == nil {
 		return o, errors.New("api: an option without default is missing")
 	}
 	if o.Logger == nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"onemap/census/dangers"
 	"onemap/internal/api"
 	"onemap/internal/auth"
 	"onemap/internal/db"
@@ -62,6 +63,10 @@ func permissionWords() []struct {
 		{auth.Countersign, "补签", "countersign what one person sent"},
 		{auth.WriteFeatures, "在本区域内填报与修改", "report and change in the area"},
 		{auth.EditPlans, "编制区划方案:绘制、计算、答复意见、报审", "draw zoning plans, compute them, answer opinions, submit"},
+		{auth.ReportDangers, "上报隐患、立行立改", "report hidden dangers, fix them on the spot"},
+		{auth.HandleDangers, "核实、定级、下达、复查、销号隐患;制度措施", "verify, grade, order, review and close hidden dangers; measures"},
+		{auth.RectifyDangers, "整改指派给本单位的隐患(只见这些)", "put right what is assigned to one's unit, and see nothing else"},
+		{auth.ApproveDangers, "审批重大隐患的治理方案、挂牌与摘牌、延期", "approve plans of serious dangers, their listing and deadlines"},
 		{auth.WorkDesk, "处理外业的冲突与待核实", "decide conflicts and quarantine of the field"},
 		{auth.ReviewPlans, "审查、退回、审定、发布他人编制的区划方案", "review, return, approve and publish plans another drew"},
 	}
@@ -202,6 +207,34 @@ func rights(routes []*api.Route) string {
 		w("| %s %s `%s` | %s | `%s` | %s |", st.Title.ZH, st.Title.EN, st.Action, strings.Join(from, " "), st.To, when)
 		for _, r := range roles {
 			w(" %s |", mark(r.Role.May(st.Need)))
+		}
+		w("\n")
+	}
+	w("\n## 角色 × 隐患的步骤 · Role × step of a hidden danger\n\n")
+	w("● 可以执行(在本人授权的区域内;责任单位只对指派给它的);异 = 须为整改人(审批时:定级人、方案提交人)以外的另一人;由 = 须写明理由;证 = 须有照片。已销号、不属实的不可修改,重新立项为新记录。\n")
+	w("● may take the step, in the area of the grant (a unit: where it is assigned); 异 another person than whoever put it right (of an approval: graded it or made its plan); 由 the reason must be given; 证 with a picture. What is closed or rejected never changes; it is reopened as a new record.\n\n")
+	w("| 步骤 step | 由 from | 到 to | 条件 |")
+	for _, r := range roles {
+		w(" %s |", r.Title.ZH)
+	}
+	w("\n|---|---|---|:-:|%s\n", strings.Repeat(":-:|", len(roles)))
+	for _, st := range dangers.LifeSteps() {
+		var from []string
+		for _, f := range st.From {
+			from = append(from, "`"+string(f)+"`")
+		}
+		when := ""
+		for _, c := range []struct {
+			on   bool
+			word string
+		}{{st.Other, "异"}, {st.Note, "由"}, {st.Evidence, "证"}} {
+			if c.on {
+				when += c.word
+			}
+		}
+		w("| %s %s `%s` | %s | `%s` | %s |", st.Title.ZH, st.Title.EN, st.Action, strings.Join(from, " "), st.To, when)
+		for _, r := range roles {
+			w(" %s |", mark(slices.ContainsFunc(st.Needs, r.Role.May)))
 		}
 		w("\n")
 	}

@@ -47,14 +47,33 @@ func (s *Server) fieldRoutes() []*Route {
 // limitDesk leaves room for the shape a desk draws.
 const limitDesk = 1 << 20
 
-// dangerRoutes are hidden dangers and the measures against them.
-func (s *Server) dangerRoutes() []*Route {
-	return nil
-}
-
 // workRoutes are the grid worker's day: tasks, notices, 险情, his lists.
 func (s *Server) workRoutes() []*Route {
-	return nil
+	var t fieldTable
+	desk := func(r *Route) *Route { return t.may(r, auth.WorkDesk) }
+	const reports, tasks, notices = "/api/incident-reports", "/api/tasks", "/api/notices"
+	return []*Route{
+		t.route("GET", "/api/field/home", "field_home", s.getHome, AccessPerson),
+		t.json(0, t.route("POST", "/api/households/open", "households_open", s.postHouseholds, AccessPerson)),
+		t.route("GET", "/api/evacuation-routes", "evacuation_routes", s.getRoutes, AccessSignedIn, "area"),
+		desk(t.route("GET", "/api/patrols/summary", "patrols_summary", s.getPatrols, "", "area", "from", "to", "by")),
+
+		desk(t.route("GET", reports, "reports", s.getReports, "", "state", "urgency", "area", "since", "alarm", "limit", "cursor")),
+		desk(t.route("GET", reports+"/{id}", "report", s.getReport, "")),
+		desk(t.json(0, t.route("POST", reports+"/{id}/transitions", "report_transition", s.postReportStep, ""))),
+
+		t.route("GET", tasks, "tasks", s.getTasks, AccessPerson, "state", "kind", "object", "area", "mine", "overdue", "limit", "cursor"),
+		desk(t.json(0, t.route("POST", tasks, "task_send", s.postTask, ""))),
+		desk(t.route("GET", tasks+"/assignees", "task_assignees", s.getAssignees, "", "area", "q")),
+		t.route("GET", tasks+"/{id}", "task", s.getTask, AccessPerson),
+		desk(t.json(0, t.route("PATCH", tasks+"/{id}", "task_update", s.patchTask, ""))),
+		t.json(0, t.route("POST", tasks+"/{id}/transitions", "task_transition", s.postTaskStep, AccessPerson)),
+
+		t.route("GET", notices, "notices", s.getNotices, AccessPerson, "state", "active", "limit", "cursor"),
+		desk(t.json(0, t.route("POST", notices, "notice_issue", s.postNotice, ""))),
+		t.route("GET", notices+"/{id}", "notice", s.getNotice, AccessPerson),
+		desk(t.json(0, t.route("POST", notices+"/{id}/transitions", "notice_transition", s.postNoticeStep, ""))),
+	}
 }
 
 // blobRoutes are photos and the packs a phone takes with it.

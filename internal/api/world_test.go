@@ -80,6 +80,7 @@ type mark struct {
 type world struct {
 	*env
 	askers []who
+	danger dangerMarks
 	marks  []mark
 
 	foreign                      who // a duty officer of the other county
@@ -133,6 +134,9 @@ func build(t testing.TB) *world {
 	w.people()
 	w.everythingElse()
 	w.plans()
+	w.dangers()
+	w.fieldWork()
+	w.cases()
 	w.photos()
 	w.settle()
 	w.must(w.reg.Reload(t.Context()))
