@@ -153,7 +153,6 @@ class App {
   say(text: string): void { this.said = ''; setTimeout(() => { this.said = text }, 30) }
   tell(text: string, bad = false): void {
     this.toast = { text, bad }
-    this.say(text)
     clearTimeout(this.toastTimer)
     this.toastTimer = window.setTimeout(() => { this.toast = null }, bad ? 12_000 : 5000)
   }
