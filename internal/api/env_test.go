@@ -218,7 +218,7 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	e.sync, err = fieldsync.New(fieldsync.Options{DB: e.db, Feed: e.feed, Catalogue: e.reg, Kinds: kinds, Downs: work.Downs(), Blobs: photos, Logger: logger, Now: clock})
 	must(err)
 	e.opts = api.Options{
-		Sync:  e.sync,
+		Sync:    e.sync,
 		Dangers: dangerLoop, Blobs: photos, Packs: offline, Work: work, Reports: reports,
 		GDAL:   tools,
 		Zoning: plans, Jobs: e.jobs,
