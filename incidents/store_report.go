@@ -163,6 +163,21 @@ func (s *Service) find(ctx context.Context, by auth.By, id string) (Report, auth
 	return r, g, nil
 }
 
+// Readable says whether somebody may read a report and its photos: his desk may, and who
+// sent it. To ask is not to have seen it.
+func (s *Service) Readable(ctx context.Context, who *auth.Identity, id string) (bool, error) {
+	if !person(who) || !records.IsID(id) {
+		return false, nil
+	}
+	found := false
+	err := s.db.Intake.Ask(ctx, who.Reading(), s.queries.Get("readable"), []any{id, Desk(who, s.now()).String(), who.Actor()}, func(rows pgx.Rows) error {
+		var err error
+		found, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
+		return err
+	})
+	return found, wrap("readable", err)
+}
+
 // Open shows one report to a person at the desk, who thereby has seen it: the first of
 // them is noted with name and time, and the sender gets it as a receipt.
 func (s *Service) Open(ctx context.Context, by auth.By, id string) (Report, error) {

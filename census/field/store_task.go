@@ -111,6 +111,15 @@ func (s *Service) Task(ctx context.Context, who *auth.Identity, id string) (Task
 	return t, wrap("task", err)
 }
 
+// Readable says whether somebody may read a task and its photos.
+func (s *Service) Readable(ctx context.Context, who *auth.Identity, id string) (bool, error) {
+	_, err := s.Task(ctx, who, id)
+	if errors.Is(err, auth.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 func (s *Service) task(ctx context.Context, tx pgx.Tx, who *auth.Identity, id string) (Task, error) {
 	rows, err := tx.Query(ctx, s.queries.Get("tasks"), s.taskArgs(who, []string{id}, TaskQuery{}, nil, 1)...)
 	if err != nil {

@@ -63,6 +63,9 @@ where r.scopes && $1::int8multirange
   and ($8::timestamptz is null or (r.received_at, r.id) < ($8, $9::uuid))
 order by r.received_at desc, r.id desc limit $10
 
+-- name: readable
+select exists (select from incident_reports r where r.id = $1 and (r.scopes && coalesce($2::int8multirange, '{}') or r.actor = $3))
+
 -- name: alarms
 select count(*) from incident_reports r
 where r.scopes && $1::int8multirange and r.urgency = 'urgent' and r.taken_at is null and r.ended_at is null

@@ -275,6 +275,7 @@ type positionEvent struct {
 // the whole. A client cut off in between may see a dirty box twice, which does no
 // harm, and misses nothing.
 func (h *hub) encode(ctx context.Context, g groupOf, changes []feed.Change, before, upTo feed.Position) ([]byte, error) {
+	told := heard(changes, g.told)
 	changes, err := h.published(ctx, g.asker, visible(changes, h.server.opts.Catalogue.Now(), g.asker.Reach))
 	if err != nil {
 		return nil, err
@@ -284,6 +285,11 @@ func (h *hub) encode(ctx context.Context, g groupOf, changes []feed.Change, befo
 			return nil, err
 		}
 	}
+	records, err := h.records(ctx, g, told)
+	if err != nil {
+		return nil, err
+	}
+	changes = inOrder(changes, told)
 	if len(changes) == 0 {
 		return nil, nil
 	}
@@ -326,6 +332,9 @@ func (h *hub) encode(ctx context.Context, g groupOf, changes []feed.Change, befo
 		} else {
 			e.ID, e.FID = uuidString(c.ID), c.FID
 			f, present := rows[c.Layer][c.FID]
+			if _, record := g.told[c.Layer]; record {
+				f, present = records[c.Layer][e.ID]
+			}
 			switch {
 			case c.Op == feed.Delete:
 			case present:

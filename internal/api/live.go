@@ -36,7 +36,7 @@ func (s *Server) getLive(_ context.Context, req *Request) (*Response, error) {
 	if _, err := someLayers(req, s.opts.Catalogue.Now()); err != nil {
 		return nil, err
 	}
-	topics, err := s.readTopics(req)
+	topics, told, err := s.readTopics(req)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (s *Server) getLive(_ context.Context, req *Request) (*Response, error) {
 			reset = true // what this server never sent as an id
 		}
 	}
-	st := newStream(s.hub, topics, s.asker(req), req.Who)
+	st := newStream(s.hub, topics, told, s.asker(req), req.Who)
 	st.since, st.resumed, st.reset = since, resumed && !reset, reset
 	st.known = since
 	holder := holderOf(req)
@@ -72,26 +72,35 @@ func (s *Server) getLive(_ context.Context, req *Request) (*Response, error) {
 	return resp, nil
 }
 
-func (s *Server) readTopics(req *Request) ([]string, error) {
+// readTopics are tiles, layers of ours, and records the asker is told of, with the areas
+// whose records those are.
+func (s *Server) readTopics(req *Request) ([]string, map[string]geo.Scopes, error) {
 	v, given := req.Query.Get("topics")
 	if !given {
-		return nil, problem(CodeMissingParameter, "topics")
+		return nil, nil, problem(CodeMissingParameter, "topics")
 	}
 	snap := s.opts.Catalogue.Now()
 	topics := strings.Split(v, ",")
 	if len(topics) > 64 {
-		return nil, invalid("topics", "主题过多", "too many topics")
+		return nil, nil, invalid("topics", "主题过多", "too many topics")
 	}
+	told := map[string]geo.Scopes{}
 	for _, t := range topics {
 		if t == topicTiles {
 			continue
 		}
+		if r, ok := s.recordTopics()[t]; ok {
+			if areas := r.areas(req.Who, req.Received); len(areas) > 0 {
+				told[t] = areas
+				continue
+			}
+		}
 		if l, ok := snap.Layer(t); !ok || !l.Own || !l.SeenBy(req.Reach) {
-			return nil, invalid("topics", "没有主题 "+t, "there is no topic "+t)
+			return nil, nil, invalid("topics", "没有主题 "+t, "there is no topic "+t)
 		}
 	}
 	slices.Sort(topics)
-	return slices.Compact(topics), nil
+	return slices.Compact(topics), told, nil
 }
 
 // streamHead is written by hand: fasthttp would announce a length.

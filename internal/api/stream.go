@@ -10,6 +10,7 @@ import (
 	"onemap/internal/auth"
 	"onemap/internal/features"
 	"onemap/internal/feed"
+	"onemap/internal/geo"
 )
 
 // stream is one client of /api/live. Frames wait in a bounded queue; whoever is too
@@ -17,6 +18,7 @@ import (
 type stream struct {
 	hub    *hub
 	topics []string
+	told   map[string]geo.Scopes // of the topics that are records: whose areas' he is told of
 	asker  features.Asker
 	who    *auth.Identity // whose rights it was opened under
 
@@ -40,20 +42,21 @@ type stream struct {
 	over      bool
 }
 
-func newStream(h *hub, topics []string, asker features.Asker, who *auth.Identity) *stream {
-	return &stream{hub: h, topics: topics, asker: asker, who: who, holding: true, ended: make(chan struct{}), room: make(chan struct{}, 1)}
+func newStream(h *hub, topics []string, told map[string]geo.Scopes, asker features.Asker, who *auth.Identity) *stream {
+	return &stream{hub: h, topics: topics, told: told, asker: asker, who: who, holding: true, ended: make(chan struct{}), room: make(chan struct{}, 1)}
 }
 
 // group names everybody who gets the same bytes.
 func (st *stream) group() groupOf {
-	return groupOf{key: groupKey{strings.Join(st.topics, ","), st.asker.Reach.Key()}, topics: st.topics, asker: st.asker}
+	return groupOf{key: groupKey{strings.Join(st.topics, ","), st.asker.Reach.Key(), toldKey(st.told)}, topics: st.topics, told: st.told, asker: st.asker}
 }
 
-type groupKey struct{ topics, reach string }
+type groupKey struct{ topics, reach, told string }
 
 type groupOf struct {
 	key    groupKey
 	topics []string
+	told   map[string]geo.Scopes
 	asker  features.Asker
 }
 
