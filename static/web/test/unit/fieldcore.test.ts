@@ -75,7 +75,7 @@ describe('verdicts', () => {
     expect(judged(op(), { op_id: 'x' }, at)).toBe(null)
   })
   it('a repeated delivery tells the first verdict', () => {
-    expect(state('duplicate', { was: 'conflict' })).toBe('needs_look')
+    expect(state('duplicate', { verdict: 'conflict' })).toBe('needs_look')
     const looked = op({ state: 'needs_look', verdict: 'quarantined' })
     expect(judged(looked, { op_id: 'x', status: 'duplicate' }, at)).toMatchObject({ state: 'needs_look', verdict: 'quarantined' })
   })

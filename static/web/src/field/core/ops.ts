@@ -42,7 +42,7 @@ export interface Op {
 export interface Result {
   op_id: string
   status: string
-  was?: string // the verdict first given, of one that was delivered again
+  verdict?: string // how an operation stands that was delivered before
   id?: string
   version?: number
   seen_by?: string
@@ -120,7 +120,7 @@ const both = (s: string): Words => ({ zh: s, en: s })
 
 /** judged is the operation after its verdict; null when the answer says nothing that is understood: it stays where it is. */
 export function judged(o: Op, r: Result | Receipt, at: string): Op | null {
-  const status = r.status === 'duplicate' && r.was ? r.was : r.status
+  const status = r.status === 'duplicate' && r.verdict ? r.verdict : r.status
   const state = status === undefined ? o.state : states.get(status)
   if (!state || (status === undefined && !r.seen_by)) return null
   const told = r.reason ?? r.problem?.words ?? (r.problem ? both(r.problem.detail || r.problem.title || r.problem.code || '') : undefined)

@@ -502,8 +502,7 @@ export class Phone implements Core {
     const a = await this.net.ask('/api/households/open', { method: 'POST', json: { reason }, lang: this.lang }).catch(() => null)
     if (a?.status === 401) throw no('sign_in')
     if (!a?.ok) return null
-    const d = a.data as { items?: Household[]; households?: Household[] }
-    const list = d.items ?? d.households ?? []
+    const list = (a.data as { households: Household[] }).households
     const sealed = await (await later.sealed()).lock(pin, list, new Date().toISOString())
     await this.kept(() => this.store.keep(['meta'], (w) => w.set('households', sealed)))
     return list
