@@ -174,6 +174,8 @@ class App {
     root.setAttribute('data-theme', dark ? 'dark' : 'light')
     root.lang = this.lang === 'en' ? 'en' : 'zh-CN'
     root.style.setProperty('--scale', String(this.size))
+    // Large letters, his phone's or ours: what stands still at the edges gives way to what is read.
+    root.toggleAttribute('data-big', parseFloat(getComputedStyle(root).fontSize) >= 24)
     document.title = this.t('product')
   }
   get dark(): boolean { void this.theme; return document.documentElement.getAttribute('data-theme') === 'dark' }
