@@ -280,7 +280,7 @@ func actionTitle(action string, lang registry.Lang) string {
 		}
 	}
 	words := map[string]Text{
-		"created": text("建立草稿", "Draft begun"), "reported": text("上报", "Reported"), "reopened": text("重新立项", "Reopened"), "edited": text("修改", "Edited"),
+		"fixed": text("立行立改", "Fixed on the spot"), "created": text("建立草稿", "Draft begun"), "reported": text("上报", "Reported"), "reopened": text("重新立项", "Reopened"), "edited": text("修改", "Edited"),
 		"listed": text("挂牌督办", "Listed"), "unlisted": text("批准摘牌", "Taken off the list"), "extension_asked": text("申请延期", "Extension asked for"),
 		"extended": text("批准延期", "Extension approved"), "extension_refused": text("不同意延期", "Extension refused"),
 	}

@@ -50,6 +50,19 @@ type Duty struct {
 	Starts, Ends                                    time.Time
 }
 
+// DangerAction is a step somebody took with a hidden danger.
+type DangerAction struct {
+	Danger, Action, From, To, Note, Name, Role string
+	At                                         time.Time
+}
+
+// Measure is a line of the 制度措施清单, with the dangers it is against.
+type Measure struct {
+	ID, Key, Number, AdminCode, Title, Kind, Content, Basis, Unit, Person, State string
+	Due, Done                                                                    time.Time // zero: none
+	Dangers                                                                      []string
+}
+
 // Alias is another name of an administrative unit.
 type Alias struct{ AdminCode, Alias, Kind string }
 
@@ -60,6 +73,9 @@ type County struct {
 	Responsibilities []Responsibility
 	Duties           []Duty
 	Aliases          []Alias
+	DangerActions    []DangerAction
+	DangerNumbers    map[int]int // the last number given out, by year
+	Measures         []Measure
 	Centre           orb.Point
 	Bound            orb.Bound
 	features         []Feature

@@ -34,6 +34,8 @@ type world struct {
 	hazards  []*hazardPoint
 	plants   []*plant
 	officers map[*unit]string
+
+	dangerIDs [][2]string // accepted ones, with their kind
 }
 
 // site is a place of some extent outside the settlements.

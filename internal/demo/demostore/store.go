@@ -156,7 +156,7 @@ func (s *Store) Finish(ctx context.Context, c *demo.County) error {
 	if err != nil {
 		return err
 	}
-	steps := []func(context.Context, pgx.Tx, string, *demo.County) error{s.aliases, s.responsibilities, s.duties, s.zones}
+	steps := []func(context.Context, pgx.Tx, string, *demo.County) error{s.aliases, s.responsibilities, s.duties, s.zones, s.dangers}
 	for _, step := range steps {
 		if err := s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error { return step(ctx, tx, st.Dataset, c) }); err != nil {
 			return fmt.Errorf("demostore: finish: %w", err)
@@ -187,6 +187,24 @@ func (s *Store) Finish(ctx context.Context, c *demo.County) error {
 func (s *Store) zones(ctx context.Context, tx pgx.Tx, dataset string, _ *demo.County) error {
 	_, err := tx.Exec(ctx, s.queries.Get("zone_figures"), dataset)
 	return err
+}
+
+// dangers writes how the hidden dangers came to their states, and the measures against
+// them; the numbers go on after those given out.
+func (s *Store) dangers(ctx context.Context, tx pgx.Tx, id string, c *demo.County) error {
+	var b pgx.Batch
+	for _, a := range c.DangerActions {
+		b.Queue(s.queries.Get("danger_action"), a.Danger, a.Action, orNull(a.From), a.To, a.Note, a.Name, a.Role, a.At)
+	}
+	for _, m := range c.Measures {
+		b.Queue(s.queries.Get("measure"), m.ID, id, m.Key, m.Number, m.Title, m.Kind, m.Content, m.Basis, m.Unit, m.Person, m.State, until(m.Due), until(m.Done), m.AdminCode)
+		b.Queue(s.queries.Get("danger_measure"), m.ID, m.Dangers)
+		b.Queue(s.queries.Get("number"), "measure", c.Options.Now.Year(), len(c.Measures))
+	}
+	for year, n := range c.DangerNumbers {
+		b.Queue(s.queries.Get("number"), "danger", year, n)
+	}
+	return tx.SendBatch(ctx, &b).Close()
 }
 
 func (s *Store) aliases(ctx context.Context, tx pgx.Tx, _ string, c *demo.County) error {
@@ -309,7 +327,7 @@ func (s *Store) Forget(ctx context.Context) error {
 		return err
 	}
 	err = s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
-		for _, name := range []string{"remove_alias", "reset_home", "reset_watermark", "remove_setting"} {
+		for _, name := range []string{"remove_measure", "remove_alias", "reset_home", "reset_watermark", "remove_setting"} {
 			if _, err := tx.Exec(ctx, s.queries.Get(name)); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}

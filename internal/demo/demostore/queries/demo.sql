@@ -97,3 +97,24 @@ update setting set value = '""', updated_at = now() where key = 'watermark' and 
 
 -- name: remove_setting
 delete from setting where key = 'demo'
+
+-- name: danger_action
+-- Once: what was done is not done again.
+insert into danger_action (danger, action, from_state, to_state, note, actor, name, role, at)
+select $1, $2, $3, $4, $5, 'demo', $6, $7, $8
+where exists (select from dangers d where d.id = $1) and not exists (select from danger_action a where a.danger = $1 and a.action = $2 and a.at = $8)
+
+-- name: measure
+insert into measure (id, dataset, source_key, code, title, kind, content, basis, unit, person, state, due_on, done_on, admin_code, scope)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::timestamptz, $13::timestamptz, $14, code_scope($14))
+on conflict do nothing
+
+-- name: danger_measure
+insert into danger_measure (danger, measure) select d.id, $1 from dangers d where d.id = any ($2::uuid[]) on conflict do nothing
+
+-- name: number
+insert into number_counter (kind, county_code, year, last) values ($1, '990100', $2, $3)
+on conflict (kind, county_code, year) do update set last = greatest(number_counter.last, excluded.last)
+
+-- name: remove_measure
+delete from measure m using dataset s where s.id = m.dataset and s.name = 'demo' and s.demo
