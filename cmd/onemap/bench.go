@@ -40,17 +40,19 @@ import (
 // directory, so that nothing of an installation is touched.
 func benchCommand(ctx context.Context, env environment, args []string) error {
 	if len(args) == 0 {
-		return usagef("tiles | hits")
+		return usagef("tiles | hits | intake")
 	}
 	switch verb, rest := args[0], args[1:]; verb {
 	case "tiles":
 		return benchTiles(ctx, env, rest)
 	case "hits":
 		return benchHits(ctx, env, rest)
+	case "intake":
+		return benchIntake(ctx, env, rest)
 	case "hits-client": // the other end of hits, a process of its own
 		return benchClient(ctx, env, rest)
 	default:
-		return usagef("%q? tiles | hits", verb)
+		return usagef("%q? tiles | hits | intake", verb)
 	}
 }
 

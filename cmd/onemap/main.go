@@ -55,7 +55,7 @@ func commands() []command {
 		{"serve", "启动服务 · run the server", serveCommand},
 		{"import", "导入数据文件或清单 · bring in a file or a package", importCommand},
 		{"layer", "图层:列出、发布、撤回 · list, publish, unpublish layers", layerCommand},
-		{"bench", "性能测量:瓦片、命中 · measure tiles and cached hits", benchCommand},
+		{"bench", "性能测量:瓦片、命中、上报 · measure tiles, cached hits and intake", benchCommand},
 		{"demo", "生成或移除示例县 · load or remove the fictional demo county", demoCommand},
 		{"user", "账号:添加、口令、停用 · people: add, passwd, disable, list", userCommand},
 		{"token", "令牌:创建、列出、撤销 · tokens: create, list, revoke", tokenCommand},
