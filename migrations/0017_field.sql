@@ -72,13 +72,30 @@ end
 $fn$;
 revoke all on function field_policies(text, text, text, text) from public;
 
--- place_scope is the smallest unit around a shape that is not everywhere: of what lies
--- across the borders of all units, the one its middle lies in. Null where no unit is.
+-- place_scope is the smallest unit around a shape that is not everywhere, the grid where
+-- one holds it whole: of what lies across the borders of all units, the one its middle
+-- lies in. Null where no unit is.
 create function place_scope(g geometry) returns int8range
 language sql stable as $$
-  select nullif(case when s.s = every_scope() then scope_at(st_pointonsurface(g)) else s.s end, every_scope())
-  from (select scope_at(g) as s) s where g is not null
+  select nullif(case when s.s = every_scope() then sync_place(st_pointonsurface(g)) else s.s end, every_scope())
+  from (select sync_place(g) as s) s where g is not null
 $$;
+
+-- field_grid is the code of the grid that holds a shape whole, null without one: what
+-- people mark belongs to their grid. Whoever asks gets the same.
+create function field_grid(g geometry) returns text
+language sql stable security definer set search_path = public, pg_temp
+set app.public = '{[1000000000000000,3000000000000000)}'
+set app.read = '{[1000000000000000,3000000000000000)}'
+set app.sensitive = '{[1000000000000000,3000000000000000)}'
+set app.demo = 'off'
+as $$
+  select r.code from grids r
+  where g is not null and r.geom && g and r.valid_to is null and length(r.code) = 15 and r.code ~ '^[0-9]+$' and st_covers(r.geom, g)
+  order by r.fid limit 1
+$$;
+revoke all on function field_grid(geometry) from public;
+grant execute on function field_grid(geometry) to onemap_app;
 
 -- 险情与灾情 ---------------------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ func (h *house) as(name string, role auth.Role, area string) auth.By {
 	account := fmt.Sprintf("01900000-0000-7000-8000-%012d", h.n)
 	g := auth.Grant{ID: fmt.Sprintf("01900000-0000-7000-9000-%012d", h.n), Account: account, Role: role, Area: area, From: time.Now().Add(-time.Hour)}
 	sql := `insert into auth.account (id, username, name, state) values ($1, $2, $3, 'active')`
-	if _, err := h.admin.Exec(h.t.Context(), sql, account, name, name+"姓名"); err != nil {
+	if _, err := h.admin.Exec(h.t.Context(), sql, account, (name + "xxx")[:max(len(name), 3)], name+"姓名"); err != nil {
 		h.t.Fatal(err)
 	}
 	if _, err := h.admin.Exec(h.t.Context(), `insert into auth.role_grant (id, account, role, area, valid_from, reason) values ($1, $2, $3, $4, $5, '测试')`, g.ID, account, string(role), area, g.From); err != nil {

@@ -8,7 +8,7 @@ select pg_current_xact_id()::text || '.' || coalesce((select max(seq) from chang
 select pg_snapshot_xmin(pg_current_snapshot())::text || '.0'
 
 -- name: scope_at
-select scope_at($1::geometry)
+select sync_place($1::geometry)
 
 -- name: place
 select place_scope($1::geometry)
@@ -29,15 +29,16 @@ where h.scope && $1::int8multirange and ($2::uuid[] is null or h.id = any ($2)) 
 order by h.id limit $5
 
 -- name: hazards_insert
-insert into hazards (id, name, hazard, level, scale, threatened_persons, threatened_households, measure, address, description, state, found_at, field_verified_at, geom)
-select $1, r.name, r.hazard, r.level, r.scale, r.threatened_persons, r.threatened_households, r.measure, r.address, r.description, 'new', ($4::timestamptz at time zone $5)::date, $4, $3::geometry
+insert into hazards (id, name, hazard, level, scale, threatened_persons, threatened_households, measure, address, description, state, found_at, field_verified_at, geom, admin_code)
+select $1, r.name, r.hazard, r.level, r.scale, r.threatened_persons, r.threatened_households, r.measure, r.address, r.description, 'new', ($4::timestamptz at time zone $5)::date, $4, $3::geometry, field_grid($3::geometry)
 from jsonb_populate_record(null::hazards, $2) r
 
 -- name: hazards_update
 update hazards t set
   (name, hazard, level, scale, threatened_persons, threatened_households, measure, address, description)
     = (select r.name, r.hazard, r.level, r.scale, r.threatened_persons, r.threatened_households, r.measure, r.address, r.description from jsonb_populate_record(t, $2) r),
-  geom = coalesce($3::geometry, t.geom), field_verified_at = greatest(t.field_verified_at, $4)
+  geom = coalesce($3::geometry, t.geom), field_verified_at = greatest(t.field_verified_at, $4),
+  admin_code = case when $3::geometry is null then t.admin_code else field_grid($3::geometry) end
 where t.id = $1
 
 -- name: hazards_imported
