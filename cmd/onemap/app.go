@@ -184,7 +184,7 @@ func (a *app) openServer() error {
 		return err
 	}
 	opts := api.Options{
-		Sync:  a.sync,
+		Sync:    a.sync,
 		Dangers: dangerLoop, Blobs: a.blobs, Packs: a.packs, Work: work, Reports: reports,
 		GDAL:   tools,
 		Zoning: plans, Jobs: a.jobs,

@@ -155,7 +155,7 @@ func (f *intakeFlags) run(ctx context.Context) (*intakeReport, error) {
 		defer os.RemoveAll(dir)
 	}
 	f.say("起动服务器 · starting a server in %s", dir)
-	url, stop, err := startIntake(ctx, f.env, dir)
+	url, stop, err := startIntake(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (f *intakeFlags) run(ctx context.Context) (*intakeReport, error) {
 }
 
 // startIntake runs the real server as a process of its own.
-func startIntake(ctx context.Context, env environment, dir string) (url string, stop func(), err error) {
+func startIntake(ctx context.Context, dir string) (url string, stop func(), err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, fmt.Errorf("bench: %w", err)
@@ -201,8 +201,9 @@ func startIntake(ctx context.Context, env environment, dir string) (url string, 
 	if err := cmd.Start(); err != nil {
 		return "", nil, fmt.Errorf("bench: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	var how error
+	ended := make(chan struct{})
+	go func() { how = cmd.Wait(); close(ended) }()
 	stop = func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
@@ -222,11 +223,10 @@ func startIntake(ctx context.Context, env environment, dir string) (url string, 
 			}
 		}
 		select {
-		case err := <-ended:
-			ended <- err
+		case <-ended:
 			stop()
 			said, _ := os.ReadFile(log.Name())
-			return "", nil, fmt.Errorf("bench: the server ended (%w): %s", err, said)
+			return "", nil, fmt.Errorf("bench: the server ended (%w): %s", how, said)
 		case <-ctx.Done():
 			stop()
 			return "", nil, ctx.Err()
