@@ -47,6 +47,10 @@ func (t *attempt) run(ctx context.Context) (r Result, ready string, err error) {
 		if err != nil {
 			return err
 		}
+		if found && k.status == Waiting && t.o.Seq <= t.applied+1 {
+			// What it waited for came, and whoever was to go on with it did not live to.
+			t.waited = true
+		}
 		if found && (!t.waited || k.status != Waiting) {
 			r = t.Service.again(t.o, k)
 			return nil

@@ -368,6 +368,9 @@ func (d delivery) report(ctx context.Context, out []Result) {
 	if fresh == 0 {
 		return
 	}
+	// It was done, whether or not its sender still listens.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
 	g := d.anyGrant()
 	err := d.opts.DB.Intake.Tx(ctx, d.by.Writing(g), func(tx pgx.Tx) error {
 		return audit.Record(ctx, tx, audit.Entry{Doer: d.by.Doer(g), Action: "sync.send", Object: "device/" + clip(d.device, 200), Area: g.Area,

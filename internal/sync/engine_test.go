@@ -307,6 +307,21 @@ func TestAGapIsWaitedFor(t *testing.T) {
 	f.want(f.one(w, op[4]), sync.Applied, "")
 	next := with(f.mark("七"), m{"device_seq": 7})
 	f.want(f.one(w, next), sync.Applied, "")
+	// What was left lying when its turn came (the program died between the two) is not lost,
+	// and there was no gap.
+	left := with(f.mark("九"), m{"device_seq": 9})
+	f.want(f.one(w, left), sync.Waiting, "")
+	f.exec(`update sync_device set applied = 8`)
+	if n, err := f.s.Sweep(t.Context()); err != nil || n != 1 {
+		t.Errorf("swept %d, %v", n, err)
+	}
+	if n := f.count(`select count(*) from sync_op where op_id = $1 and status = 'applied' and marks = '{}'`, left["op_id"]); n != 1 {
+		t.Error("it still waits, or is marked")
+	}
+	again := with(f.mark("十一"), m{"device_seq": 11})
+	f.want(f.one(w, again), sync.Waiting, "")
+	f.exec(`update sync_device set applied = 10`)
+	f.want(f.one(w, again), sync.Applied, "")
 	// In one delivery their order is the device's.
 	w2 := f.person(2, auth.GridWorker, gridA)
 	for i := range op {

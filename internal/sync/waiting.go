@@ -69,15 +69,19 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // Sweep applies what has waited for five days, oldest first, and what followed it, each
-// under the rights its sender has now. It says how many gaps it gave up.
+// under the rights its sender has now; and what has its turn and was left lying. It says
+// how many devices it helped.
 func (s *Service) Sweep(ctx context.Context) (int, error) {
-	type late struct{ op, account, device string }
+	type late struct {
+		op, account, device string
+		gap                 bool
+	}
 	var all []late
 	now := s.opts.Now()
 	err := s.opts.DB.Intake.Ask(ctx, db.System("sync"), s.queries.Get("overdue"), []any{now}, func(rows pgx.Rows) error {
 		for rows.Next() {
 			var l late
-			if err := rows.Scan(&l.op, &l.account, &l.device); err != nil {
+			if err := rows.Scan(&l.op, &l.account, &l.device, &l.gap); err != nil {
 				return err
 			}
 			all = append(all, l)
@@ -94,7 +98,7 @@ func (s *Service) Sweep(ctx context.Context) (int, error) {
 			return n, err
 		}
 		d := delivery{Service: s, by: auth.By{Identity: id, Request: "sync"}, device: l.device, received: now}
-		ready, err := d.release(ctx, l.op, true)
+		ready, err := d.release(ctx, l.op, l.gap)
 		for err == nil && ready != "" {
 			ready, err = d.release(ctx, ready, false)
 		}

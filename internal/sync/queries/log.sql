@@ -56,9 +56,12 @@ select sync_tell_object($1, $2, $3, $4, $5, $6)
 select op_id::text, account::text, device, body, received_at from sync_op where op_id = $1 and status = 'waiting'
 
 -- name: overdue
--- For each device the first of what waited too long.
-select distinct on (account, device) op_id::text, account::text, device from sync_op
-where status = 'waiting' and wait_until <= $1 order by account, device, device_seq limit 100
+-- For each device the first of what waited too long, or has its turn because whoever was
+-- to go on with it did not live to.
+select distinct on (o.account, o.device) o.op_id::text, o.account::text, o.device, o.device_seq > coalesce(d.applied, 0) + 1
+from sync_op o left join sync_device d on d.account = o.account and d.device = o.device
+where o.status = 'waiting' and (o.wait_until <= $1 or o.device_seq <= d.applied + 1)
+order by o.account, o.device, o.device_seq limit 100
 
 -- name: person
 select a.username, a.name, coalesce(a.unit, ''), g.id::text, g.role, g.area, g.valid_from, g.valid_to
