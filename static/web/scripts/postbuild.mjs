@@ -52,7 +52,9 @@ if (plan / 1024 > PLAN) fail(`the planner's table is over its budget of ${PLAN} 
 if (table / 1024 > TABLE) fail(`the planner's own code is over its budget of ${TABLE} KB`)
 if (desk / 1024 > DESK) fail(`signing in is over the budget of ${DESK} KB`)
 // The phone's whole is what its service worker keeps: the pages, the map, the sprite.
-const kept = JSON.parse(/\[["'`]\/field["'`][^\]]*\]/.exec(readFileSync(`${from}field-sw.js`, 'utf8'))[0].replace(/['`]/g, '"'))
+// A list that grew long is written by the minifier as one text that is split.
+const worker = readFileSync(`${from}field-sw.js`, 'utf8')
+const kept = /["'`](\/field,[^"'`]+)["'`]\.split\(/.exec(worker)?.[1].split(',') ?? JSON.parse(/\[["'`]\/field["'`][^\]]*\]/.exec(worker)[0].replace(/['`]/g, '"'))
 const phone = kept.map((p) => (p === '/field' ? 'field.html' : p.slice(1))).reduce((sum, p) => sum + (p.endsWith('.png') ? statSync(from + p).size : size(p)), size('field-sw.js'))
 const ours = (list) => list.filter((n) => !/^(maplibre|svelte)/.test(n)).reduce((sum, n) => sum + sizes.get(n), 0)
 const hand = ours(reach('field.html', [...sizes.keys()].filter((n) => /^Chart-/.test(n)))) + size('field.html')
