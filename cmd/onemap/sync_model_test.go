@@ -206,17 +206,17 @@ func (p *modelPhone) ask(ctx context.Context, method, path string, body any, int
 	return resp.StatusCode
 }
 
-func (p *modelPhone) signIn() {
-	for try := 0; ; try++ {
+// signIn tries for a while; the program may be away.
+func (p *modelPhone) signIn() bool {
+	for range 20 {
 		st := p.ask(context.Background(), "POST", "/api/session", map[string]any{"username": p.user, "password": modelPassword}, nil)
 		if st == 200 || st == 201 {
-			return
-		}
-		if try > 50 {
-			p.w.t.Fatalf("%s cannot sign in: %d", p.user, st)
+			return true
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+	p.w.tally["cannot sign in"]++
+	return false
 }
 
 // mark makes something; edits and deletions start from what the phone knows.
@@ -381,7 +381,9 @@ func (p *modelPhone) fetch() bool {
 		case 200:
 		case 401:
 			p.cookie = ""
-			p.signIn()
+			if !p.signIn() {
+				return false
+			}
 			continue
 		default:
 			return false
