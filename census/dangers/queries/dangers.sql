@@ -30,6 +30,7 @@ where ($2::uuid is null or d.id = $2)
   and (d.state <> 'draft' or d.reported_account is null or d.reported_account = $15::uuid)
   and ($16::uuid is null or d.id < $16)
   and ($18::uuid[] is null or d.id = any ($18))
+  and (not d.exercise or $2::uuid is not null or $18::uuid[] is not null) -- drills are in no list
 order by d.id desc limit $17
 
 -- name: danger_after
