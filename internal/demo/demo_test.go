@@ -26,7 +26,7 @@ func digest(c *County) string {
 			panic(err)
 		}
 	}
-	for _, x := range []any{c.Plans, c.Responsibilities, c.Duties, c.Aliases, c.Bound} {
+	for _, x := range []any{c.Plans, c.Responsibilities, c.Duties, c.Aliases, c.Field, c.Bound} {
 		if err := enc.Encode(x); err != nil {
 			panic(err)
 		}

@@ -73,6 +73,7 @@ type County struct {
 	Responsibilities []Responsibility
 	Duties           []Duty
 	Aliases          []Alias
+	Field            FieldWork
 	DangerActions    []DangerAction
 	DangerNumbers    map[int]int // the last number given out, by year
 	Measures         []Measure

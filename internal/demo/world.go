@@ -98,6 +98,7 @@ func Generate(o Options) *County {
 	g.sensorLayers()
 	g.eventLayers()
 	g.assign()
+	g.fieldWork()
 	return g.c
 }
 

@@ -144,6 +144,9 @@ func (s *Store) Renew(ctx context.Context, dataset string, c *demo.County) error
 	if err := flush(); err != nil {
 		return err
 	}
+	if err := s.field(ctx, dataset, c); err != nil {
+		return err
+	}
 	return s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
 		return s.mark(ctx, tx, Made{Seed: c.Options.Seed, Now: c.Options.Now, Complete: true})
 	})
@@ -161,6 +164,9 @@ func (s *Store) Finish(ctx context.Context, c *demo.County) error {
 		if err := s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error { return step(ctx, tx, st.Dataset, c) }); err != nil {
 			return fmt.Errorf("demostore: finish: %w", err)
 		}
+	}
+	if err := s.field(ctx, st.Dataset, c); err != nil {
+		return err
 	}
 	err = s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
 		if err := s.mark(ctx, tx, Made{Seed: c.Options.Seed, Now: c.Options.Now, Complete: true}); err != nil || st.OtherData {
@@ -324,6 +330,9 @@ func (s *Store) putSQL(f demo.Feature) (string, error) {
 func (s *Store) Forget(ctx context.Context) error {
 	st, err := s.State(ctx)
 	if err != nil || st.Dataset == "" {
+		return err
+	}
+	if err := s.forgetField(ctx, st.Dataset); err != nil {
 		return err
 	}
 	err = s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
