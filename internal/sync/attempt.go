@@ -32,17 +32,15 @@ type attempt struct {
 	waited  bool // it is in the log, waiting, and has its turn
 }
 
-// run costs, for a new record: the begin, one batch of questions, the kind's load and
-// insert, one batch of writing down, the commit.
+// run costs, for a new record: the begin, one batch of claims and questions, the kind's
+// load and insert, one batch of writing down, the commit: six round trips.
 func (t *attempt) run(ctx context.Context) (r Result, ready string, err error) {
 	grants := t.grants()
 	t.grant = t.anyGrant()
 	if t.scope = t.grant.Scope(); t.grant.ID == "" {
 		t.scope = geo.Scope{}
 	}
-	claims := t.by.Writing(t.grant)
-	err = t.opts.DB.Intake.Tx(ctx, claims, func(tx pgx.Tx) error {
-		t.tx = tx
+	err = t.begin(ctx, func() error {
 		k, found, err := t.ask(ctx)
 		if err != nil {
 			return err
@@ -77,11 +75,22 @@ func (t *attempt) run(ctx context.Context) (r Result, ready string, err error) {
 	return r, ready, err
 }
 
+// begin opens the transaction; its claims travel with the first questions.
+func (t *attempt) begin(ctx context.Context, fn func() error) error {
+	return t.opts.DB.Intake.Hold(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			t.tx = tx
+			return fn()
+		})
+	})
+}
+
 func (t *attempt) urgentNow() bool { return t.urgent(t.o) }
 
 // ask takes the device's turn and asks, in one round trip, what is known.
 func (t *attempt) ask(ctx context.Context) (k known, found bool, err error) {
 	var b pgx.Batch
+	t.by.Writing(t.grant).Queue(&b)
 	b.Queue(t.queries.Get("turn"), t.by.Account, t.device)
 	var hash []byte
 	b.Queue(t.queries.Get("known"), t.o.ID, t.by.Account).QueryRow(func(row pgx.Row) error {
