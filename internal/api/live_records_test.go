@@ -86,7 +86,7 @@ func TestReportsReachTheDesk(t *testing.T) {
 
 	// The sender was wrong about the place: it lies in the other county, whose desk hears
 	// of it as something new.
-	if r := sync(worker, op(id, newID(), `,"base_version":3,"geometry":{"base":{"type":"Point","coordinates":[119.1,34.1]},"value":{"type":"Point","coordinates":[120.1,34.1]}}`)); r.StatusCode != 200 || !strings.Contains(string(r.body), `"status":"applied"`) {
+	if r := sync(worker, op(id, newID(), `,"base_version":3,"fields":{"urgency":{"base":"urgent","value":"urgent"}},"geometry":{"base":{"type":"Point","coordinates":[119.1,34.1]},"value":{"type":"Point","coordinates":[120.1,34.1]}}`)); r.StatusCode != 200 || !strings.Contains(string(r.body), `"status":"applied"`) {
 		t.Fatalf("%d %s", r.StatusCode, r.body)
 	}
 	waitFor(t, "the other county hears of it", func() bool { return len(far.told("incident_reports")) == 1 })
@@ -112,7 +112,7 @@ func TestReportsReachTheDesk(t *testing.T) {
 		return len(again.told("incident_reports")) == 4 && len(again.told("tasks")) == 1 && len(again.told("notices")) == 1
 	})
 	waitFor(t, "the stranger's replay", func() bool { return len(strange.told("incident_reports")) == 1 })
-	e.exec(`select set_config('app.role', 'system', false)`)
+	e.exec(`select set_config('app.role', 'system', false), set_config('app.actor', 'test', false)`)
 	e.exec(`delete from incident_reports where id = $1`, id)
 	waitFor(t, "it is gone from both desks", func() bool {
 		a, b := near.told("incident_reports"), far.told("incident_reports")
