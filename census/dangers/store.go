@@ -309,7 +309,7 @@ func (s *Service) add(ctx context.Context, tx pgx.Tx, by auth.By, d *Danger, a a
 	if err != nil || s.blobs == nil || len(a.evidence) == 0 || a.opID != "" {
 		return err // the engine remembers the pictures of its operations itself
 	}
-	return s.blobs.Refer(ctx, tx, by, a.evidence, "dangers", d.ID, "", d.Scope)
+	return s.blobs.Refer(ctx, tx, by, a.evidence, "dangers", d.ID, s.newID(), d.Scope)
 }
 
 // finish reads what a change came to, and writes the audit.

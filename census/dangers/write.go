@@ -108,8 +108,8 @@ func (s *Service) Create(ctx context.Context, by auth.By, n NewDanger) (d Danger
 	}
 	known := func() (Danger, error) {
 		d, err := s.Danger(ctx, by.Identity, n.ID)
-		if err != nil {
-			return d, &auth.Conflict{Code: "id_taken", ZH: "编号已被使用", EN: "the id is in use"}
+		if err != nil || d.ReportedAccount != by.Account {
+			return Danger{}, &auth.Conflict{Code: "id_taken", ZH: "编号已被使用", EN: "the id is in use"}
 		}
 		was := ""
 		err = s.db.Query.Ask(ctx, by.Reading(), s.queries.Get("action_created"), []any{n.ID}, func(rows pgx.Rows) error {

@@ -84,6 +84,8 @@ func (w *world) dangerLines() map[string]line {
 				return []int{201, 409} // whoever comes second finds the id taken
 			case a.area == "":
 				return []int{201, 409}
+			case t == absent:
+				return []int{403, 409} // on the open sea everybody sees what one of everywhere put there
 			}
 			return []int{403}
 		}},
