@@ -1,4 +1,5 @@
 import type { Core, Datum, Dictionary, Draft, Fix, Home, KindName, OutItem, Pack, Photo, Place, Rec, Route, Status } from '../types.ts'
+import { boundsOf } from '../../lib/geometry.ts'
 import { Awake, badge, estimate, inWeChat, persist, persisted, Versions } from './app.ts'
 import { geometryIn, toDatum, toMap } from './datum.ts'
 import { Full } from './db.ts'
@@ -445,7 +446,7 @@ export class Phone implements Core {
   }
 
   async shelters(at: [number, number] | null): Promise<Place[]> {
-    type Feature = { id: string; geometry: { type: string; coordinates: [number, number] } | null; properties: Record<string, unknown> }
+    type Feature = { id: string; geometry: GeoJSON.Geometry | null; properties: Record<string, unknown> }
     let list = this.store.meta.shelters as Feature[] | undefined
     const box = this.home()?.township?.bbox ?? this.home()?.grid?.bbox
     if (this.sender.online && box) {
@@ -453,8 +454,9 @@ export class Phone implements Core {
       const got = a?.ok ? (a.data as { features?: Feature[] } | null)?.features : undefined
       if (got) { list = got; await this.store.note(['meta'], (w) => w.set('shelters', got)) }
     }
-    return (list ?? []).filter((f) => f.geometry?.type === 'Point').map((f) => ({
-      id: String(f.properties.id ?? f.id), name: String(f.properties.name ?? ''), at: f.geometry!.coordinates, distance_m: at ? Math.round(metres(at, f.geometry!.coordinates)) : null,
+    // A shelter is a ground with an edge: how far it is, is counted to its middle.
+    return (list ?? []).flatMap((f) => { const c = centre(f.geometry); return c ? [{ f, c }] : [] }).map(({ f, c }) => ({
+      id: String(f.properties.id ?? f.id), name: String(f.properties.name ?? ''), at: c, distance_m: at ? Math.round(metres(at, c)) : null,
       ...(f.properties.address ? { note: String(f.properties.address) } : {}),
     })).sort((a, b) => (a.distance_m ?? 0) - (b.distance_m ?? 0))
   }
@@ -553,4 +555,9 @@ function fixOf(o: Op): Fix {
   const [lon, lat] = toMap(o.device_position!, o.src_crs)
   const raw = o.src_crs === 'GCJ02' || o.src_crs === 'BD09' ? { raw: o.device_position! } : {}
   return { lon, lat, accuracy_m: o.accuracy_m!, at: o.captured_at, samples: 1, age_s: Math.round((Date.now() - Date.parse(o.captured_at)) / 1000), ...raw }
+}
+
+function centre(g: GeoJSON.Geometry | null): [number, number] | null {
+  const b = boundsOf(g)
+  return b ? [(b[0] + b[2]) / 2, (b[1] + b[3]) / 2] : null
 }
