@@ -73,6 +73,9 @@ type Source struct {
 	Visibility string // of a layer with the same protection
 	// Readable decides instead, where more than place and protection does.
 	Readable func(ctx context.Context, who *auth.Identity, id string) (bool, error)
+	// Also lets somebody read beside those whom place and protection do: a unit what is
+	// assigned to it.
+	Also func(ctx context.Context, who *auth.Identity, id string) (bool, error)
 }
 
 // Options of the store. DB, Dir and Catalogue are needed.

@@ -237,6 +237,45 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// A process that ended after the last byte and before the answer: the next request finds
+// the file whole and ends it, without a byte more.
+func TestEndedBeforeTheAnswer(t *testing.T) {
+	h := open(t)
+	who := person(1, auth.GridWorker, village)
+	all := photo(20, 100)
+	sha := name(all)
+	_, err := h.put(who, sha, all, 0, 10)
+	h.must(err)
+	h.must(os.WriteFile(h.left("partial")[0], all, 0o600))
+	st, err := h.s.State(t.Context(), who, sha)
+	h.must(err)
+	if st.Complete || st.Offset != int64(len(all)) {
+		t.Fatalf("%+v", st)
+	}
+	st, err = h.put(who, sha, all, len(all), len(all))
+	h.must(err)
+	if !st.Complete || len(h.left("partial")) != 0 {
+		t.Errorf("%+v, left %v", st, h.left("partial"))
+	}
+	// The same again by another, while the file is in its place: his own, not a second name
+	// of the first one's.
+	_, err = h.send(person(2, auth.GridWorker, village), all)
+	h.must(err)
+	if left := h.left(""); len(left) != 1 {
+		t.Errorf("left: %v", left)
+	}
+	// Lost from the disk, it may be sent again.
+	h.must(os.Remove(h.left("")[0]))
+	missing, err := h.s.Missing(t.Context(), who, []string{sha})
+	h.must(err)
+	if len(missing) != 1 {
+		t.Errorf("missing %v", missing)
+	}
+	if st, err = h.send(who, all); err != nil || !st.Complete {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
 // header makes a PNG that says it has this size, and a JPEG that does.
 func pngHeader(w, ht uint32) []byte {
 	b := []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")

@@ -65,19 +65,19 @@ func diskError(err error) error {
 const lockWait = 10 * time.Second
 
 // lockPartial opens a half-finished file, or makes it, and keeps every other request and
-// process off it until it is closed.
-func lockPartial(ctx context.Context, path string) (*os.File, error) {
+// process off it until it is closed. waited says that another had it before.
+func lockPartial(ctx context.Context, path string) (f *os.File, waited bool, err error) {
 	deadline := time.Now().Add(lockWait)
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if errors.Is(err, os.ErrNotExist) {
 			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-				return nil, diskError(err)
+				return nil, waited, diskError(err)
 			}
 			continue
 		}
 		if err != nil {
-			return nil, diskError(err)
+			return nil, waited, diskError(err)
 		}
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
@@ -85,48 +85,60 @@ func lockPartial(ctx context.Context, path string) (*os.File, error) {
 			there, statErr := os.Stat(path)
 			own, ownErr := f.Stat()
 			if statErr == nil && ownErr == nil && os.SameFile(there, own) {
-				return f, nil
+				return f, waited, nil
 			}
+			waited = true
 			f.Close()
 			if time.Now().After(deadline) {
-				return nil, ErrBusy
+				return nil, waited, ErrBusy
 			}
 			continue
 		}
+		waited = true
 		f.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			return nil, fmt.Errorf("blobs: lock: %w", err)
+			return nil, waited, fmt.Errorf("blobs: lock: %w", err)
 		}
 		if time.Now().After(deadline) {
-			return nil, ErrBusy
+			return nil, waited, ErrBusy
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, waited, ctx.Err()
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
-// settle moves a whole file to its place so that it is there after a power cut: the
+// settle puts a whole file in its place so that it is there after a power cut: the
 // bytes first, then the name, then the directories that hold the name.
 func (s *Service) settle(f *os.File, path, sha256 string) error {
 	if err := f.Sync(); err != nil {
 		return diskError(err)
 	}
 	to := s.final(sha256)
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return diskError(err)
-	}
-	if err := os.Rename(path, to); err != nil {
-		return diskError(err)
-	}
-	for _, dir := range []string{filepath.Dir(to), s.opts.Dir} {
-		if err := syncDir(dir); err != nil {
-			return diskError(err)
+	switch err := os.Mkdir(filepath.Dir(to), 0o700); {
+	case err == nil:
+		err = syncDir(s.opts.Dir)
+		if err != nil {
+			return errors.Join(diskError(err), os.Remove(filepath.Dir(to)))
 		}
+	case !errors.Is(err, os.ErrExist):
+		return diskError(err)
 	}
-	return nil
+	// A second name, which takes the place of whatever is there. The first one stays until
+	// the file is remembered: who sends the same file at this moment waits for the lock on
+	// it, and after a crash the next request finds it whole and ends it.
+	second := path + ".whole"
+	_ = os.Remove(second) // of a process that ended here
+	if err := os.Link(path, second); err != nil {
+		return diskError(err)
+	}
+	if err := os.Rename(second, to); err != nil {
+		return diskError(err)
+	}
+	_ = os.Remove(second) // it is still there where both were one file already
+	return diskError(syncDir(filepath.Dir(to)))
 }
 
 func syncDir(path string) error {

@@ -71,15 +71,20 @@ func (s *Service) Put(ctx context.Context, who *auth.Identity, p Piece) (State, 
 			return State{}, err
 		}
 	}
-	f, err := lockPartial(ctx, path)
+	f, waited, err := lockPartial(ctx, path)
 	if err != nil {
 		return State{}, err
 	}
 	defer f.Close()
-	// The request before may have ended it while this one waited for the lock.
-	if done, ok, err := s.mine(ctx, who, p.SHA256, sha); err != nil || ok {
-		drop(f, path)
-		return done, err
+	if waited {
+		// The request before may have ended it.
+		done, ok, err := s.mine(ctx, who, p.SHA256, sha)
+		if ok {
+			drop(path)
+		}
+		if err != nil || ok {
+			return done, err
+		}
 	}
 	end, err := s.append(f, path, p)
 	if err != nil {
@@ -92,12 +97,12 @@ func (s *Service) Put(ctx context.Context, who *auth.Identity, p Piece) (State, 
 	}
 	if end < p.Length {
 		if end == 0 {
-			drop(f, path) // a piece of nothing begins nothing
+			drop(path) // a piece of nothing begins nothing
 		}
 		return state, nil
 	}
 	if err := verify(f, p.SHA256); err != nil {
-		drop(f, path)
+		drop(path)
 		return State{}, err
 	}
 	if err := s.settle(f, path, p.SHA256); err != nil {
@@ -106,6 +111,7 @@ func (s *Service) Put(ctx context.Context, who *auth.Identity, p Piece) (State, 
 	if err := s.store.keep(ctx, sha, end, h, who); err != nil {
 		return State{}, err
 	}
+	drop(path)
 	state.Complete = true
 	return state, nil
 }
@@ -159,7 +165,7 @@ func (s *Service) append(f *os.File, path string, p Piece) (int64, error) {
 	have := info.Size()
 	if have != p.Offset {
 		if have == 0 {
-			drop(f, path) // made by asking for it
+			drop(path) // made by asking for it
 		}
 		return 0, &OffsetError{Offset: have}
 	}
@@ -168,7 +174,7 @@ func (s *Service) append(f *os.File, path string, p Piece) (int64, error) {
 	}
 	undo := func(err error) (int64, error) {
 		if have == 0 {
-			drop(f, path)
+			drop(path)
 		} else if terr := f.Truncate(have); terr != nil {
 			err = errors.Join(err, terr)
 		}
@@ -195,10 +201,10 @@ func (s *Service) append(f *os.File, path string, p Piece) (int64, error) {
 	return have + n, nil
 }
 
-// drop forgets a half-finished file. It is locked, so its name still means it.
-func drop(f *os.File, path string) {
-	_ = f.Truncate(0) // whoever has it open sees nothing of it; the removal frees it anyway
-	_ = os.Remove(path)
+// drop forgets a half-finished file. It is locked, so its name still means it. It is not
+// cut: a whole one is the same file as that in its place.
+func drop(path string) {
+	_ = os.Remove(path) // if it stays, the sweep takes it
 }
 
 // look refuses what is no image of ours as early as its bytes show it: of a file that
@@ -210,10 +216,10 @@ func (s *Service) look(f *os.File, path string, n int64, whole bool) (header, er
 	h, err := readHeader(f, n)
 	switch {
 	case h.pixels() > MaxPixels:
-		drop(f, path)
+		drop(path)
 		return h, ErrPixels
 	case errors.Is(err, errForeign), whole && errors.Is(err, errShort):
-		drop(f, path)
+		drop(path)
 		return h, ErrImage
 	case err != nil && !errors.Is(err, errShort):
 		return h, fmt.Errorf("blobs: %w", err)

@@ -130,6 +130,11 @@ func (s *Service) sees(ctx context.Context, who *auth.Identity, r ref) (bool, er
 	if src.Readable != nil {
 		return src.Readable(ctx, who, r.object)
 	}
+	if src.Also != nil {
+		if ok, err := src.Also(ctx, who, r.object); err != nil || ok {
+			return ok, err
+		}
+	}
 	areas := who.Reach.Of(src.Visibility)
 	if len(areas) == 0 {
 		return false, nil

@@ -3,7 +3,6 @@ package blobs
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -47,31 +46,33 @@ type row struct {
 	owned bool
 }
 
+// one reads the one row a question has, in one round trip.
+func (s *store) one(ctx context.Context, c db.Claims, name string, args []any, into ...any) (found bool, err error) {
+	err = s.db.Intake.Ask(ctx, c, s.queries.Get(name), args, func(rows pgx.Rows) error {
+		if found = rows.Next(); !found {
+			return rows.Err()
+		}
+		return rows.Scan(into...)
+	})
+	if err != nil {
+		return false, fmt.Errorf("blobs: %s: %w", name, err)
+	}
+	return found, nil
+}
+
 func (s *store) blob(ctx context.Context, sha []byte, account string) (row, bool, error) {
 	var r row
-	err := s.db.Intake.Tx(ctx, db.System("blobs"), func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, s.queries.Get("blob"), sha, null(account)).Scan(&r.size, &r.mime, &r.owned)
-	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return row{}, false, nil
-	}
-	if err != nil {
-		return row{}, false, fmt.Errorf("blobs: find: %w", err)
-	}
-	return r, true, nil
+	found, err := s.one(ctx, db.System("blobs"), "blob", []any{sha, null(account)}, &r.size, &r.mime, &r.owned)
+	return r, found, err
 }
 
 // owned gives the sizes of those the person sent whole, by their binary hash.
 func (s *store) owned(ctx context.Context, account string, shas [][]byte) (map[string]int64, error) {
 	out := map[string]int64{}
-	err := s.db.Intake.Tx(ctx, db.System("blobs"), func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, s.queries.Get("owned"), account, shas)
-		if err != nil {
-			return err
-		}
+	err := s.db.Intake.Ask(ctx, db.System("blobs"), s.queries.Get("owned"), []any{account, shas}, func(rows pgx.Rows) error {
 		var sha []byte
 		var size int64
-		_, err = pgx.ForEachRow(rows, []any{&sha, &size}, func() error { out[string(sha)] = size; return nil })
+		_, err := pgx.ForEachRow(rows, []any{&sha, &size}, func() error { out[string(sha)] = size; return nil })
 		return err
 	})
 	if err != nil {
@@ -81,15 +82,9 @@ func (s *store) owned(ctx context.Context, account string, shas [][]byte) (map[s
 }
 
 // loose counts what the person sent and no record refers to, up to limit.
-func (s *store) loose(ctx context.Context, account string, limit int) (int, error) {
-	var n int
-	err := s.db.Intake.Tx(ctx, db.System("blobs"), func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, s.queries.Get("loose"), account, limit).Scan(&n)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("blobs: count: %w", err)
-	}
-	return n, nil
+func (s *store) loose(ctx context.Context, account string, limit int) (n int, err error) {
+	_, err = s.one(ctx, db.System("blobs"), "loose", []any{account, limit}, &n)
+	return n, err
 }
 
 func (s *store) keep(ctx context.Context, sha []byte, size int64, h header, who *auth.Identity) error {
@@ -112,13 +107,8 @@ type ref struct {
 	scopes       []geo.Scope
 }
 
-func (s *store) refs(ctx context.Context, sha []byte) ([]ref, error) {
-	var out []ref
-	err := s.db.Intake.Tx(ctx, db.System("blobs"), func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, s.queries.Get("refs"), sha)
-		if err != nil {
-			return err
-		}
+func (s *store) refs(ctx context.Context, sha []byte) (out []ref, err error) {
+	err = s.db.Intake.Ask(ctx, db.System("blobs"), s.queries.Get("refs"), []any{sha}, func(rows pgx.Rows) (err error) {
 		out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r ref, err error) {
 			err = row.Scan(&r.kind, &r.object, &r.scopes)
 			return r, err
@@ -134,14 +124,8 @@ func (s *store) refs(ctx context.Context, sha []byte) ([]ref, error) {
 // rowScope is where the record is now, as far as these claims see it.
 func (s *store) rowScope(ctx context.Context, claims db.Claims, table, id string) (geo.Scope, bool, error) {
 	var scope *geo.Scope
-	err := s.db.Intake.Tx(ctx, claims, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, s.queries.Get("row"), table, id).Scan(&scope)
-	})
-	if err != nil {
-		return geo.Scope{}, false, fmt.Errorf("blobs: record: %w", err)
-	}
-	if scope == nil || scope.IsNull() {
-		return geo.Scope{}, false, nil
+	if _, err := s.one(ctx, claims, "row", []any{table, id}, &scope); err != nil || scope == nil || scope.IsNull() {
+		return geo.Scope{}, false, err
 	}
 	return *scope, true, nil
 }
