@@ -276,12 +276,12 @@ language sql stable set search_path = public, pg_temp as $$
       and g.scope @> p_scope and upper(g.scope) - lower(g.scope) <= 10000000)
 $$;
 
--- What a person may have done where, now or then; the engine asks when what he holds now
--- does not reach.
+-- What a person might do where, at a time; the engine asks when what he holds now does not
+-- reach. Without a time: lately, for a phone whose clock cannot be believed.
 create function sync_held(p_account uuid, p_roles text[], p_scope int8range, p_at timestamptz) returns text
 language sql stable set search_path = public, pg_temp as $$
   select g.area from auth.role_grant g
   where g.account = p_account and g.role = any (p_roles) and (p_scope is null or g.scope @> p_scope)
-    and g.valid_from <= p_at and (g.valid_to is null or g.valid_to > p_at) and (g.revoked_at is null or g.revoked_at > p_at)
+    and g.valid_from <= coalesce(p_at, 'infinity') and least(coalesce(g.valid_to, 'infinity'), coalesce(g.revoked_at, 'infinity')) > coalesce(p_at, now() - interval '90 days')
   order by upper(g.scope) - lower(g.scope) limit 1
 $$;

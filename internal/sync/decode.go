@@ -299,7 +299,7 @@ func (o *Op) read(m map[string]json.RawMessage) {
 		}
 		return s, true
 	}
-	given, ok := text("op_id")
+	given, _ := text("op_id")
 	if id, good := ParseID(given); good {
 		o.Given, o.ID = given, id
 	} else {
@@ -308,7 +308,8 @@ func (o *Op) read(m map[string]json.RawMessage) {
 		o.fail(Rejected, "bad_op_id", "/op_id", Words{"缺少有效的操作编号", "It has no valid id of its own."})
 	}
 	o.Seq = o.whole(m, "device_seq", 1)
-	if o.Do, ok = text("op"); !ok {
+	var named bool
+	if o.Do, named = text("op"); !named {
 		o.Do = Put
 	}
 	switch o.Do {
@@ -427,9 +428,8 @@ func (o *Op) readShape(raw json.RawMessage) {
 		if err == nil {
 			return g
 		}
-		var f *geo.Fault
 		code := "bad_geometry"
-		if errors.As(err, &f) {
+		if f, ok := errors.AsType[*geo.Fault](err); ok {
 			code, path = f.Code, path+pointer(f.Path)
 		}
 		o.fail(Quarantined, code, path, Words{"图形有问题", "The shape is faulty: " + code + "."})

@@ -352,6 +352,8 @@ func TestRightsThatMoved(t *testing.T) {
 	// Nothing is his any more.
 	moved.Identity.Grants = nil
 	f.want(f.one(moved, with(f.mark("旧网格"), m{"captured_at": time.Now().Add(-2 * time.Hour).Format(time.RFC3339)})), sync.Quarantined, "grant_gone")
+	// A clock that cannot be believed does not make him a stranger.
+	f.want(f.one(moved, with(f.mark("旧网格"), m{"captured_at": "1970-01-01T00:00:00Z"})), sync.Quarantined, "grant_gone")
 	// It never was.
 	v := f.person(9, auth.Viewer, county)
 	f.want(f.one(v, f.mark("看看")), sync.Rejected, "forbidden")

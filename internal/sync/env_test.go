@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/paulmach/orb"
 
 	"onemap/internal/auth"
 	"onemap/internal/db"
@@ -31,7 +31,6 @@ type field struct {
 	admin *pgx.Conn
 	now   time.Time // zero: the clock
 	seq   int
-	logs  *testLog
 }
 
 // The grids: each a square of 0.1 degrees.
@@ -153,9 +152,7 @@ func (f *field) mark(name string) m {
 
 func with(op m, more m) m {
 	out := m{}
-	for k, v := range op {
-		out[k] = v
-	}
+	maps.Copy(out, op)
 	for k, v := range more {
 		if v == nil {
 			delete(out, k)
@@ -317,5 +314,3 @@ func (k *hazardKind) list(ctx context.Context, who auth.By, sql string, args ...
 	})
 	return out, err
 }
-
-var _ = orb.Point{}

@@ -2,5 +2,5 @@ package sync
 
 import "errors"
 
-// ErrAbsent: there is no such record, or none the asker may see.
+// ErrAbsent means there is no such record, or none the asker may see.
 var ErrAbsent = errors.New("sync: no such record")

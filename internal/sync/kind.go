@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5" //nolint:depguard // a kind is handed the transaction of its operation
 	"github.com/paulmach/orb"
 
 	"onemap/internal/auth"

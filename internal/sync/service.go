@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5" //nolint:depguard // photos are remembered in the transaction of their operation
 
 	"onemap/internal/auth"
 	"onemap/internal/db"

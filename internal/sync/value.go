@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/big"
+	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -127,9 +128,7 @@ func (f Field) equal(a, b json.RawMessage) bool {
 	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
 		return false
 	}
-	p, _ := json.Marshal(x)
-	q, _ := json.Marshal(y)
-	return bytes.Equal(p, q)
+	return reflect.DeepEqual(x, y)
 }
 
 // tolerance is how far two spellings of one position may differ: 0.1 mm.

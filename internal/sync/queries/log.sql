@@ -26,7 +26,7 @@ select exists (select from sync_op where object = $1 and account = $2 and kind =
 select sync_was_deleted($1, $2)
 
 -- name: held
-select sync_held($1, $2, $3, $4)
+select coalesce(sync_held($1, $2, $3, $4), case when $5 then sync_held($1, $2, $3, null) end)
 
 -- name: add_op
 insert into sync_op (op_id, hash, account, name, device, device_seq, kind, object, op, body, status, first, answer, marks, scope, grant_id, version, captured_at, received_at, wait_until, settled_at)

@@ -53,12 +53,12 @@ func (t *attempt) run(ctx context.Context) (r Result, ready string, err error) {
 			r = t.Service.again(t.o, k)
 			return nil
 		}
-		out := outcome{}
+		var out outcome
 		switch ref := t.before(ctx, grants); {
 		case t.refused != nil:
 			out = refusedAs(t.refused)
 			if t.scope.IsNull() {
-				t.before(ctx, grants) // for whose business it is
+				_ = t.before(ctx, grants) // for whose business it is
 			}
 		case ref != nil:
 			out = refusedAs(ref)
@@ -178,13 +178,13 @@ func (t *attempt) formerly(ctx context.Context, place geo.Scope) *Refusal {
 	if !place.IsNull() {
 		arg = place
 	}
-	if err := t.tx.QueryRow(ctx, t.queries.Get("held"), t.by.Account, writingRoles(), arg, at).Scan(&area); err != nil {
+	if err := t.tx.QueryRow(ctx, t.queries.Get("held"), t.by.Account, writingRoles(), arg, at, t.scope.IsNull()).Scan(&area); err != nil {
 		return t.quarantine("outside_area", outsideWords, "/geometry")
 	}
 	switch {
 	case area != nil && t.scope.IsNull():
 		t.scope = auth.Grant{Area: *area}.Scope()
-		return t.quarantine("grant_gone", Words{"您的授权已结束,采集时仍有效,已保留待核实", "You do not hold the area any more; you did when it was made. It is kept for the office to look at."}, "")
+		return t.quarantine("grant_gone", Words{"您的授权已结束,已保留待核实", "You do not hold the area any more. It is kept for the office to look at."}, "")
 	case area != nil:
 		return t.quarantine("reassigned", Words{"网格已调整,采集时仍由您负责,已保留待核实", "The grid was given to another; it was yours when this was made. It is kept for the office to look at."}, "/geometry")
 	case t.scope.IsNull():

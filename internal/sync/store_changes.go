@@ -161,8 +161,8 @@ func (s *Service) home(who auth.By) geo.Scopes {
 func fingerprint(r db.Reach, areas geo.Scopes) string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(areas.String()))
-	_, _ = h.Write([]byte(geo.Scopes(r.Of(db.Internal)).String()))
-	_, _ = h.Write([]byte(geo.Scopes(r.Of(db.Sensitive)).String()))
+	_, _ = h.Write([]byte(r.Of(db.Internal).String()))
+	_, _ = h.Write([]byte(r.Of(db.Sensitive).String()))
 	return hex.EncodeToString(h.Sum(nil))
 }
 

@@ -101,14 +101,12 @@ func (s *Service) decide(ctx context.Context, by auth.By, sort, id string, d Dec
 
 // refusal is what the desk is told when a kind or the database does not take it.
 func (w *deciding) refusal(err error) error {
-	var ref *Refusal
-	if errors.As(err, &ref) {
+	if ref, ok := errors.AsType[*Refusal](err); ok {
 		return &InvalidError{[]Problem{{Code: ref.Code, Words: ref.Words, Path: ref.Path}}}
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		d := delivery{Service: w.Service, by: w.by}
-		if ref := d.meaning(context.Background(), w.c.op, err); ref != nil && pg.Code != "57014" {
+		if ref := d.meaning(context.Background(), err); ref != nil && pg.Code != "57014" {
 			return &InvalidError{[]Problem{{Code: ref.Code, Words: ref.Words, Path: ref.Path}}}
 		}
 	}

@@ -102,17 +102,12 @@ func (t *attempt) queueCase(b *pgx.Batch, out outcome) {
 	if reason == nil {
 		reason = &Problem{Code: out.code, Words: conflictWords(out.code)}
 	}
-	words, _ := json.Marshal(map[string]string{"zh": reason.Words.Zh, "en": reason.Words.En, "path": reason.Path})
-	fields, _ := json.Marshal(out.conflict)
-	if out.conflict == nil {
-		fields = []byte("{}")
+	words := map[string]string{"zh": reason.Words.Zh, "en": reason.Words.En, "path": reason.Path}
+	fields := out.conflict
+	if fields == nil {
+		fields = map[string]Difference{}
 	}
-	var shapes any
-	if out.shapes != nil {
-		raw, _ := json.Marshal(out.shapes)
-		shapes = json.RawMessage(raw)
-	}
-	b.Queue(t.queries.Get("add_case"), t.o.ID, sort, t.scope, reason.Code, json.RawMessage(words), json.RawMessage(fields), shapes, deskRoles(), t.received.Add(t.countyAfter()))
+	b.Queue(t.queries.Get("add_case"), t.o.ID, sort, t.scope, reason.Code, words, fields, out.shapes, deskRoles(), t.received.Add(t.countyAfter()))
 }
 
 func conflictWords(code string) Words {

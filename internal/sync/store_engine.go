@@ -270,8 +270,8 @@ func (d delivery) settle(ctx context.Context, o *Op) (Result, string, error) {
 			}
 			return d.taken(o), "", nil
 		case transient(err) && try < 3:
-		case refused == nil && d.meaning(ctx, o, err) != nil:
-			refused = d.meaning(ctx, o, err)
+		case refused == nil && d.meaning(ctx, err) != nil:
+			refused = d.meaning(ctx, err)
 			d.opts.Logger.Warn("sync: operation kept for a person", "op", o.ID, "kind", o.Kind, "code", refused.Code, "err", err)
 		default:
 			return Result{}, "", err
@@ -305,10 +305,10 @@ func transient(err error) bool {
 
 // meaning turns what went wrong in a kind into a verdict; nil when it is nobody's fault
 // and the operation was simply not received.
-func (d delivery) meaning(ctx context.Context, o *Op, err error) *Refusal {
+func (d delivery) meaning(ctx context.Context, err error) *Refusal {
 	var pg *pgconn.PgError
 	if errors.Is(err, db.ErrBusy) || errors.Is(err, db.ErrUnavailable) || ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // no verdict is the answer
 	}
 	if !errors.As(err, &pg) {
 		if errors.As(err, new(*attemptError)) {

@@ -43,8 +43,8 @@ func (d delivery) release(ctx context.Context, id string, late bool) (ready stri
 		case errors.As(err, &ref) && refused == nil:
 			refused = ref
 		case transient(err) && try < 3:
-		case refused == nil && d.meaning(ctx, o, err) != nil:
-			refused = d.meaning(ctx, o, err)
+		case refused == nil && d.meaning(ctx, err) != nil:
+			refused = d.meaning(ctx, err)
 		default:
 			return "", err
 		}
