@@ -3,6 +3,7 @@ package incidents_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -65,9 +66,7 @@ func TestUrgentIsStoredWhatever(t *testing.T) {
 	} {
 		w := c.w
 		said := map[string]any{"kind": "landslide", "urgency": "urgent"}
-		for k, v := range c.fields {
-			said[k] = v
-		}
+		maps.Copy(said, c.fields)
 		w.Fields = fields(t, said)
 		r, err := h.send(worker, w)
 		if err != nil {

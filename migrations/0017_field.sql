@@ -46,6 +46,20 @@ end
 $$;
 revoke all on function field_feed() from public;
 
+-- field_photos are the photos that refer to a record, in the order they came: those of an
+-- operation that brought nothing else are in no column of it. Who may see one is asked
+-- when it is asked for. (The table comes with the photos, in a later migration.)
+create function field_photos(p_kind text, p_id uuid) returns text[]
+language plpgsql stable security definer set search_path = public, pg_temp
+set app.role = 'system'
+as $$
+begin
+  return array(select encode(b.sha256, 'hex') from blob_ref b where b.kind = p_kind and b.object = p_id::text and p_kind in ('incident_reports', 'tasks') group by b.sha256 order by min(b.at), b.sha256);
+end
+$$;
+revoke all on function field_photos(text, uuid) from public;
+grant execute on function field_photos(text, uuid) to onemap_app;
+
 create function field_install(tab text) returns void
 language plpgsql set search_path = public, pg_temp as $fn$
 begin

@@ -193,7 +193,7 @@ func (s *Service) newID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[6:]) // never fails
 	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(s.now().UnixMilli())) //nolint:gosec // after 1970
+	binary.BigEndian.PutUint64(ms[:], uint64(s.now().UnixMilli()))
 	copy(b[:6], ms[2:])
 	b[6], b[8] = b[6]&0x0f|0x70, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])

@@ -3,6 +3,7 @@ package field
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -143,7 +144,11 @@ func (k *hazardKind) Update(ctx context.Context, tx pgx.Tx, _ auth.By, w sync.Wr
 // Delete removes what people marked. What came with a census stays in its register.
 func (k *hazardKind) Delete(ctx context.Context, tx pgx.Tx, _ auth.By, w sync.Write) error {
 	var imported bool
-	if err := tx.QueryRow(ctx, k.queries.Get("hazards_imported"), w.ID).Scan(&imported); err != nil {
+	err := tx.QueryRow(ctx, k.queries.Get("hazards_imported"), w.ID).Scan(&imported)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return sync.ErrAbsent
+	}
+	if err != nil {
 		return err
 	}
 	if imported {

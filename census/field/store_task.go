@@ -171,7 +171,8 @@ func (s *Service) assignees(ctx context.Context, who *auth.Identity, in geo.Scop
 func (s *Service) addressee(ctx context.Context, by auth.By, account, grid string, bad *faults) (to Assignee, scope geo.Scope, err error) {
 	in := Desk(by.Identity, s.now())
 	if grid != "" {
-		if scope, err = geo.ParseScope(grid); err != nil || !in.Contains(scope) {
+		var unknown error
+		if scope, unknown = geo.ParseScope(grid); unknown != nil || !in.Contains(scope) {
 			bad.add("grid", "unknown", "没有这个网格,或不在您的责任区内", "there is no such grid in your area")
 			return to, geo.Scope{}, nil
 		}

@@ -1,6 +1,7 @@
 package field
 
 import (
+	"slices"
 	"time"
 
 	"github.com/paulmach/orb"
@@ -105,10 +106,8 @@ func follows(t Task, to string) error {
 	if !known {
 		return &auth.Invalid{Items: []auth.Fault{{Path: "to", Code: "unknown", ZH: "没有此状态", EN: "there is no such state"}}}
 	}
-	for _, f := range from {
-		if f == t.State {
-			return nil
-		}
+	if slices.Contains(from, t.State) {
+		return nil
 	}
 	if to == Accepted && t.State == Accepted {
 		return taskClash("already_accepted", t.AssigneeName+" 已接受", t.AssigneeName+" has accepted it")

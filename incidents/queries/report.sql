@@ -50,7 +50,8 @@ where t.id = $1
 -- name: reports
 -- $1 are the areas the asker has a desk for; $2 one report, or null.
 select r.id::text, r.kind, r.urgency, r.state, coalesce(r.grid, ''), coalesce(r.description, ''), r.trapped, r.deaths, r.missing, r.injured, r.affected, r.houses, r.loss_wan, coalesce(r.place, ''),
-  r.geom, r.position, r.accuracy_m, r.doubts, r.scope, r.home, r.captured_at, r.received_at, r.photos, coalesce(r.account::text, ''), r.actor, r.name,
+  r.geom, r.position, r.accuracy_m, r.doubts, r.scope, r.home, r.captured_at, r.received_at,
+  r.photos || array(select p from unnest(field_photos('incident_reports', r.id)) p where p <> all (r.photos)), coalesce(r.account::text, ''), r.actor, r.name,
   r.seen_at, coalesce(r.seen_account::text, ''), coalesce(r.seen_by, ''), r.taken_at, coalesce(r.taken_account::text, ''), coalesce(r.taken_by, ''), r.ended_at, coalesce(r.ended_by, ''),
   coalesce(r.note, ''), r.version, r.updated_at
 from incident_reports r

@@ -95,6 +95,16 @@ func TestReportsReachTheDesk(t *testing.T) {
 	}
 	waitFor(t, "every step was told", func() bool { return len(near.told("incident_reports")) == 4 })
 
+	// Photos come later, by an operation that brings nothing else.
+	if r := sync(worker, op(id, newID(), `,"fields":{},"blobs":["`+strings.Repeat("ab", 32)+`"]`)); r.StatusCode != 200 || !strings.Contains(string(r.body), `"status":"applied"`) && !strings.Contains(string(r.body), `"status":"quarantined"`) {
+		t.Fatalf("%d %s", r.StatusCode, r.body)
+	}
+	var shown struct{ Photos []string }
+	officer.must(200, &shown, "GET", "/api/incident-reports/"+id, "")
+	if len(shown.Photos) != 1 || shown.Photos[0] != strings.Repeat("ab", 32) {
+		t.Errorf("photos %v", shown.Photos)
+	}
+
 	// Tasks are the desk's; notices everybody's whom they are for.
 	officer.must(201, nil, "POST", "/api/tasks", `{"title":"去看看","kind":"visit","grid":"`+ownGrid+`"}`)
 	officer.must(201, nil, "POST", "/api/notices", `{"kind":"warning","title":"暴雨","body":"请巡查","level":2,"areas":["`+ownArea+`"]}`)

@@ -24,7 +24,8 @@ where t.id = any ($3::uuid[]) and (t.assignee_actor = $1 or $1 = any (t.former) 
 
 -- name: tasks
 -- $1 are the areas of the asker's desk, $2 and $3 what makes a task his own.
-select t.id::text, t.title, t.kind, coalesce(t.object_kind, ''), coalesce(t.object::text, ''), t.state, t.due_at, coalesce(t.note, ''), coalesce(t.result, ''), coalesce(t.reason, ''), t.photos,
+select t.id::text, t.title, t.kind, coalesce(t.object_kind, ''), coalesce(t.object::text, ''), t.state, t.due_at, coalesce(t.note, ''), coalesce(t.result, ''), coalesce(t.reason, ''),
+  t.photos || array(select p from unnest(field_photos('tasks', t.id)) p where p <> all (t.photos)),
   coalesce(t.place, ''), t.geom, coalesce(t.grid, ''), t.scope, coalesce(t.grid_scope, t.scope), coalesce(t.assignee::text, ''), coalesce(t.assignee_name, ''), t.accepted_at, t.done_at, t.handed_back_at,
   coalesce(t.account::text, ''), t.name, t.version, t.created_at, t.updated_at
 from tasks t

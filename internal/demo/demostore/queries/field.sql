@@ -8,7 +8,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::geometry, code_scope($6), 
   case when $5 in ('taken', 'closed') then $12::timestamptz + interval '70 s' end, case when $5 in ('taken', 'closed') then $14 end,
   case when $5 = 'closed' then $12::timestamptz + interval '80 min' end, case when $5 = 'closed' then $14 end, case when $5 = 'closed' then '已处置' end)
 on conflict (id) do update set captured_at = excluded.captured_at, received_at = excluded.received_at
-where t.dataset = $2 and t.state = 'received' and t.updated_by = feed_actor()
+where t.dataset = $2 and t.state = 'received' and t.updated_by = feed_actor() and t.captured_at is distinct from excluded.captured_at
 
 -- name: field_task
 insert into tasks as t (id, dataset, title, kind, object_kind, object, state, due_at, note, result, reason, place, geom, grid, scope, assignee, assignee_actor, assignee_name, accepted_at, done_at, handed_back_at, name, created_at)
@@ -16,7 +16,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8::timestamptz, $9, nullif($10, ''), nullif
   case when $7 <> 'sent' then $1::uuid end, case when $7 <> 'sent' then 'demo' end, case when $7 <> 'sent' then $15 end,
   case when $7 <> 'sent' then $17::timestamptz + interval '20 min' end, case when $7 = 'done' then $17::timestamptz + interval '3 h' end, case when $7 = 'handed_back' then $17::timestamptz + interval '1 h' end,
   $16, $17::timestamptz)
-on conflict (id) do update set due_at = excluded.due_at where t.dataset = $2 and t.updated_by = feed_actor()
+on conflict (id) do update set due_at = excluded.due_at where t.dataset = $2 and t.updated_by = feed_actor() and t.due_at is distinct from excluded.due_at
 
 -- name: field_notice
 insert into notices (id, dataset, kind, title, body, level, hazard, areas, scopes, issued_at, expires_at, name)
