@@ -172,6 +172,19 @@ func (s *Service) Danger(ctx context.Context, who *auth.Identity, id string) (Da
 	return d, wrap("danger", err)
 }
 
+// Readable says whether somebody may read a danger because it is assigned to his unit, and
+// its pictures with it.
+func (s *Service) Readable(ctx context.Context, who *auth.Identity, id string) (bool, error) {
+	if !s.isUnit(who) {
+		return false, nil
+	}
+	d, err := s.Danger(ctx, who, id)
+	if errors.Is(err, auth.ErrNotFound) {
+		return false, nil
+	}
+	return d.Assigned, err
+}
+
 // Detail is a danger with what hangs on it.
 func (s *Service) Detail(ctx context.Context, who *auth.Identity, id string) (Detail, error) {
 	d, err := s.Danger(ctx, who, id)

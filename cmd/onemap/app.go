@@ -25,6 +25,7 @@ import (
 	"onemap/internal/auth"
 	"onemap/internal/blobs"
 	"onemap/internal/catalogue"
+	"onemap/internal/db"
 	"onemap/internal/decision"
 	"onemap/internal/features"
 	"onemap/internal/feed"
@@ -169,14 +170,18 @@ func (a *app) openServer() error {
 	if err != nil {
 		return err
 	}
-	if a.blobs, err = blobs.Open(blobs.Options{DB: a.db.DB, Dir: filepath.Join(a.flags.Data, "blobs"), Catalogue: a.registry, Kinds: photosOf(work, reports), Logger: a.log}); err != nil {
+	var dangerLoop *dangers.Service
+	kindsOfPhotos := photosOf(work, reports)
+	kindsOfPhotos["dangers"] = blobs.Source{Table: "dangers", Visibility: db.Internal, Also: func(ctx context.Context, who *auth.Identity, id string) (bool, error) {
+		return dangerLoop.Readable(ctx, who, id)
+	}}
+	if a.blobs, err = blobs.Open(blobs.Options{DB: a.db.DB, Dir: filepath.Join(a.flags.Data, "blobs"), Catalogue: a.registry, Kinds: kindsOfPhotos, Logger: a.log}); err != nil {
 		return err
 	}
 	if a.packs, err = packs.New(packs.Options{DB: a.db.DB, Tiles: a.engine, Catalogue: a.registry, Dir: filepath.Join(a.flags.Data, "packs"), Logger: a.log}); err != nil {
 		return err
 	}
-	dangerLoop, err := dangers.Open(dangers.Options{DB: a.db.DB, Catalogue: a.registry, Blobs: a.blobs, Logger: a.log})
-	if err != nil {
+	if dangerLoop, err = dangers.Open(dangers.Options{DB: a.db.DB, Catalogue: a.registry, Blobs: a.blobs, Logger: a.log}); err != nil {
 		return err
 	}
 	kinds := append(work.Kinds(), dangerLoop.Kind(), reports.Kind())

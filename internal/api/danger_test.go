@@ -2,7 +2,11 @@ package api_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"image"
+	"image/jpeg"
 	"strconv"
 	"strings"
 	"testing"
@@ -190,5 +194,43 @@ func TestLedgers(t *testing.T) {
 	st, rem := d.ask(d.officer, "GET", "/api/dangers/reminders", "", "")
 	if list, _ := rem["reminders"].([]any); st != 200 || len(list) != 1 || rem["yours"] != 1.0 {
 		t.Errorf("reminders: %d %v", st, rem)
+	}
+}
+
+// TestUnitSeesThePictures of what is assigned to it, and no others.
+func TestUnitSeesThePictures(t *testing.T) {
+	d := newDangerDesk(t)
+	upload := func(shade uint8) string {
+		img := image.NewGray(image.Rect(0, 0, 16, 16))
+		for i := range img.Pix {
+			img.Pix[i] = shade + uint8(i)
+		}
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, img, nil); err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(b.Bytes())
+		name := hex.EncodeToString(sum[:])
+		size := strconv.Itoa(b.Len())
+		r := d.send("PUT", "/api/blobs/"+name, bytes.NewReader(b.Bytes()), append([]string{"Upload-Offset", "0", "Upload-Length", size, "Content-Type", "image/jpeg"}, d.worker...)...)
+		if r.StatusCode != 201 && r.StatusCode != 200 {
+			t.Fatalf("upload: %d %s", r.StatusCode, r.body)
+		}
+		return name
+	}
+	mine, others := upload(1), upload(90)
+	for i, c := range []struct{ name, unit string }{{mine, "县水利局"}, {others, "县住建局"}} {
+		path := "/api/dangers/019c0000-0000-7000-8000-0000000000c" + strconv.Itoa(i)
+		_, doc := d.ask(d.worker, "PUT", path, `{"kind":"flood","interim_measure":"巡查","geometry":{"type":"Point","coordinates":[119.25,34.15]},"evidence":["`+c.name+`"]}`, "")
+		_, doc = d.ask(d.officer, "POST", path+"/transitions", `{"to":"verified"}`, etag(doc))
+		if st, doc := d.ask(d.officer, "POST", path+"/transitions", `{"to":"graded","level":2,"responsible_unit":"`+c.unit+`"}`, etag(doc)); st != 200 {
+			t.Fatalf("graded: %d %v", st, doc)
+		}
+	}
+	if r := d.get("/api/blobs/"+mine, d.unit...); r.StatusCode != 200 {
+		t.Errorf("a picture of what is assigned to it: %d", r.StatusCode)
+	}
+	if r := d.get("/api/blobs/"+others, d.unit...); r.StatusCode != 404 {
+		t.Errorf("another unit's picture: %d", r.StatusCode)
 	}
 }

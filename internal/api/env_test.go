@@ -208,11 +208,15 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	must(err)
 	reports, err := incidents.Open(incidents.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
 	must(err)
-	photos, err := blobs.Open(blobs.Options{DB: e.db, Dir: t.TempDir(), Catalogue: e.reg, Kinds: map[string]blobs.Source{"tasks": {Readable: work.Readable}, "incident_reports": {Readable: reports.Readable}}, MinFree: 1, Logger: logger})
+	var dangerLoop *dangers.Service
+	photos, err := blobs.Open(blobs.Options{DB: e.db, Dir: t.TempDir(), Catalogue: e.reg, Kinds: map[string]blobs.Source{"tasks": {Readable: work.Readable}, "incident_reports": {Readable: reports.Readable},
+		"dangers": {Table: "dangers", Visibility: db.Internal, Also: func(ctx context.Context, who *auth.Identity, id string) (bool, error) {
+			return dangerLoop.Readable(ctx, who, id)
+		}}}, MinFree: 1, Logger: logger})
 	must(err)
 	offline, err := packs.New(packs.Options{DB: e.db, Tiles: engine, Catalogue: e.reg, Dir: t.TempDir(), Logger: logger})
 	must(err)
-	dangerLoop, err := dangers.Open(dangers.Options{DB: e.db, Catalogue: e.reg, Blobs: photos, Logger: logger, Now: clock})
+	dangerLoop, err = dangers.Open(dangers.Options{DB: e.db, Catalogue: e.reg, Blobs: photos, Logger: logger, Now: clock})
 	must(err)
 	kinds := append(work.Kinds(), dangerLoop.Kind(), reports.Kind())
 	e.sync, err = fieldsync.New(fieldsync.Options{DB: e.db, Feed: e.feed, Catalogue: e.reg, Kinds: kinds, Downs: work.Downs(), Blobs: photos, Logger: logger, Now: clock})
