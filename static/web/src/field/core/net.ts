@@ -42,7 +42,7 @@ export class Net {
       const r = await this.fetcher(path, { method, headers, body, credentials: 'same-origin', cache: 'no-store', redirect: 'error', signal: abort.signal })
       const date = Date.parse(r.headers.get('Date') ?? '')
       // Date is cut to the second: half of one is added. A slow answer tells the time badly.
-      if (!Number.isNaN(date) && Date.now() - t0 < 10_000) this.skew = Math.round((date + 500 - (t0 + Date.now()) / 2) / 1000)
+      if (!Number.isNaN(date) && Date.now() - t0 < 10_000) this.skew = Math.round((date + 500 - (t0 + Date.now()) / 2) / 1000) || 0
       return { r, stop: () => clearTimeout(timer) }
     } catch (cause) {
       clearTimeout(timer)

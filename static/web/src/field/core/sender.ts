@@ -53,6 +53,7 @@ export class Sender {
   private again = false
   private stopped = false
   private checked = 0
+  private heard = 0 // when the server last answered
   private notBefore = 0
 
   constructor(private readonly store: Store, private readonly net: Net, private readonly lang: () => string, private readonly lost: () => Promise<void>) {}
@@ -113,7 +114,6 @@ export class Sender {
 
   /** reached takes the answer of a request that got through; words that end the round are thrown. */
   private async reached(a: Answer): Promise<Answer> {
-    this.online = true
     if (!a.ours && !a.ok) throw new Unreachable(`answer ${a.status} of a stranger`)
     if (a.status === 401) {
       if (!this.signInNeeded) { this.signInNeeded = true; await this.lost() }
@@ -121,6 +121,8 @@ export class Sender {
     }
     if (a.status === 429 || a.status === 503 || a.status === 507) throw new Held(retryAfter(a))
     if (a.status >= 500) throw new Unreachable(`answer ${a.status}`)
+    this.online = true
+    this.heard = Date.now()
     return a
   }
 
@@ -131,9 +133,14 @@ export class Sender {
     }
   }
 
-  /** known asks who is signed in: this browser's session may have become another's. */
+  /**
+   * known asks who is signed in: this browser's session may have become another's. It also
+   * tells that the server can be reached, before anything leaves the phone and can no longer
+   * be taken back.
+   */
   private async known(): Promise<boolean> {
-    if (Date.now() - this.checked < 600_000 && !this.signInNeeded && this.store.owner) return true
+    if (Date.now() - this.checked < 600_000 && Date.now() - this.heard < 15_000 && !this.signInNeeded && this.store.owner) return true
+    if (navigator.onLine === false) throw new Unreachable('no network')
     const a = await this.ask('/api/me', { timeout_ms: 15_000 })
     if (!a.ok || !a.ours) throw new Unreachable('who')
     const me = a.data as { signed_in: boolean; username: string | null; name: string | null }
@@ -278,7 +285,7 @@ export class Sender {
     return (this.urgentRunning ??= (async () => {
       try {
         await alone(this.store, 'urgent', async () => {
-          for (const o of due()) await this.send([o])
+          if (navigator.onLine !== false) for (const o of due()) await this.send([o])
         })
       } catch { /* tried again below */ } finally {
         this.urgentRunning = null
