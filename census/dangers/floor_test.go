@@ -25,8 +25,7 @@ func (o *office) as(by auth.By, d Danger, sql string, args ...any) (state string
 		n = tag.RowsAffected()
 		return undo
 	})
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code, 0
 	}
 	if !errors.Is(err, undo) {

@@ -2,6 +2,7 @@ package dangers
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -78,7 +79,7 @@ func (o *office) try(by auth.By, d Danger, to State) string {
 		}
 		return undo
 	})
-	if err == undo {
+	if errors.Is(err, undo) {
 		return "ok"
 	}
 	return code(refusal(seen.State, err))

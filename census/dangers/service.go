@@ -14,8 +14,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"onemap/internal/auth"
 	"onemap/internal/db"
 	"onemap/internal/geo"
@@ -92,27 +90,6 @@ func wrap(what string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("dangers: %s: %w", what, err)
-}
-
-// refusal says in the words of the package what the database refused.
-func refusal(state State, err error) error {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return err
-	}
-	switch {
-	case pg.Code == "OM011":
-		return frozen(state)
-	case pg.Code == "OM012":
-		return cannotFollow(state)
-	case pg.Code == "OM013", pg.ConstraintName == "danger_reviewer", pg.ConstraintName == "danger_two_reviews", pg.ConstraintName == "danger_extension_four_eyes":
-		return fourEyes(state)
-	case pg.Code == "OM014", pg.Code == "42501":
-		return auth.ErrForbidden
-	case pg.Code == "55P03":
-		return db.ErrBusy
-	}
-	return err
 }
 
 // Rules are the deadlines in force.
@@ -224,10 +201,7 @@ func (f *faults) text(path, s string, least, most int) string {
 	return s
 }
 
-func (f *faults) code(s *Service, path, list, code string, required bool) {
-	if code == "" && !required {
-		return
-	}
+func (f *faults) code(s *Service, path, list, code string) {
 	if l, ok := s.catalogue.Now().CodeLists[list]; ok {
 		if _, ok := l.Item(code); ok {
 			return

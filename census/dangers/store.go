@@ -9,13 +9,36 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/paulmach/orb"
 
 	"onemap/internal/audit"
 	"onemap/internal/auth"
+	"onemap/internal/db"
 	"onemap/internal/geo"
 	"onemap/internal/records"
 )
+
+// refusal says in the words of the package what the database refused.
+func refusal(state State, err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return err
+	}
+	switch {
+	case pg.Code == "OM011":
+		return frozen(state)
+	case pg.Code == "OM012":
+		return cannotFollow(state)
+	case pg.Code == "OM013", pg.ConstraintName == "danger_reviewer", pg.ConstraintName == "danger_two_reviews", pg.ConstraintName == "danger_extension_four_eyes":
+		return fourEyes(state)
+	case pg.Code == "OM014", pg.Code == "42501":
+		return auth.ErrForbidden
+	case pg.Code == "55P03":
+		return db.ErrBusy
+	}
+	return err
+}
 
 // Query says which dangers. Zero fields ask nothing.
 type Query struct {

@@ -400,8 +400,7 @@ func place(req *Request, shape json.RawMessage, datum string) (orb.Geometry, err
 	}
 	g, err := geo.ParseGeoJSON(shape, geo.EditLimits())
 	if err != nil {
-		var f *geo.Fault
-		if errors.As(err, &f) {
+		if f, ok := errors.AsType[*geo.Fault](err); ok {
 			return nil, fault(req, "geometry", f.Code, "几何有误:"+f.Detail, "the geometry is wrong: "+f.Detail)
 		}
 		return nil, fault(req, "geometry", "bad_geometry", "不是有效的 GeoJSON 几何", "it is not a GeoJSON geometry")

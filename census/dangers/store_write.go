@@ -43,11 +43,11 @@ func (s *Service) check(n *NewDanger) error {
 	if !records.IsID(n.ID) {
 		f.add("id", "bad_id", "应为 UUID", "it is a UUID")
 	}
-	f.code(s, "kind", "danger_kind", n.Kind, true)
+	f.code(s, "kind", "danger_kind", n.Kind)
 	if n.Source == "" {
 		n.Source = "grid"
 	}
-	f.code(s, "source", "danger_source", n.Source, true)
+	f.code(s, "source", "danger_source", n.Source)
 	n.Name = f.text("name", n.Name, 0, 200)
 	n.Description = f.text("description", n.Description, 0, 4000)
 	n.InterimMeasure = f.text("interim_measure", n.InterimMeasure, 0, 2000)
@@ -266,11 +266,11 @@ func (s *Service) patchWords(ctx context.Context, tx pgx.Tx, d *Danger, p Patch)
 	text(&d.Name, p.Name, "name", 200)
 	text(&d.Description, p.Description, "description", 4000)
 	if p.Kind != nil {
-		f.code(s, "kind", "danger_kind", *p.Kind, true)
+		f.code(s, "kind", "danger_kind", *p.Kind)
 		d.Kind = *p.Kind
 	}
 	if p.Source != nil {
-		f.code(s, "source", "danger_source", *p.Source, true)
+		f.code(s, "source", "danger_source", *p.Source)
 		d.Source = *p.Source
 	}
 	if p.FoundAt != nil {

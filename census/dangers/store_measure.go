@@ -142,7 +142,7 @@ func (s *Service) Measure(ctx context.Context, who *auth.Identity, id string) (m
 
 func (s *Service) checkMeasure(m *Measure, f *faults) {
 	m.Title = f.text("title", m.Title, 2, 200)
-	f.code(s, "kind", "measure_kind", m.Kind, true)
+	f.code(s, "kind", "measure_kind", m.Kind)
 	m.Content, m.Basis = f.text("content", m.Content, 0, 8000), f.text("basis", m.Basis, 0, 1000)
 	m.Unit, m.Person, m.Note = f.text("unit", m.Unit, 0, 200), f.text("person", m.Person, 0, 200), f.text("note", m.Note, 0, 2000)
 	if m.State == "" {
