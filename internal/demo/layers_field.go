@@ -188,16 +188,17 @@ func (g *world) fieldRoutes(r rng, id func() string, w *FieldWork) {
 		if h.persons < 30 || len(w.Routes) >= 36 || h.state == "removed" {
 			continue
 		}
+		from := h.p.add(h.down.mul(80)) // the houses lie below
 		var to *shelter
 		for _, s := range g.shelters {
-			if d := s.p.dist(h.down); s.state != "disabled" && d > 250 && d < 4000 && (to == nil || d < to.p.dist(h.down)) {
+			if d := s.p.dist(from); s.state != "disabled" && d > 250 && d < 4000 && (to == nil || d < to.p.dist(from)) {
 				to = s
 			}
 		}
 		if to == nil {
 			continue
 		}
-		way := g.roadWay(h.down, to.p)
+		way := g.roadWay(from, to.p)
 		if len(way) < 2 {
 			continue
 		}
