@@ -324,6 +324,19 @@ func TestUnitSeesItsOwn(t *testing.T) {
 	if _, err := o.s.Actions(ctx, o.otherUnit.Identity, mine.ID); code(err) != "absent" {
 		t.Errorf("another unit's actions: %v", err)
 	}
+	// Who sees more by another grant does not put right what is another unit's.
+	wide := o.otherUnit
+	identity := *o.otherUnit.Identity
+	identity.Grants = append(slices.Clone(identity.Grants), auth.Grant{ID: o.id(), Account: identity.Account, Role: auth.Viewer, Area: county})
+	identity.Reach = auth.ReachOf(identity.Grants, start, 0)
+	wide.Identity = &identity
+	seen, err := o.s.Danger(ctx, wide.Identity, mine.ID)
+	if err != nil || seen.Assigned || len(o.s.May(wide.Identity, seen)) != 0 {
+		t.Errorf("another unit that sees the county: assigned %v, may %v, %v", seen.Assigned, o.s.May(wide.Identity, seen), err)
+	}
+	if _, err := o.s.Transition(ctx, wide, mine.ID, mine.Version, Transition{To: Reviewing, Note: "已整改"}); code(err) != "forbidden" {
+		t.Errorf("another unit's danger put right: %v", err)
+	}
 	// A department is no right without the grant, and a grant none without the department.
 	o.exec(`update auth.role_grant set revoked_at = now() where account = $1`, o.unit.Account)
 	if page, err = o.s.Dangers(ctx, o.unit.Identity, Query{}); err != nil || len(page.Dangers) != 0 {
