@@ -316,7 +316,7 @@ describe('a phone', () => {
   })
 
   it('the list of households opens with its PIN, and is gone after ten wrong ones', async () => {
-    const open = (pin) => p.page.evaluate((pin) => window.__core.households(pin, '入户').then((l) => l.length, (e) => e.code), pin)
+    const open = (pin) => p.page.evaluate((pin) => window.__core.households(pin, '入户走访').then((l) => l.length, (e) => e.code), pin)
     assert.equal(await open('12'), 'pin_short')
     assert.equal(typeof await open('246810'), 'number')
     assert.equal(await p.page.evaluate(() => window.__core.pinSet()), true)

@@ -9,7 +9,7 @@ import { changed, editable, geometryOf, item, overlaid, same, titleOf, type Op }
 import type { Packs } from './packs.ts'
 import { shown } from './shown.ts'
 import { Averager, distance, metres } from './place.ts'
-import { no } from './said.ts'
+import { no, Refusal } from './said.ts'
 import type { Locked } from './sealed.ts'
 import { Sender } from './sender.ts'
 import { Store, type KeptDraft, type KeptPhoto, type Writer } from './store.ts'
@@ -493,7 +493,7 @@ export class Phone implements Core {
       await this.store.keep(['meta'], (w) => w.set('pinTries', undefined))
       // Kept a day: then it is asked for anew, if there is a network.
       if (Date.now() - Date.parse(kept.at) < DAY && !reason) return value as Household[]
-      return (await this.fetchHouseholds(pin, reason).catch(() => null)) ?? (value as Household[])
+      return (await this.fetchHouseholds(pin, reason).catch((cause: unknown) => { if (cause instanceof Refusal && cause.code === 'reason') throw cause; return null })) ?? (value as Household[])
     }
     const got = await this.fetchHouseholds(pin, reason)
     if (!got) throw no(this.sender.online ? 'none_here' : 'offline')
@@ -503,6 +503,11 @@ export class Phone implements Core {
   private async fetchHouseholds(pin: string, reason = '入户走访'): Promise<Household[] | null> {
     const a = await this.net.ask('/api/households/open', { method: 'POST', json: { reason }, lang: this.lang }).catch(() => null)
     if (a?.status === 401) throw no('sign_in')
+    if (a?.status === 422) {
+      const p = a.data as { detail?: string; errors?: { message?: string }[] } | null
+      const said = p?.errors?.[0]?.message ?? p?.detail ?? ''
+      throw new Refusal('reason', { zh: said, en: said })
+    }
     if (!a?.ok) return null
     const list = (a.data as { households: Household[] }).households
     const sealed = await (await later.sealed()).lock(pin, list, new Date().toISOString())

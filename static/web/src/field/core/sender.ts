@@ -128,7 +128,7 @@ export class Sender {
 
   private async ask(path: string, a: Parameters<Net['ask']>[1] = {}): Promise<Answer> {
     try { return await this.reached(await this.net.ask(path, { lang: this.lang(), ...a })) } catch (cause) {
-      if (cause instanceof Unreachable && cause.message !== 'not signed in') this.online = false
+      if (cause instanceof Unreachable && cause.message !== 'not signed in') { this.online = false; this.heard = 0 }
       throw cause
     }
   }
@@ -139,8 +139,8 @@ export class Sender {
    * be taken back.
    */
   private async known(): Promise<boolean> {
-    if (Date.now() - this.checked < 600_000 && Date.now() - this.heard < 15_000 && !this.signInNeeded && this.store.owner) return true
     if (navigator.onLine === false) throw new Unreachable('no network')
+    if (Date.now() - this.checked < 600_000 && Date.now() - this.heard < 15_000 && !this.signInNeeded && this.store.owner) return true
     const a = await this.ask('/api/me', { timeout_ms: 15_000 })
     if (!a.ok || !a.ours) throw new Unreachable('who')
     const me = a.data as { signed_in: boolean; username: string | null; name: string | null }
