@@ -167,7 +167,7 @@ func (f *intakeFlags) run(ctx context.Context) (*intakeReport, error) {
 		return nil, err
 	}
 	defer p.db.close(p.log)
-	l := &load{url: url, flags: f, report: &intakeReport{Devices: f.devices, Each: f.each, Verdicts: map[string]int{}}}
+	l := &load{url: url, client: &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: f.devices + f.tiles}}, flags: f, report: &intakeReport{Devices: f.devices, Each: f.each, Verdicts: map[string]int{}}}
 	if err := l.prepare(ctx, p); err != nil {
 		return nil, err
 	}
@@ -238,6 +238,7 @@ func startIntake(ctx context.Context, dir string) (url string, stop func(), err 
 // load is one run.
 type load struct {
 	url    string
+	client *http.Client // every phone keeps its connection
 	flags  *intakeFlags
 	phones []*phone
 	reader string // token of the maps

@@ -209,7 +209,7 @@ func (p *phone) once(ctx context.Context, method, path string, body []byte, head
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := p.load.client.Do(req)
 	if err != nil {
 		return 0, nil, 0, err
 	}
@@ -235,7 +235,7 @@ func (l *load) readTiles(ctx context.Context, seed uint64) {
 		req.Header.Set("Authorization", "Bearer "+l.reader)
 		req.Header.Set("Accept-Encoding", "gzip")
 		started := time.Now()
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := l.client.Do(req)
 		if err == nil {
 			_, err = io.Copy(io.Discard, resp.Body)
 			_ = resp.Body.Close()
