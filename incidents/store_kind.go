@@ -225,7 +225,7 @@ func (k *Kind) own(ctx context.Context, who auth.By, ids []string, after string,
 	return out, wrap("own reports", err)
 }
 
-// Former: nobody's report becomes another's.
+// Former gives the asker's own: nobody's report becomes another's.
 func (k *Kind) Former(ctx context.Context, who auth.By, ids []string) ([]string, error) {
 	if !person(who.Identity) {
 		return nil, nil

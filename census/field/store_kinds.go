@@ -390,7 +390,7 @@ func (k *noticeKind) All(ctx context.Context, who auth.By, _ geo.Scope, after st
 	return k.down(ctx, who, "notices_down", who.Actor(), own(who.Identity, k.now()).String(), nil, null(after), limit)
 }
 
-// Former: the areas of a notice never change.
+// Former gives those for the asker's areas, which never change.
 func (k *noticeKind) Former(ctx context.Context, who auth.By, ids []string) ([]string, error) {
 	return k.former(ctx, "notices_former", own(who.Identity, k.now()).String(), ids)
 }

@@ -171,8 +171,8 @@ func (s *Service) assignees(ctx context.Context, who *auth.Identity, in geo.Scop
 func (s *Service) addressee(ctx context.Context, by auth.By, account, grid string, bad *faults) (to Assignee, scope geo.Scope, err error) {
 	in := Desk(by.Identity, s.now())
 	if grid != "" {
-		var unknown error
-		if scope, unknown = geo.ParseScope(grid); unknown != nil || !in.Contains(scope) {
+		var ok bool
+		if scope, ok = within(in, grid); !ok {
 			bad.add("grid", "unknown", "没有这个网格,或不在您的责任区内", "there is no such grid in your area")
 			return to, geo.Scope{}, nil
 		}
@@ -194,6 +194,12 @@ func (s *Service) addressee(ctx context.Context, by auth.By, account, grid strin
 		bad.add("assignee", "required", "请指定人员或网格", "name a person or a grid")
 	}
 	return to, scope, nil
+}
+
+// within is the scope of a code that lies in some areas.
+func within(in geo.Scopes, code string) (geo.Scope, bool) {
+	scope, err := geo.ParseScope(code)
+	return scope, err == nil && in.Contains(scope)
 }
 
 // Send makes a task.
