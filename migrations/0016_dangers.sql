@@ -227,10 +227,13 @@ set app.read = '{[1000000000000000,3000000000000000)}'
 set app.sensitive = '{[1000000000000000,3000000000000000)}'
 set app.demo = 'off'
 as $$
+  with mine as materialized (
+    select btrim(a.department) as department, g.scope from auth.account a join auth.role_grant g on g.account = a.id
+    where a.username = nullif(current_setting('app.actor', true), '') and a.state = 'active' and btrim(a.department) <> ''
+      and g.role = 'unit' and g.revoked_at is null and g.valid_from <= clock_timestamp() and (g.valid_to is null or g.valid_to > clock_timestamp()))
   select d.* from dangers d
   where d.state in ('graded', 'pending_approval', 'rectifying', 'reviewing', 'closed')
-    and d.responsible_unit in (select a.department from auth.account a where a.username = nullif(current_setting('app.actor', true), ''))
-    and danger_is_assigned(d.responsible_unit, d.scope)
+    and exists (select from mine m where m.department = btrim(d.responsible_unit) and m.scope @> d.scope)
 $$;
 
 -- danger_of_mine says whether one danger is assigned to whoever asks.
