@@ -385,6 +385,9 @@ describe('a browser that is killed', () => {
       const left = await items(q)
       for (const m of marks) assert.ok(left.some((o) => o.op_id === m.op_id), `${m.op_id} is gone`)
       assert.ok(await q.page.evaluate((id) => window.__core.drafts().some((d) => d.id === id), draft))
+      // Chromium writes cookies down only now and then: the session may be gone with the kill. The work is not.
+      await until(q.page, () => window.__core.status().lastSync !== null || window.__core.status().signInNeeded)
+      if (await q.page.evaluate(() => window.__core.status().signInNeeded)) await q.page.evaluate(([code]) => window.__core.enrol(code, '测试手机'), [await link(login)])
       for (const m of marks) { await settled(q, m.op_id); assert.equal(await there(m.id), 200) }
       await context.close()
     } finally { rmSync(dir, { recursive: true, force: true }) }

@@ -30,6 +30,8 @@ export interface Op {
   state: ItemState
   /** A request with it left this phone and no answer said that it was not taken. */
   sent_at?: string
+  /** It is in an exported file: another phone may send it, word for word. */
+  copied?: boolean
   tries: number
   verdict?: string
   reason?: Words

@@ -333,6 +333,7 @@ export class Phone implements Core {
   }
 
   async exportOutbox(password: string): Promise<Blob> {
+    await this.sender.freeze()
     await this.store.load(['ops', 'drafts', 'photos'])
     const ops = [...this.store.ops.values()].filter((o) => o.state !== 'withdrawn')
     const drafts = [...this.store.drafts.values()]
@@ -360,9 +361,8 @@ export class Phone implements Core {
       added = known = 0
       for (const o of [...rows.ops].sort((a, b) => a.n - b.n)) {
         if (await w.tx.get('ops', o.op_id)) { known++; continue }
-        // What never left the other phone is this one's now; what may have left it is repeated as it was.
-        const fresh = o.state === 'waiting' && !o.sent_at
-        w.put('ops', { ...o, n: await this.store.number(w), ...(fresh ? { device: this.device, seq: undefined } : {}) })
+        // Word for word, the other phone's name and number included: if both send it, it is one.
+        w.put('ops', { ...o, n: await this.store.number(w) })
         added++
       }
       for (const d of rows.drafts) {

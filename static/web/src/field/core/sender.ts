@@ -219,17 +219,29 @@ export class Sender {
       for (const o of some) {
         const row = await w.tx.get<Op>('ops', o.op_id)
         if (!row || row.state !== 'waiting') continue
-        const next: Op = { ...row, sent_at: now, tries: row.tries + 1 }
-        if (!row.urgent && row.seq === undefined) {
-          const key = `seq.${row.device}.${row.owner || this.store.owner}`
-          const seq = ((await w.get<number>(key)) ?? 0) + 1
-          w.set(key, seq)
-          next.seq = seq
-        }
+        const next = await this.numbered(w, { ...row, sent_at: now, tries: row.tries + 1 })
         w.put('ops', next)
         out.push(next)
       }
       return out
+    })
+  }
+
+  private async numbered(w: Writer, o: Op): Promise<Op> {
+    if (o.urgent || o.seq !== undefined) return o
+    const key = `seq.${o.device}.${o.owner || this.store.owner}`
+    const seq = ((await w.get<number>(key)) ?? 0) + 1
+    w.set(key, seq)
+    return { ...o, seq }
+  }
+
+  /** freeze settles what waits to the last digit: a copy of it is about to leave, and both must say the same. */
+  freeze(): Promise<void> {
+    return this.store.keep(['ops', 'meta'], async (w) => {
+      const now = new Date().toISOString()
+      for (const o of (await w.tx.all<Op>('ops')).sort((a, b) => a.n - b.n)) {
+        if (o.state === 'waiting' && !o.copied) w.put('ops', await this.numbered(w, { ...o, sent_at: o.sent_at ?? now, copied: true }))
+      }
     })
   }
 
@@ -238,7 +250,7 @@ export class Sender {
     return this.store.keep(['ops', 'meta'], async (w) => {
       for (const o of [...some].sort((a, b) => (b.seq ?? 0) - (a.seq ?? 0))) {
         const row = await w.tx.get<Op>('ops', o.op_id)
-        if (!row || row.tries > 1 || row.state !== 'waiting') continue // an earlier try may have arrived
+        if (!row || row.tries > 1 || row.copied || row.state !== 'waiting') continue // an earlier try may have arrived
         const { sent_at: _, seq, ...rest } = row
         if (seq !== undefined) {
           const key = `seq.${row.device}.${row.owner || this.store.owner}`
