@@ -279,8 +279,8 @@ begin
     execute format('alter table %I enable row level security', t);
     execute format('alter table %I force row level security', t);
     execute format('create policy reading on %I for select using (exists (select from public.dangers d where d.id = danger) or public.danger_of_mine(danger))', t);
-    execute format($p$create policy adding on %I for insert with check (exists (select from public.dangers d where d.id = danger and d.scope <@ current_setting('app.write')::int8multirange))$p$, t);
-    execute format($p$create policy changing on %I for update using (exists (select from public.dangers d where d.id = danger and d.scope <@ current_setting('app.write')::int8multirange))$p$, t);
+    execute format($p$create policy adding on %I for insert with check (exists (select from public.dangers d where d.id = danger and coalesce(d.scope <@ current_setting('app.write')::int8multirange, false)))$p$, t);
+    execute format($p$create policy changing on %I for update using (exists (select from public.dangers d where d.id = danger and coalesce(d.scope <@ current_setting('app.write')::int8multirange, false)))$p$, t);
     execute format($p$create policy removing on %I for delete using (current_setting('app.role') = 'system')$p$, t);
   end loop;
 end
@@ -294,9 +294,9 @@ alter table danger_measure force row level security;
 create policy reading on danger_measure for select using (
   (exists (select from dangers d where d.id = danger) or danger_of_mine(danger)) and exists (select from measure m where m.id = measure));
 create policy adding on danger_measure for insert with check (
-  exists (select from dangers d where d.id = danger) and exists (select from measure m where m.id = measure and m.scope <@ current_setting('app.write')::int8multirange));
+  exists (select from dangers d where d.id = danger) and exists (select from measure m where m.id = measure and coalesce(m.scope <@ current_setting('app.write')::int8multirange, false)));
 create policy removing on danger_measure for delete using (
-  exists (select from measure m where m.id = measure and m.scope <@ current_setting('app.write')::int8multirange));
+  exists (select from measure m where m.id = measure and coalesce(m.scope <@ current_setting('app.write')::int8multirange, false)));
 revoke update on danger_measure from onemap_app;
 
 -- danger_rectifiers are the persons who put a danger right, in any round.
