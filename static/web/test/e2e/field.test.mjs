@@ -268,6 +268,49 @@ describe('a phone over https', () => {
     relay.close()
   })
 
+  it('a newer app is started by hand, and what waits goes through it', { timeout: 300_000 }, async () => {
+    // Between phone and server: a later build of the app, and a door of the delivery that is shut for now.
+    const tls = (name) => readFileSync(join(server.data, 'tls', name))
+    let newer = false, shut = false
+    const between = https.createServer({ key: tls('server.key'), cert: tls('server.crt') }, (q, r) => {
+      if (shut && q.url === '/api/sync') { r.writeHead(503, { 'Retry-After': '1' }); r.end(); return }
+      const worker = q.url.startsWith('/field-sw.js')
+      const to = https.request(base + q.url, { method: q.method, rejectUnauthorized: false, headers: { ...q.headers, ...(worker ? { 'accept-encoding': 'identity', 'if-none-match': '' } : {}) } }, (a) => {
+        const { 'content-length': _, etag: __, ...head } = a.headers
+        r.writeHead(a.statusCode, worker ? head : a.headers)
+        a.pipe(r, { end: !worker })
+        if (worker) a.on('end', () => r.end(newer ? '\n// a later build' : ''))
+      })
+      to.on('error', () => r.destroy())
+      q.pipe(to)
+    })
+    await new Promise((r) => between.listen(0, '127.0.0.1', r))
+    const context = await (await launch()).newContext(options())
+    const page = await context.newPage()
+    const text = `换版本 ${tag}e`
+    await enter(page, `https://127.0.0.1:${between.address().port}`)
+    await until(page, () => navigator.serviceWorker.controller !== null)
+    shut = true
+    await fill(page, text)
+    await send(page)
+    await waiting(page, 1)
+    newer = true
+    await page.evaluate(async () => { window.__old = true; await (await navigator.serviceWorker.getRegistration()).update() })
+    await page.getByText('现在更新').click({ timeout: 60_000 })
+    await until(page, () => window.__old === undefined && document.documentElement.dataset.ready === '1')
+    await waiting(page, 1)
+    assert.deepEqual(await arrived(text), [])
+    shut = false
+    await page.evaluate(() => { window.__core.sendNow() })
+    await waiting(page, 0)
+    assert.equal((await arrived(text)).length, 1)
+    await page.evaluate(() => { location.hash = '#/outbox' })
+    await page.getByText('照片 1 张,已到 1 张').waitFor({ timeout: 60_000 })
+    await context.close()
+    between.closeAllConnections()
+    between.close()
+  })
+
   it('险情 without network sounds and offers to call; with it, it shows who saw it', { timeout: 300_000 }, async () => {
     const context = await (await launch()).newContext(options())
     await context.addInitScript(() => { const start = OscillatorNode.prototype.start; window.__beeps = 0; OscillatorNode.prototype.start = function (...a) { window.__beeps++; return start.apply(this, a) } })
