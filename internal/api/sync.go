@@ -277,8 +277,7 @@ func shapeBody(req *Request, raw json.RawMessage) (*sync.ShapeChoice, *Error) {
 	var err error
 	if g, err = geo.ParseGeoJSON(third.Value, geo.EditLimits()); err != nil {
 		e := fault(req, "/geometry", "bad_geometry", "应为 mine、theirs 或 {value: GeoJSON}", "mine, theirs or {value: GeoJSON}")
-		var f *geo.Fault
-		if errors.As(err, &f) {
+		if f, ok := errors.AsType[*geo.Fault](err); ok {
 			e.Items[0].Code = f.Code
 		}
 		return nil, e

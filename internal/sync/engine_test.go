@@ -47,8 +47,13 @@ func TestAMarkArrivesOnce(t *testing.T) {
 	far := f.person(3, auth.GridWorker, gridFar)
 	f.want(f.one(far, op), sync.Rejected, "op_id_taken")
 	f.want(f.one(far, other), sync.Rejected, "op_id_taken")
-	if n := f.count(`select count(*) from sync_op`); n != 1 {
-		t.Errorf("%d operations in the log", n)
+	// What came under a name that was taken is kept under another, once.
+	f.want(f.one(far, other), sync.Rejected, "op_id_taken")
+	if n := f.count(`select count(*) from sync_op where op_id = $1`, op["op_id"]); n != 1 {
+		t.Errorf("%d operations of that name", n)
+	}
+	if n := f.count(`select count(*) from sync_op where status = 'rejected'`); n != 4 {
+		t.Errorf("%d strangers kept, want 4", n)
 	}
 	if n := f.count(`select count(*) from audit.entry where action = 'sync.send'`); n == 0 {
 		t.Error("no row of audit")
@@ -330,6 +335,9 @@ func TestAGapIsWaitedFor(t *testing.T) {
 	for _, r := range f.send(w2, "phone", op[3], op[5], op[0], op[4], op[2], op[1]) {
 		f.want(r, sync.Applied, "")
 	}
+	// A number spent on an id that is taken is no gap.
+	f.want(f.one(w2, with(f.mark("占"), m{"op_id": op[0]["op_id"], "device_seq": 7})), sync.Rejected, "op_id_taken")
+	f.want(f.one(w2, with(f.mark("八"), m{"device_seq": 8})), sync.Applied, "")
 	// 险情 waits for nothing, whatever place and clock it has.
 	f.kind.urgent = true
 	red := with(f.mark("险情"), m{"device_seq": 40, "captured_at": "1970-01-01T00:00:00Z"})

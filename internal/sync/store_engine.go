@@ -166,7 +166,7 @@ func (s *Service) repeated(ctx context.Context, by auth.By, ops []*Op, out []Res
 		case !ok:
 			left = append(left, o)
 		case string(r.hash) != string(o.Hash[:]):
-			out[i] = s.taken(o)
+			left = append(left, o)
 		default:
 			out[i] = s.again(o, r.k)
 		}
@@ -261,6 +261,8 @@ func (d delivery) settle(ctx context.Context, o *Op) (Result, string, error) {
 		}
 		var ref *Refusal
 		switch {
+		case errors.As(err, &ref) && ref.Code == "op_id_taken":
+			return d.stranger(ctx, o)
 		case errors.As(err, &ref) && refused == nil:
 			refused = ref
 		case isTaken(err, "sync_op_pkey"):
@@ -268,7 +270,7 @@ func (d delivery) settle(ctx context.Context, o *Op) (Result, string, error) {
 			if r, ok, err := d.mine(ctx, o); err != nil || ok {
 				return r, "", err
 			}
-			return d.taken(o), "", nil
+			return d.stranger(ctx, o)
 		case transient(err) && try < 3:
 		case refused == nil && d.meaning(ctx, err) != nil:
 			refused = d.meaning(ctx, err)
@@ -277,6 +279,21 @@ func (d delivery) settle(ctx context.Context, o *Op) (Result, string, error) {
 			return Result{}, "", err
 		}
 	}
+}
+
+// stranger keeps an operation whose id names another one, under a name of its own: what
+// it says is not lost, and the device's numbering goes on. The answer is the same however
+// often it comes, and whoever's the id is.
+func (d delivery) stranger(ctx context.Context, o *Op) (Result, string, error) {
+	answer := d.taken(o)
+	other := *o
+	other.ID = nameOf(d.by.Account, o.Hash)
+	t := &attempt{delivery: d, o: &other, refused: &Refusal{Verdict: Rejected, Code: answer.Problem.Code, Words: answer.Problem.Words, Path: answer.Problem.Path}}
+	_, ready, err := t.run(ctx)
+	if isTaken(err, "sync_op_pkey") {
+		err = nil // another request kept it just now
+	}
+	return answer, ready, err
 }
 
 // mine looks an operation up after another request brought it.
