@@ -7,6 +7,7 @@ import { uuidv7 } from './ids.ts'
 import { Net } from './net.ts'
 import { changed, editable, geometryOf, item, overlaid, same, titleOf, type Op } from './ops.ts'
 import type { Packs } from './packs.ts'
+import { addPhoto } from './photos.ts'
 import { shown } from './shown.ts'
 import { Averager, distance, metres } from './place.ts'
 import { no, Refusal } from './said.ts'
@@ -16,7 +17,7 @@ import { Store, type KeptDraft, type KeptPhoto, type Writer } from './store.ts'
 
 // What is not needed to mark something comes a little later, so that the form is there sooner.
 // It is fetched right after the start all the same: a phone that goes offline then has it.
-const later = { packs: () => import('./packs.ts'), photos: () => import('./photos.ts'), sealed: () => import('./sealed.ts') }
+const later = { packs: () => import('./packs.ts'), sealed: () => import('./sealed.ts') }
 
 const RULES = { urgent_wait_s: 60, outbox_warn_h: 24, photos_max: 9, accuracy_warn_m: 30 }
 const DAY = 86_400_000
@@ -376,7 +377,6 @@ export class Phone implements Core {
   }
 
   async addPhoto(file: Blob, fix: Fix | null): Promise<Photo> {
-    const { addPhoto } = await later.photos()
     return shown(await this.kept(() => addPhoto(this.store, file, fix)))
   }
   async photo(sha256: string): Promise<Photo | null> { const p = this.store.photos.get(sha256); return p ? shown(p) : null }
