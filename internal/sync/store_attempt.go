@@ -13,6 +13,7 @@ import (
 	"onemap/internal/auth"
 	"onemap/internal/db"
 	"onemap/internal/geo"
+	"onemap/internal/registry"
 )
 
 // attempt is one operation in one transaction.
@@ -149,7 +150,7 @@ func (t *attempt) before(ctx context.Context, grants []auth.Grant) *Refusal {
 		return t.quarantine("unknown_kind", Words{"不认识这一类记录", "There is no such kind of record."}, "/kind")
 	}
 	d := k.Dictionary()
-	if r := t.fields(d); r != nil {
+	if r := t.fields(d, urgent); r != nil {
 		return r
 	}
 	if r := t.shape(d); r != nil && !urgent {
@@ -193,7 +194,9 @@ func (t *attempt) formerly(ctx context.Context, place geo.Scope) *Refusal {
 	return t.quarantine("outside_area", outsideWords, "/geometry")
 }
 
-func (t *attempt) fields(d Dictionary) *Refusal {
+// fields takes the values that fit the dictionary. One that does not is a refusal; 险情
+// goes on without it, for what waits on a desk rings nowhere (the log keeps what was sent).
+func (t *attempt) fields(d Dictionary, urgent bool) *Refusal {
 	lists := t.opts.Catalogue.Now().CodeLists
 	t.values = map[string]json.RawMessage{}
 	names := make([]string, 0, len(t.o.Fields))
@@ -202,20 +205,29 @@ func (t *attempt) fields(d Dictionary) *Refusal {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		f, ok := d.field(name)
-		path := "/fields/" + clip(name, 60)
-		if !ok {
-			return t.quarantine("unknown_field", Words{"没有字段 " + clip(name, 60), "There is no field " + clip(name, 60) + "."}, path)
-		}
-		if f.ReadOnly {
-			return t.quarantine("read_only", Words{f.Title.Zh + "不能修改", f.Title.En + " cannot be changed."}, path)
-		}
-		if r := f.check(t.o.Fields[name].Value, lists); r != nil {
+		r := t.field(d, name, lists)
+		switch {
+		case r == nil:
+			t.values[name] = t.o.Fields[name].Value
+		case urgent:
+			t.mark("field")
+		default:
 			return r
 		}
-		t.values[name] = t.o.Fields[name].Value
 	}
 	return nil
+}
+
+func (t *attempt) field(d Dictionary, name string, lists map[string]*registry.CodeList) *Refusal {
+	f, ok := d.field(name)
+	path := "/fields/" + clip(name, 60)
+	switch {
+	case !ok:
+		return t.quarantine("unknown_field", Words{"没有字段 " + clip(name, 60), "There is no field " + clip(name, 60) + "."}, path)
+	case f.ReadOnly:
+		return t.quarantine("read_only", Words{f.Title.Zh + "不能修改", f.Title.En + " cannot be changed."}, path)
+	}
+	return f.check(t.o.Fields[name].Value, lists)
 }
 
 func (t *attempt) shape(d Dictionary) *Refusal {
