@@ -70,7 +70,8 @@ export class MapStage implements Stage {
     this.map.boxZoom.disable()
     this.map.doubleClickZoom.disable()
     this.off = session.zones.on((changed) => this.zonesChanged(changed))
-    this.map.once('load', () => {
+    // The style is all the draft waits for: one slow tile of what lies under it would keep it away.
+    this.map.once('style.load', () => {
       this.ready = true
       for (const [id, s] of Object.entries(sources())) this.map.addSource(id, s)
       addTextures(this.map, session.theme)
@@ -90,7 +91,7 @@ export class MapStage implements Stage {
   }
   private anchor(): string | undefined {
     // Under the first label of the map: fills over labels would tint them.
-    return this.map.getLayersOrder().find((id) => !id.startsWith('pl-') && this.map.getLayer(id)?.type === 'symbol')
+    return this.map.getLayersOrder().find((id) => !/^p[lg]-/.test(id) && this.map.getLayer(id)?.type === 'symbol')
   }
   private redraw(): void {
     if (!this.ready) return
@@ -277,12 +278,12 @@ export class MapStage implements Stage {
     const draw = () => {
       if (!this.map.getSource(id)) this.map.addSource(id, { type: 'geojson', data: none, promoteId: 'id' })
       const layers = overlayLayers(id, what.look, session.theme)
-      for (const l of layers) if (!this.map.getLayer(l.id)) this.map.addLayer(l)
+      for (const l of layers) if (!this.map.getLayer(l.id)) this.map.addLayer(l, l.type === 'fill' || l.type === 'line' ? this.anchor() : undefined)
       this.overlays.set(name, { what, layers, click })
       this.set(id, what.data)
     }
     if (this.ready) draw()
-    else this.map.once('load', draw)
+    else this.map.once('style.load', draw)
   }
   /** overlayAt answers a click on something a page drew. */
   overlayAt(x: number, y: number): boolean {

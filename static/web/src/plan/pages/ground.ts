@@ -34,19 +34,6 @@ export function within(rings: Rings): [number, number] | null {
 }
 const holds = (rings: Rings, [x, y]: [number, number]): boolean => crossings(rings.map((r) => r.map((p): [number, number] => [p[0]!, p[1]!])), y).filter((u) => u < x).length % 2 === 1
 
-/** hatched fills a shape with slanting lines: what is new or gone does not rest on colour alone. */
-export function hatched(g: GeoJSON.Geometry | null, lines = 14): GeoJSON.MultiLineString {
-  const out: number[][][] = []
-  for (const rings of parts(g)) {
-    const slant = rings.map((r) => r.map((p): [number, number] => [p[0]! + p[1]!, p[1]! - p[0]!]))
-    const [lo, hi] = span(slant)
-    for (let k = 0; k < lines; k++) {
-      const v = lo + ((k + 0.5) / lines) * (hi - lo), u = crossings(slant, v)
-      for (let i = 0; i + 1 < u.length; i += 2) out.push([u[i]!, u[i + 1]!].map((w) => [(w - v) / 2, (w + v) / 2]))
-    }
-  }
-  return { type: 'MultiLineString', coordinates: out }
-}
 const outline = (g: GeoJSON.Geometry | null): GeoJSON.MultiLineString => ({ type: 'MultiLineString', coordinates: parts(g).flat() })
 
 export interface Ground { worse: GeoJSON.Geometry[]; milder: GeoJSON.Geometry[]; hatch: GeoJSON.Geometry[]; border: GeoJSON.Geometry[] }
@@ -80,7 +67,7 @@ export function ground(d: Diff, whole: (zone: string) => GeoJSON.Geometry | null
     const at = within(rings)
     if (at && !gainers.some((g) => holds(g.rings, at))) out.border.push(outline({ type: 'Polygon', coordinates: rings }))
   }
-  for (const item of d.added) out.hatch.push(hatched(item.geometry_gained ?? whole(item.zone)))
-  for (const item of d.removed) out.hatch.push(hatched(item.geometry_lost))
+  // What is new or gone is hatched: that does not rest on colour alone.
+  for (const g of [...d.added.map((item) => item.geometry_gained ?? whole(item.zone)), ...d.removed.map((item) => item.geometry_lost)]) if (g) out.hatch.push(g)
   return out
 }
