@@ -30,11 +30,13 @@ export class MapStage implements Stage {
   opacity = $state(1)
   hidden = $state.raw<number[]>([])
   basemap = $state('')
+  basemapOpacity = $state(0.9)
   readonly software: boolean
   /** width of what stands over the map on the right */
   right = 0
-  /** and at the top, where the tools are */
+  /** and at the top, where the tools are, and at the bottom, where a phone has its sheet */
   top = 0
+  bottom = 0
   private engine: Engine
   private look: Look
   private drawn: LayerSpecification[] = []
@@ -61,7 +63,7 @@ export class MapStage implements Stage {
       container, base, catalogue, legend: legendOf(base), view: this.view, theme: session.theme, camera: at.camera, bounds: at.bounds, frugal: graphics.software,
       reducedMotion: matchMedia('(prefers-reduced-motion: reduce)').matches, label: session.t('map'),
       handlers: {
-        click: () => {}, hover: () => {}, ready: () => {}, scene: () => {}, failed: () => {},
+        click: () => {}, hover: () => {}, ready: () => {}, scene: () => {}, failed: (source) => this.missed(source),
         move: (camera) => { this.camera = camera; this.moved() }, pointer: (p) => { this.pointer = p },
         busy: (b) => { this.busy = b }, context: (lost) => { this.lost = lost; if (!lost) this.redraw() },
       },
@@ -134,8 +136,17 @@ export class MapStage implements Stage {
   setBasemaps(list: Basemap[]): void { this.basemaps = list }
   /** who made what lies under the draft, where that is another base map */
   get credit(): string { const b = this.basemap ? this.basemaps.find((m) => m.id === this.basemap) : null; return b ? [b.attribution || b.title, b.approval].filter(Boolean).join(' ') : '' }
+  /** A base map that does not answer leaves the ground bare: it is said, once each time it is chosen. */
+  private missed(source: string | null): void {
+    if (!this.basemap || source !== `bm-${this.basemap}` || this.silent) return
+    this.silent = true
+    session.tell(session.t('basemap_silent', { name: this.basemaps.find((b) => b.id === this.basemap)?.title ?? '' }), 'error')
+  }
+  private silent = false
   showBasemap(id: string, opacity: number): void {
+    if (id !== this.basemap) this.silent = false
     this.basemap = id
+    this.basemapOpacity = opacity
     for (const b of this.basemaps) {
       const key = `bm-${b.id}`
       if (b.id !== id) { if (this.map.getLayer(key)) this.map.removeLayer(key); continue }
@@ -258,10 +269,18 @@ export class MapStage implements Stage {
 
   // ---- for the pages -------------------------------------------------------
 
-  fly(to: { box?: Box | null; point?: LonLat | null; zoom?: number }): void { this.engine.fly({ ...to, zoom: to.zoom ?? 17 }, this.right, this.top) }
+  fly(to: { box?: Box | null; point?: LonLat | null; zoom?: number }): void {
+    const zoom = to.zoom ?? 17
+    if (this.bottom === 0) { this.engine.fly({ ...to, zoom }, this.right, this.top); return }
+    // Above the sheet, whatever is left there.
+    const padding = { top: 20 + this.top, bottom: 20 + this.bottom, left: 20, right: 20 }
+    if (to.box && to.box[2] > to.box[0]) this.map.fitBounds(to.box, { padding, maxZoom: zoom, duration: 0 })
+    else if (to.point) this.map.easeTo({ center: to.point, zoom: Math.max(this.map.getZoom(), zoom), offset: [0, (this.top - this.bottom) / 2], duration: 0 })
+  }
   /** reveal flies only if the place is out of view. */
   reveal(box: Box): void {
     const b = this.bounds()
+    if (this.bottom > 0) b[1] = this.map.unproject([0, this.map.getContainer().clientHeight - this.bottom]).lat
     if (box[0] < b[0] || box[1] < b[1] || box[2] > b[2] || box[3] > b[3]) this.fly({ box })
   }
   zoom(by: number): void { this.engine.zoom(by) }

@@ -17,8 +17,8 @@ export const ink = {
 export function sources(): Record<string, SourceSpecification> {
   const plain = { type: 'geojson', data: none } as const
   return {
-    // Neighbours must not part at small scales: the browser thins each zone for itself, so as little as it can.
-    [ZONES]: { ...plain, promoteId: 'zone', tolerance: 0.1, buffer: 32, maxzoom: 17 }, [AREA_LINE]: { ...plain, tolerance: 0.1, buffer: 32 },
+    // The browser thins each zone for itself, so neighbours may part: by less than the border that is drawn over it.
+    [ZONES]: { ...plain, promoteId: 'zone', tolerance: 0.3, buffer: 32, maxzoom: 17 }, [AREA_LINE]: { ...plain, tolerance: 0.1, buffer: 32 },
     [NAMES]: { ...plain, promoteId: 'zone' }, [CHOSEN]: plain, [DRAG]: { ...plain, tolerance: 0 }, [CONTRAST]: plain, [FAULTS]: plain, [SKETCH]: { ...plain, tolerance: 0 }, [HANDLES]: { ...plain, tolerance: 0 },
   }
 }
@@ -52,8 +52,9 @@ export function below(l: Look): LayerSpecification[] {
     { id: 'pl-fill', type: 'fill', source: ZONES, ...filter, paint: { 'fill-color': fill, 'fill-opacity': gone(l.colors ? strength : ['case', graded, strength, strength * 0.12]), 'fill-antialias': false } },
     { id: 'pl-open', type: 'fill', source: ZONES, ...both(['!', graded]), ...open, paint: { 'fill-pattern': 'pl-open', 'fill-opacity': gone(Math.min(1, l.opacity)) } },
     { id: 'pl-texture', type: 'fill', source: ZONES, ...both(graded), layout: { visibility: l.textures ? 'visible' : 'none' }, paint: { 'fill-pattern': byLevel<string>(l.steps, (s) => `pl-${texture(s)}`, 'pl-plain') as ExpressionSpecification, 'fill-opacity': gone(0.5) } },
-    { id: 'pl-inner', type: 'line', source: ZONES, ...(l.colors ? filter : both(graded)), minzoom: 10, layout: { 'line-join': 'round' }, paint: { 'line-color': fill, 'line-width': ['interpolate', ['linear'], ['zoom'], 10, 1, 14, 2.4], 'line-offset': ['interpolate', ['linear'], ['zoom'], 10, 0.4, 14, 1.4], 'line-opacity': gone(0.9) } },
-    { id: 'pl-border', type: 'line', source: ZONES, ...filter, layout: { 'line-join': 'round' }, paint: { 'line-color': c.border, 'line-width': ['interpolate', ['linear'], ['zoom'], 8, 0.3, 12, 0.7, 16, 1], 'line-opacity': gone(0.75) } },
+    { id: 'pl-inner', type: 'line', source: ZONES, ...(l.colors ? filter : both(graded)), minzoom: 10.5, paint: { 'line-color': fill, 'line-width': ['interpolate', ['linear'], ['zoom'], 10, 1, 14, 2.4], 'line-offset': ['interpolate', ['linear'], ['zoom'], 10, 0.4, 14, 1.4], 'line-opacity': gone(0.9) } },
+    // Round joins would cost thousands of triangles on a line this thin.
+    { id: 'pl-border', type: 'line', source: ZONES, ...filter, paint: { 'line-color': c.border, 'line-width': ['interpolate', ['linear'], ['zoom'], 8, 0.3, 12, 0.7, 16, 1], 'line-opacity': gone(0.75) } },
     { id: 'pl-open-edge', type: 'line', source: ZONES, ...both(['!', graded]), ...open, minzoom: 10, paint: { 'line-color': c.text, 'line-width': ['interpolate', ['linear'], ['zoom'], 10, 1, 14, 1.8], 'line-offset': ['interpolate', ['linear'], ['zoom'], 10, 1, 14, 2.2], 'line-dasharray': [3, 2], 'line-opacity': gone(0.65) } },
     { id: 'pl-area', type: 'line', source: AREA_LINE, layout: { 'line-join': 'round' }, paint: { 'line-color': c.text, 'line-width': ['interpolate', ['linear'], ['zoom'], 8, 1, 14, 2], 'line-dasharray': [6, 2, 1.5, 2], 'line-opacity': 0.7 } },
     { id: 'pl-drag-fill', type: 'fill', source: DRAG, paint: { 'fill-color': fill, 'fill-opacity': strength } },
