@@ -20,8 +20,9 @@ type Healed struct {
 	WidthM  float64
 }
 
-// GainLoss is what healing did to one zone, in square metres.
-type GainLoss struct{ GainedM2, LostM2 float64 }
+// GainLoss is what healing did to one zone, in square metres. Of what it lost CutM2 lay
+// outside the area.
+type GainLoss struct{ GainedM2, LostM2, CutM2 float64 }
 
 // HealReport is what Heal did and what it left.
 type HealReport struct {
@@ -149,6 +150,11 @@ func (h *healing) settle() {
 				h.report.Violations = append(h.report.Violations, v)
 			}
 			h.lose(zones, none, v.AreaM2)
+			for _, l := range zones {
+				g := h.report.Zones[h.ids[l]]
+				g.CutM2 += v.AreaM2
+				h.report.Zones[h.ids[l]] = g
+			}
 		case len(zones) == 1:
 			h.own[i] = zones[0]
 		case len(zones) > 1:
