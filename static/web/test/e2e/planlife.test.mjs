@@ -35,6 +35,8 @@ function account(user, role, name, area) {
 }
 async function person(name, { size = { width: 1024, height: 640 }, ...extra } = {}) {
   const context = await (await launch()).newContext({ viewport: size, deviceScaleFactor: 1, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce', acceptDownloads: true, ...extra })
+  // What lies under a plan is other tests' business, and software rendering of it costs minutes.
+  await context.route(/\/tiles\/(roads|rivers|buildings)\/\d/, (r) => r.fulfill({ status: 204 }))
   const page = await context.newPage()
   const faults = []
   watch(page, faults, base)
@@ -131,7 +133,7 @@ const painted = (page, ids) => page.evaluate(async (ids) => {
   const without = await shot()
   show('visible')
   let n = 0, red = 0
-  for (let i = 0; i < with_.length; i += 4) if (Math.abs(with_[i] - without[i]) + Math.abs(with_[i + 1] - without[i + 1]) + Math.abs(with_[i + 2] - without[i + 2]) > 24) { n++; if (with_[i] > with_[i + 1] + 20) red++ }
+  for (let i = 0; i < with_.length; i += 4) if (Math.abs(with_[i] - without[i]) + Math.abs(with_[i + 1] - without[i + 1]) + Math.abs(with_[i + 2] - without[i + 2]) > 8) { n++; if (with_[i] > with_[i + 1] + 20) red++ }
   return { n, red }
 }, ids)
 
@@ -341,20 +343,21 @@ describe('the next version', () => {
     await until(page, () => document.documentElement.dataset.bench === '1')
     await page.locator('.column li button').click() // flies there
     await until(page, () => { const { map } = window.__plan; return map.getLayer('pg-turned-fill') && map.isSourceLoaded('pg-turned') && map.isSourceLoaded('pl-zones') && map.queryRenderedFeatures({ layers: ['pg-turned-fill'] }).length > 0 })
-    const { map, area } = await page.evaluate((zone) => {
-      const { map, session } = window.__plan
-      const ring = session.zones.all.get(zone).geometry.coordinates.map((p) => p.map((r) => r.map((c) => map.project(c))))
-      const size = (r) => Math.abs(r.reduce((s, p, i) => { const q = r[(i + 1) % r.length]; return s + p.x * q.y - q.x * p.y }, 0) / 2)
-      const c = map.getCanvas()
-      return { area: ring.reduce((s, p) => s + p.reduce((t, r, k) => t + (k ? -1 : 1) * size(r), 0), 0), map: c.width * c.height }
-    }, new URL(page.url()).searchParams.get('zone'))
-    assert.ok(area > map / 100, `the zone is only ${area} of ${map} pixels`)
-    const share = await painted(page, ['pg-turned-fill', 'pg-turned-line'])
-    assert.ok(share.n > area * 0.8 && share.n < area * 1.25, `${share.n} pixels are painted of a zone of ${area}`)
-    assert.ok(share.red > share.n * 0.8, `it became worse, and ${share.red} of ${share.n} pixels say so`)
-    const zones = await painted(page, ['pl-fill', 'pl-border'])
-    assert.ok(zones.n > map / 10, `zones are painted on ${zones.n} of ${map} pixels`)
-    await page.unroute(ground)
+    try {
+      const { map, area } = await page.evaluate((zone) => {
+        const { map, session } = window.__plan
+        const ring = session.zones.all.get(zone).geometry.coordinates.map((p) => p.map((r) => r.map((c) => map.project(c))))
+        const size = (r) => Math.abs(r.reduce((s, p, i) => { const q = r[(i + 1) % r.length]; return s + p.x * q.y - q.x * p.y }, 0) / 2)
+        const c = map.getCanvas()
+        return { area: ring.reduce((s, p) => s + p.reduce((t, r, k) => t + (k ? -1 : 1) * size(r), 0), 0), map: c.width * c.height }
+      }, new URL(page.url()).searchParams.get('zone'))
+      assert.ok(area > map / 100, `the zone is only ${area} of ${map} pixels`)
+      const share = await painted(page, ['pg-turned-fill', 'pg-turned-line'])
+      assert.ok(share.n > area * 0.8 && share.n < area * 1.25, `${share.n} pixels are painted of a zone of ${area}`)
+      assert.ok(share.red > share.n * 0.8, `it became worse, and ${share.red} of ${share.n} pixels say so`)
+      const zones = await painted(page, ['pl-fill', 'pl-border'])
+      assert.ok(zones.n > map / 10, `zones are painted on ${zones.n} of ${map} pixels`)
+    } finally { await page.unroute(ground) }
   })
   it('is printed with its map', async () => {
     const { page } = planner

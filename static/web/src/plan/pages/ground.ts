@@ -36,6 +36,12 @@ const holds = (rings: Rings, [x, y]: [number, number]): boolean => crossings(rin
 
 const outline = (g: GeoJSON.Geometry | null): GeoJSON.MultiLineString => ({ type: 'MultiLineString', coordinates: parts(g).flat() })
 
+/** without leaves rings out of a shape they lie in. */
+function without(g: GeoJSON.Geometry, rings: readonly Ring[]): GeoJSON.Geometry {
+  if (rings.length === 0) return g
+  return { type: 'MultiPolygon', coordinates: parts(g).map((p) => [...p, ...rings.filter((r) => { const at = within([r]); return at !== null && holds(p, at) })]) }
+}
+
 export interface Ground { worse: GeoJSON.Geometry[]; milder: GeoJSON.Geometry[]; hatch: GeoJSON.Geometry[]; border: GeoJSON.Geometry[] }
 
 /**
@@ -48,18 +54,19 @@ export function ground(d: Diff, whole: (zone: string) => GeoJSON.Geometry | null
   const losers = [...d.moved, ...d.removed].flatMap((item) => parts(item.geometry_lost).map((rings) => ({ item, rings })))
   const gainers = [...d.moved, ...d.added].flatMap((item) => parts(item.geometry_gained).map((rings) => ({ item, rings })))
   const put = (turn: Turn, g: GeoJSON.Geometry) => { if (turn !== 'same') out[turn].push(g) }
+  const before = (at: [number, number] | null): DiffItem | null => (at && losers.find((l) => holds(l.rings, at))?.item) || null
+  const gains = gainers.map(({ item, rings }) => ({ item, rings, turn: turned(before(within(rings))?.level_before ?? null, item.level_after) }))
   const filled = new Map<string, Turn>()
   for (const item of d.relevelled) {
     const g = whole(item.zone), turn = turned(item.level_before, item.level_after)
     if (!g) continue
-    put(turn, g)
+    // Ground it gained may have turned the other way: that is left to the gain.
+    put(turn, without(g, gains.filter((x) => x.item.zone === item.zone && x.turn !== turn).map((x) => x.rings[0]!)))
     filled.set(item.zone, turn)
     if (turn === 'same') out.border.push(outline(g))
   }
-  const before = (at: [number, number] | null): DiffItem | null => (at && losers.find((l) => holds(l.rings, at))?.item) || null
-  for (const { item, rings } of gainers) {
-    const from = before(within(rings)), g: GeoJSON.Polygon = { type: 'Polygon', coordinates: rings }
-    const turn = turned(from?.level_before ?? null, item.level_after)
+  for (const { item, rings, turn } of gains) {
+    const g: GeoJSON.Polygon = { type: 'Polygon', coordinates: rings }
     if (turn !== filled.get(item.zone)) put(turn, g)
     out.border.push(outline(g))
   }
