@@ -203,9 +203,7 @@ func TestAnUploadIsAcceptedOnceOnAllNodes(t *testing.T) {
 			return nil
 		})
 	})
-	for waiting := 0; waiting == 0; {
-		w.scan(&waiting, `select count(*) from pg_locks where locktype = 'advisory' and not granted`)
-	}
+	w.until(t, `select exists (select from pg_locks where locktype = 'advisory' and not granted)`)
 	close(release)
 	over.Wait()
 	if errs[0] != nil || errs[1] != nil || fmt.Sprint(order) != "[first second]" {
