@@ -687,7 +687,7 @@ describe('a base map of the intranet in the c grid', () => {
     down = true
     await lin.page.evaluate(() => window.__plan.map.jumpTo({ center: [112.1, 31.55], zoom: 14.2 }))
     await lin.page.locator('.toast', { hasText: '没有回应' }).waitFor()
-    await lin.page.getByLabel('自带底图').check().catch(() => lin.page.locator('input[name="basemap"]').first().check())
+    await lin.page.getByLabel('矢量底图').check()
   })
 })
 
