@@ -95,7 +95,8 @@ type OverlaySpec struct {
 
 // PreventionSpec makes prevention classes of risk, capability and key dangers.
 type PreventionSpec struct {
-	Rule       string       `json:"rule,omitempty"` // "": prevention_matrix
+	Rule       string       `json:"rule,omitempty"`      // "": prevention_matrix
+	RiskPlan   string       `json:"risk_plan,omitempty"` // a plan of risk whose zones say the risk; "": the index does
 	Capability ClassifySpec `json:"capability,omitzero"`
 	Dangers    *bool        `json:"dangers,omitempty"` // 重大隐患 raise the class; true where not given
 }

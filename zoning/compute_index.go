@@ -29,12 +29,9 @@ func newFault(path, code, zh, en string) error {
 }
 
 // score normalises, weighs, combines and classifies. dangers are 重大隐患 by unit, nil where
-// they do not count.
-func (c *computation) score(raw [][]float64, dangers []float64) (*scored, error) {
+// they do not count; risk are levels of risk by unit, nil where the index makes them.
+func (c *computation) score(raw [][]float64, dangers []float64, risk []int) (*scored, error) {
 	s := &scored{raw: raw, groups: map[string][]float64{}}
-	if len(raw[0]) < 2 {
-		return nil, newFault("unit", "one_unit", "区域内只有一个单元,无从比较和分级", "there is one unit only: nothing to compare or to classify")
-	}
 	flipped := c.spec.Combine != combineCapability && c.spec.Prevention == nil
 	var constant []string
 	for j, x := range raw {
@@ -56,6 +53,9 @@ func (c *computation) score(raw [][]float64, dangers []float64) (*scored, error)
 				fmt.Sprintf("%s is missing in %d units: they are not graded", c.cols[j].TitleEN, len(n.Missing)))
 		}
 		s.norm = append(s.norm, n)
+	}
+	if risk != nil {
+		return s, c.scoreGiven(s, len(constant), dangers, risk)
 	}
 	if len(constant) == len(raw) {
 		return nil, newFault("indicators", "indicator_constant", "所有指标在各单元都相同,无从分级", "every indicator is the same everywhere: nothing to classify")
@@ -90,6 +90,25 @@ func (c *computation) score(raw [][]float64, dangers []float64) (*scored, error)
 		return s, c.prevent(s, dangers)
 	}
 	return s, nil
+}
+
+// scoreGiven takes the levels of risk as they are: what is measured is capability alone.
+func (c *computation) scoreGiven(s *scored, constant int, dangers []float64, risk []int) error {
+	if !slices.ContainsFunc(risk, func(l int) bool { return l > 0 }) {
+		return newFault("prevention/risk_plan", "no_levels", "该风险区划在本区域没有已定级的单元", "the plan of risk has no graded zone in this area")
+	}
+	if constant < len(s.raw) {
+		if err := c.weigh(s); err != nil {
+			return err
+		}
+		c.scoreGroups(s)
+	}
+	s.weights = append(s.weights, make([]float64, len(s.raw)-len(s.weights))...)
+	s.levels, s.index = risk, make([]float64, len(risk))
+	for i := range s.index {
+		s.index[i] = calc.Missing()
+	}
+	return c.prevent(s, dangers)
 }
 
 func (d ClassifySpec) division(k int) calc.Division {
@@ -159,12 +178,11 @@ func (c *computation) weigh(s *scored) error {
 // index0 is a column, for its length: as many as there are units.
 func (s *scored) index0() []float64 { return s.norm[0].Values }
 
-// combine makes the scores of the groups and the index of them. In the products the groups
-// are the factors: within a group the indicators are added by weight.
-func (c *computation) combine(s *scored) error {
+// scoreGroups makes the scores of the groups: within a group the indicators are added by
+// weight. It answers the groups there are, and what each weighs.
+func (c *computation) scoreGroups(s *scored) (order []string, share map[string]float64) {
 	units := len(s.index0())
-	var order []string
-	share := map[string]float64{}
+	share = map[string]float64{}
 	for j, in := range c.spec.Indicators {
 		if s.weights[j] == 0 {
 			continue
@@ -192,6 +210,13 @@ func (c *computation) combine(s *scored) error {
 		}
 		s.groups[g] = score
 	}
+	return order, share
+}
+
+// combine makes the index of the groups. In the products they are the factors.
+func (c *computation) combine(s *scored) error {
+	units := len(s.index0())
+	order, share := c.scoreGroups(s)
 	form := c.spec.Combine
 	apart := form == combineCapability || c.table != nil // capability is no factor of risk here
 	if form == combineCapability {

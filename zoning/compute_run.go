@@ -37,6 +37,9 @@ func (s *Service) computation(ctx context.Context, by auth.By, plan string, spec
 		return nil, auth.Grant{}, err
 	}
 	c, err := s.checked(by.Identity, p, spec)
+	if err == nil && c.ofRiskPlan() {
+		err = s.riskPlan(ctx, by, c)
+	}
 	if err == nil {
 		err = s.roomFor(ctx, by, c)
 	}
@@ -61,7 +64,7 @@ func (s *Service) Compute(ctx context.Context, by auth.By, plan string, spec Com
 		return ComputeResult{}, wrap("compute", err)
 	}
 	step(total-2, total, "加权、分级")
-	score, err := c.score(d.raw, d.dangers)
+	score, err := c.score(d.raw, d.dangers, d.risk)
 	if err != nil {
 		return ComputeResult{}, wrap("compute", err)
 	}
@@ -91,6 +94,7 @@ type readings struct {
 	m        *measured
 	raw      [][]float64
 	dangers  []float64
+	risk     []int // levels of a plan of risk, 0 not known; nil: the index says
 	overlay  []map[string]any
 	towns    []string // township of each unit, where it is asked for
 	names    []string // of the townships
@@ -137,6 +141,11 @@ func (s *Service) readUnits(ctx context.Context, g *gauge, c *computation, d *re
 	if population != nil {
 		population.Position = d.position
 		d.inputs = append(d.inputs, *population)
+	}
+	if c.given != nil {
+		if d.risk, err = g.riskLevels(ctx, c, d); err != nil {
+			return err
+		}
 	}
 	if c.dangers != nil {
 		if d.dangers, err = g.keyDangers(ctx, c, d); err != nil {
@@ -323,7 +332,7 @@ func (c *computation) method(by auth.By, r ComputeResult) method {
 
 // result is what the asker is told.
 func (c *computation) result(d *readings, sc *scored, at time.Time) ComputeResult {
-	r := ComputeResult{Plan: c.plan.ID, Units: len(d.units), Missing: []MissingUnit{}, Breaks: sc.classes.Breaks, GVF: sc.classes.GVF, SSW: sc.classes.SSW, SST: sc.classes.SST,
+	r := ComputeResult{Plan: c.plan.ID, Units: len(d.units), Missing: []MissingUnit{}, Weights: []WeightResult{}, Breaks: append([]float64{}, sc.classes.Breaks...), GVF: sc.classes.GVF, SSW: sc.classes.SSW, SST: sc.classes.SST,
 		Counts: make([]int, len(c.ladder.Items)), Inputs: d.inputs, Rules: c.rules, Warnings: c.warn, ComputedAt: at.UTC().Truncate(time.Second)}
 	for i, l := range sc.levels {
 		if l > 0 && l <= len(r.Counts) {
@@ -335,6 +344,9 @@ func (c *computation) result(d *readings, sc *scored, at time.Time) ComputeResul
 			if math.IsNaN(d.raw[j][i]) {
 				u.Indicators = append(u.Indicators, c.cols[j].ID)
 			}
+		}
+		if d.risk != nil && d.risk[i] == 0 {
+			u.Indicators = append(u.Indicators, riskPlanInput)
 		}
 		if r.MissingN++; r.MissingN <= 200 {
 			r.Missing = append(r.Missing, u)

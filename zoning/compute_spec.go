@@ -51,6 +51,7 @@ type computation struct {
 	risk    *registry.CodeList // of the index, where the plan's levels are made of it (prevention)
 	table   *preventionTable
 	dangers *indicator // 重大隐患, where they count
+	given   *Plan      // the plan of risk whose zones say the risk; nil: the index does
 	warn    []Warning
 	named   bool // the weights are said to be given
 
@@ -134,7 +135,9 @@ func (s *Service) checked(who *auth.Identity, p Plan, spec ComputeSpec) (*comput
 	if spec.Weights.Method == "" {
 		c.spec.Weights.Method = weighGiven
 	}
-	if spec.Classify.Method == "" {
+	if c.ofRiskPlan() {
+		c.spec.Classify = ClassifySpec{} // there is no index to be classified
+	} else if spec.Classify.Method == "" {
 		c.usualClasses(snap)
 	}
 	one("unit", spec.Unit, UnitVillage, UnitTownship, UnitKm, UnitSeconds)
@@ -142,7 +145,9 @@ func (s *Service) checked(who *auth.Identity, p Plan, spec ComputeSpec) (*comput
 	one("base", c.spec.Base, combineSum, combineProduct, combinePower)
 	one("dissolve", c.spec.Dissolve, dissolveNone, dissolveTownship, dissolveLevel)
 	one("weights/method", c.spec.Weights.Method, weighGiven, weighEntropy, weighAHP, weighCombined, weighProduct)
-	one("classify/method", string(c.spec.Classify.Method), string(calc.Jenks), string(calc.Quantile), string(calc.Equal), string(calc.Sigma), string(calc.Thresholds))
+	if !c.ofRiskPlan() {
+		one("classify/method", string(c.spec.Classify.Method), string(calc.Jenks), string(calc.Quantile), string(calc.Equal), string(calc.Sigma), string(calc.Thresholds))
+	}
 	for path, v := range map[string]*float64{"weights/theta": spec.Weights.Theta, "capability": spec.Capacity} {
 		if v != nil && !(*v >= 0 && *v <= 1) {
 			f.add(path, "range", "应在 0 与 1 之间", "between 0 and 1")
@@ -164,8 +169,13 @@ func (s *Service) checked(who *auth.Identity, p Plan, spec ComputeSpec) (*comput
 	return c, f.err()
 }
 
+// ofRiskPlan says whether the risk is that of another plan's zones.
+func (c *computation) ofRiskPlan() bool {
+	return c.spec.Prevention != nil && c.spec.Prevention.RiskPlan != ""
+}
+
 func (c *computation) indicators(snap *registry.Snapshot, who *auth.Identity, f *faults) {
-	if n := len(c.spec.Indicators); n == 0 || n > mostIndicators {
+	if n := len(c.spec.Indicators); n == 0 && !c.ofRiskPlan() || n > mostIndicators {
 		f.add("indicators", "count", fmt.Sprintf("须选 1 到 %d 个指标", mostIndicators), fmt.Sprintf("1 to %d indicators", mostIndicators))
 		return
 	}
@@ -192,6 +202,9 @@ func (c *computation) indicators(snap *registry.Snapshot, who *auth.Identity, f 
 		}
 		if !slices.Contains([]string{GroupHazard, GroupSensitivity, GroupExposure, GroupVulnerable, GroupCapability}, d.Group) {
 			f.add(path+"/group", "unknown", "分组只有 H、S、E、V、C", "the group is H, S, E, V or C")
+		}
+		if c.ofRiskPlan() && d.Group != GroupCapability {
+			f.add(path+"/group", "risk_given", "风险已由风险区划给出,只需减灾能力指标(C 组)", "the risk is that of the plan: only capability (group C) is measured")
 		}
 		if in.Direction == "" {
 			in.Direction = d.Direction
@@ -414,7 +427,9 @@ func (c *computation) prevention(snap *registry.Snapshot, who *auth.Identity, f 
 	}
 	c.table, c.risk, c.k = t, risk, len(risk.Items)
 	c.uses(RuleRef{rule.Rule, rule.Version, rule.Verified})
-	c.classes("classify", c.spec.Classify, c.k, f)
+	if !c.ofRiskPlan() {
+		c.classes("classify", c.spec.Classify, c.k, f)
+	}
 	if m := pre.Capability.Method; m != "" && m != "topsis" {
 		if !slices.Contains([]calc.Method{calc.Jenks, calc.Quantile, calc.Equal, calc.Sigma, calc.Thresholds}, m) {
 			f.add("prevention/capability/method", "unknown", "没有这种分级方法", "there is no such classification")
@@ -437,7 +452,7 @@ func (c *computation) prevention(snap *registry.Snapshot, who *auth.Identity, f 
 	if !slices.ContainsFunc(c.cols, func(d indicator) bool { return d.Group == GroupCapability }) {
 		c.warns("capability_unknown", "indicators", "没有减灾能力指标(C 组),能力按中等计", "no indicator of capability (group C): taken as medium")
 	}
-	if len(c.cols) > 0 && !slices.ContainsFunc(c.cols, func(d indicator) bool { return d.Group != GroupCapability }) {
+	if !c.ofRiskPlan() && len(c.cols) > 0 && !slices.ContainsFunc(c.cols, func(d indicator) bool { return d.Group != GroupCapability }) {
 		f.add("indicators", "no_risk", "须有减灾能力之外的指标", "an indicator beside capability is needed")
 	}
 }

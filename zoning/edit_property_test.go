@@ -272,6 +272,8 @@ func (n opCounts) sum() (done, refused int) {
 // coordinate as it was.
 func TestRandomEditsKeepTheCoverage(t *testing.T) {
 	w := newTable(t)
+	// The database has all the time it needs: what its noding answers is proved here, on a
+	// busy machine too. How long an edit waits for it is no matter of this test.
 	n := &noder{ctx: context.Background(), tx: w.admin, queries: w.s.queries, patient: true}
 	sources := []struct {
 		name      string
@@ -352,6 +354,7 @@ func TestRandomEditsKeepTheCoverage(t *testing.T) {
 // back, all done again, by a client who knows the plan only from what he was answered.
 func TestRandomEditsThroughTheDatabase(t *testing.T) {
 	w := newTable(t)
+	// Only what the plans begin with is noded by it; edits have the noder they always have.
 	n := &noder{ctx: context.Background(), tx: w.admin, queries: w.s.queries, patient: true}
 	plans := map[string]*coverage.Coverage{"generated": generated(rand.New(rand.NewPCG(3, 4)))}
 	for _, name := range []string{"admin_district.geojson", "admin_village.geojson"} {

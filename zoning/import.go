@@ -18,6 +18,8 @@ type ImportFile struct {
 	Encoding string // of a Shapefile's text; "" or auto: found out
 	CRS      string // "" or auto: what the file says
 	Layer    string // inside the file; "" for the only one
+
+	LevelField string // the field of levels, where a person knows better; "": guessed
 }
 
 // ImportValue is a value of a field, with what the eye needs to judge it.
@@ -99,8 +101,11 @@ type ImportPreview struct {
 
 // ImportMapping says what the file means, and what plan it becomes.
 type ImportMapping struct {
+	// Parent is the version that what is imported follows, as [Service.NewVersion] has it:
+	// what is left out below is as it was there. "": it begins a series.
+	Parent                    string
 	Title, Hazard, Kind, Area string
-	Exhaustive                bool
+	Exhaustive                *bool  // nil: as the parent; where there is none, not
 	Ladder                    string // "": the usual one of the kind
 	Responsible, Note         string
 
@@ -110,10 +115,12 @@ type ImportMapping struct {
 	DirectionConfirmed                                 bool           // somebody looked: these levels run the right way
 }
 
-// ZoneChange is what healing did to a zone.
+// ZoneChange is what healing did to a zone. Of what it lost CutM2 lay outside the area.
+// One that lost everything is Removed: there is no such zone in the plan.
 type ZoneChange struct {
-	Zone, Name       string
-	GainedM2, LostM2 float64
+	Zone, Name              string
+	GainedM2, LostM2, CutM2 float64
+	Removed                 bool
 }
 
 // ImportReport is what became of an import.

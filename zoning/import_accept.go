@@ -17,8 +17,8 @@ import (
 	"onemap/zoning/coverage"
 )
 
-// Import makes a plan of what ReadImport kept: its first version, a draft, with all
-// zones noded and healed. step is told how far it is. The person must have confirmed by
+// Import makes a plan of what ReadImport kept, a draft with all zones noded and healed: the
+// first version of a series, or the next one where the mapping names the version before. step is told how far it is. The person must have confirmed by
 // eye that the levels run the right way.
 func (s *Service) Import(ctx context.Context, by auth.By, id string, m ImportMapping, step func(done, total int, what string)) (ImportReport, error) {
 	if step == nil {
@@ -31,23 +31,12 @@ func (s *Service) Import(ctx context.Context, by auth.By, id string, m ImportMap
 	if err != nil {
 		return ImportReport{}, wrap("import", err)
 	}
-	n := NewPlan{Hazard: m.Hazard, Kind: m.Kind, Title: m.Title, Area: m.Area, Exhaustive: m.Exhaustive, Ladder: m.Ladder, Start: StartEmpty, Responsible: m.Responsible, Note: m.Note}
-	if n.Note == "" {
-		n.Note = "由文件导入:" + name
-	}
-	scope, err := s.checkImport(&n, m, read, rows)
+	to, err := s.toImport(ctx, by, name, m, read, rows)
 	if err != nil {
-		return ImportReport{}, err
-	}
-	g, ok := by.Grant(auth.EditPlans, scope, s.now())
-	if !ok {
-		return ImportReport{}, auth.ErrForbidden
-	}
-	if err := s.newSeries(ctx, by, n); err != nil {
 		return ImportReport{}, wrap("import", err)
 	}
 	step(1, 4, "zones")
-	start, err := s.startOf(ctx, by, n, scope)
+	start, err := s.startOf(ctx, by, to.n, to.scope)
 	if err != nil {
 		return ImportReport{}, wrap("import", err)
 	}
@@ -56,15 +45,22 @@ func (s *Service) Import(ctx context.Context, by auth.By, id string, m ImportMap
 	if err != nil {
 		return ImportReport{}, err
 	}
+	if to.parent != nil {
+		old, err := s.zonesOf(ctx, by, to.parent.ID)
+		if err != nil {
+			return ImportReport{}, wrap("import", err)
+		}
+		keepIDs(zones, old)
+	}
 	step(2, 4, "heal")
-	if zones, err = healImport(zones, &start, n.Exhaustive, &report); err != nil {
+	if zones, err = healImport(zones, &start, to.n.Exhaustive, &report); err != nil {
 		return ImportReport{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return ImportReport{}, err
 	}
 	step(3, 4, "write")
-	if err := s.addImported(ctx, by, g, imported{id: id, name: name, read: read, n: n, scope: scope, start: start, zones: zones, mapping: m}, &report); err != nil {
+	if err := s.addImported(ctx, by, imported{importTarget: to, id: id, name: name, read: read, start: start, zones: zones, mapping: m}, &report); err != nil {
 		return ImportReport{}, wrap("import", refusal(report.Plan, err))
 	}
 	step(4, 4, "joins")
@@ -74,6 +70,100 @@ func (s *Service) Import(ctx context.Context, by auth.By, id string, m ImportMap
 		report.Notices = append(report.Notices, Notice{"no_joins", "接边检查未完成,可在方案中重新检查", "the check against neighbours was not finished: ask for it again"})
 	}
 	return report, nil
+}
+
+// importTarget is the plan a mapping asks for.
+type importTarget struct {
+	n      NewPlan
+	scope  geo.Scope
+	grant  auth.Grant
+	parent *Plan // the version it follows; nil: it begins a series
+}
+
+func (s *Service) toImport(ctx context.Context, by auth.By, file string, m ImportMapping, read importRead, rows []importRow) (to importTarget, err error) {
+	to.n = NewPlan{Hazard: m.Hazard, Kind: m.Kind, Title: m.Title, Area: m.Area, Exhaustive: m.Exhaustive != nil && *m.Exhaustive, Ladder: m.Ladder, Start: StartEmpty, Responsible: m.Responsible, Note: m.Note}
+	if to.n.Note == "" {
+		to.n.Note = "由文件导入:" + file
+	}
+	if m.Parent != "" {
+		seen, err := s.known(ctx, by, m.Parent)
+		if err != nil {
+			return to, err
+		}
+		if _, err := s.permitted(by, auth.EditPlans, seen); err != nil {
+			return to, err
+		}
+		switch seen.State {
+		case Published, Superseded, Withdrawn:
+		default:
+			return to, openVersion()
+		}
+		if m.Exhaustive == nil {
+			to.n.Exhaustive = seen.Exhaustive
+		}
+		if err := to.n.follow(seen); err != nil {
+			return to, err
+		}
+		to.parent = &seen
+	}
+	if to.scope, err = s.checkImport(&to.n, m, read, rows); err != nil {
+		return to, err
+	}
+	ok := false
+	if to.grant, ok = by.Grant(auth.EditPlans, to.scope, s.now()); !ok {
+		return to, auth.ErrForbidden
+	}
+	if to.parent != nil {
+		return to, s.noOpenVersion(ctx, by, to.parent.Series)
+	}
+	return to, s.newSeries(ctx, by, to.n)
+}
+
+// follow takes from the version before what was left out, and refuses another hazard, kind
+// or area: that would be another series.
+func (n *NewPlan) follow(p Plan) error {
+	var f faults
+	for _, x := range []struct {
+		path      string
+		into      *string
+		was       string
+		mayDiffer bool
+	}{{"hazard", &n.Hazard, p.Hazard, false}, {"kind", &n.Kind, p.Kind, false}, {"area", &n.Area, p.Area, false},
+		{"title", &n.Title, p.Title, true}, {"ladder", &n.Ladder, p.Ladder, true}, {"responsible", &n.Responsible, p.Responsible, true}} {
+		if *x.into == "" {
+			*x.into = x.was
+		}
+		if *x.into != x.was && !x.mayDiffer {
+			f.add(x.path, "other_series", "与所续版本的不同:同一系列的灾种、类别和区域不变", "not that of the version it follows: a series is of one hazard, kind and area")
+		}
+	}
+	return f.err()
+}
+
+// keepIDs gives zones the ids they had in an earlier version, so that the two can be
+// compared: a zone is the one of the same code or, where codes do not tell, of the same
+// name, if there is one such zone on both sides.
+func keepIDs(zones, old []Zone) {
+	known := map[string]bool{} // ids that are given away
+	done := make([]bool, len(zones))
+	for _, word := range []func(*Zone) string{func(z *Zone) string { return z.Code }, func(z *Zone) string { return z.Name }} {
+		was, is := map[string][]string{}, map[string][]int{}
+		for i := range old {
+			if w := word(&old[i]); w != "" && !known[old[i].Zone] {
+				was[w] = append(was[w], old[i].Zone)
+			}
+		}
+		for i := range zones {
+			if w := word(&zones[i]); w != "" && !done[i] {
+				is[w] = append(is[w], i)
+			}
+		}
+		for w, at := range is {
+			if len(at) == 1 && len(was[w]) == 1 {
+				zones[at[0]].Zone, done[at[0]], known[was[w][0]] = was[w][0], true, true
+			}
+		}
+	}
 }
 
 // checkImport says what is wrong with a mapping, all of it at once.
@@ -199,11 +289,11 @@ func healImport(zones []Zone, start *beginning, exhaustive bool, report *ImportR
 	var out []Zone
 	for _, z := range zones {
 		shape, ok := c.Zones[coverage.ID(z.Zone)]
+		if g := healed.Zones[coverage.ID(z.Zone)]; g != (coverage.GainLoss{}) || !ok {
+			report.Changed = append(report.Changed, ZoneChange{Zone: z.Zone, Name: names[z.Zone], GainedM2: g.GainedM2, LostM2: g.LostM2, CutM2: g.CutM2, Removed: !ok})
+		}
 		if !ok {
 			continue
-		}
-		if g, ok := healed.Zones[coverage.ID(z.Zone)]; ok {
-			report.Changed = append(report.Changed, ZoneChange{z.Zone, names[z.Zone], g.GainedM2, g.LostM2})
 		}
 		z.Shape = shape
 		out = append(out, z)
@@ -236,8 +326,10 @@ type origin struct {
 	ChangedZones int               `json:"changed_zones"`
 	GainedM2     float64           `json:"gained_m2"`
 	LostM2       float64           `json:"lost_m2"`
-	Violations   int               `json:"violations"` // left to be solved by hand
-	Faults       int               `json:"faults"`     // rows mended or left out
+	CutM2        float64           `json:"cut_m2"`            // of what was lost, outside the area
+	Removed      int               `json:"removed,omitempty"` // zones of which nothing was left
+	Violations   int               `json:"violations"`        // left to be solved by hand
+	Faults       int               `json:"faults"`            // rows mended or left out
 	By           string            `json:"by"`
 	Name         string            `json:"name"`
 	At           time.Time         `json:"at"`
@@ -259,7 +351,10 @@ func (in *imported) origin(by auth.By, now time.Time, r *ImportReport) origin {
 		o.Healed[string(h.Kind)]++
 	}
 	for _, c := range r.Changed {
-		o.GainedM2, o.LostM2 = o.GainedM2+c.GainedM2, o.LostM2+c.LostM2
+		o.GainedM2, o.LostM2, o.CutM2 = o.GainedM2+c.GainedM2, o.LostM2+c.LostM2, o.CutM2+c.CutM2
+		if c.Removed {
+			o.Removed++
+		}
 	}
 	return o
 }

@@ -191,74 +191,81 @@ func hinted(name string, words ...string) bool {
 
 // suggest guesses what the fields mean. Words tell their own direction. Numbers do not:
 // theirs is inferred only where words stand beside them row by row, else 1 is proposed as
-// the worst, with no reason given, and a person has to look.
-func suggest(fields []ImportField, rows []importRow, snap *registry.Snapshot) ImportSuggestion {
+// the worst, with no reason given, and a person has to look. A field that a person names
+// is looked at in the same way, and no other is proposed.
+func suggest(fields []ImportField, rows []importRow, snap *registry.Snapshot, named string) ImportSuggestion {
 	var out ImportSuggestion
 	out.Levels = map[string]int{}
 	best, score := -1, 0.0
-	var ladder string
 	// Of ladders with the same words the usual ones come first.
 	ladders := append([]string{usualLadder(Risk), usualLadder(Prevention)}, slices.Sorted(maps.Keys(snap.CodeLists))...)
-	levels := map[int]map[string]int{} // by field: levels from words
+	levels, on := make([]map[string]int, len(fields)), make([]string, len(fields)) // by field: levels from words, of which ladder
 	for i, f := range fields {
 		if len(f.Values) == 0 || len(f.Values) > 12 {
 			continue
 		}
-		filled, numbers := 0, 0
-		for _, v := range f.Values {
-			if v.Value != "" {
-				filled++
-				if n := levelNumber(v.Value); n >= 1 && n <= 5 {
-					numbers++
-				}
-			}
-		}
-		if filled == 0 {
-			continue
-		}
-		s := 0.0
-		for _, id := range ladders {
-			l := snap.CodeLists[id]
-			if l == nil || !l.Ladder || strings.HasPrefix(id, "warning") {
-				continue
-			}
-			if m, hits := onLadder(f.Values, l); hits == filled {
-				t := 3 + float64(hits)/float64(len(l.Items))
-				if t > s {
-					s, levels[i] = t, m
-					if t > score {
-						ladder = id
-					}
-				}
-			}
-		}
-		if s == 0 && numbers == filled {
-			s = 1
-		}
+		var s float64
+		s, levels[i], on[i] = likelyLevels(f.Values, ladders, snap)
 		if s > 0 && hinted(f.Name, "等级", "级别", "风险", "level", "grade", "dj", "fxdj", "jb", "class", "gridcode") {
 			s += 1.5
 		}
-		if s > score && s >= 1 {
+		if s > score && s >= 1 && named == "" {
 			best, score = i, s
 		}
+	}
+	if named != "" {
+		best = slices.IndexFunc(fields, func(f ImportField) bool { return f.Name == named })
 	}
 	if best >= 0 {
 		f := fields[best]
 		out.LevelField = f.Name
 		if m := levels[best]; m != nil {
-			out.Levels, out.Direction, out.Ladder = m, Named, ladder
+			out.Levels, out.Direction, out.Ladder = m, Named, on[best]
 		} else {
-			out.Direction = OneIsWorst
 			for _, v := range f.Values {
 				if n := levelNumber(v.Value); n >= 1 && n <= 5 {
-					out.Levels[v.Value] = n
+					out.Levels[v.Value], out.Direction = n, OneIsWorst
 				}
 			}
-			out.beside(fields, levels, rows)
+			if out.Direction != "" {
+				out.beside(fields, levels, rows)
+			}
 		}
 	}
 	out.others(fields)
 	return out
+}
+
+// likelyLevels says how much values look like levels: words of a ladder more, the more of
+// it they are, and numbers less; 0: not at all. With words come their levels and ladder.
+func likelyLevels(values []ImportValue, ladders []string, snap *registry.Snapshot) (score float64, levels map[string]int, ladder string) {
+	filled, numbers := 0, 0
+	for _, v := range values {
+		if v.Value != "" {
+			filled++
+			if n := levelNumber(v.Value); n >= 1 && n <= 5 {
+				numbers++
+			}
+		}
+	}
+	if filled == 0 {
+		return 0, nil, ""
+	}
+	for _, id := range ladders {
+		l := snap.CodeLists[id]
+		if l == nil || !l.Ladder || strings.HasPrefix(id, "warning") {
+			continue
+		}
+		if m, hits := onLadder(values, l); hits == filled {
+			if t := 3 + float64(hits)/float64(len(l.Items)); t > score {
+				score, levels, ladder = t, m, id
+			}
+		}
+	}
+	if score == 0 && numbers == filled {
+		score = 1
+	}
+	return score, levels, ladder
 }
 
 // others guesses the fields beside the level.
@@ -279,7 +286,7 @@ func (out *ImportSuggestion) others(fields []ImportField) {
 }
 
 // beside looks for words that stand beside the numbers, each number with one word.
-func (out *ImportSuggestion) beside(fields []ImportField, words map[int]map[string]int, rows []importRow) {
+func (out *ImportSuggestion) beside(fields []ImportField, words []map[string]int, rows []importRow) {
 	for i, f := range fields {
 		if words[i] == nil {
 			continue

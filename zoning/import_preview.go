@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/paulmach/orb"
 
@@ -99,7 +100,10 @@ func (s *Service) readImport(ctx context.Context, by auth.By, f ImportFile) (Imp
 		return ImportPreview{}, badFile("no_areas", "文件中没有可用的面:"+fault.ZH, "no usable area in the file: "+fault.EN)
 	}
 	out.Fields = t.list()
-	out.Suggestion = suggest(out.Fields, rows, s.catalogue.Now())
+	if f.LevelField != "" && !slices.ContainsFunc(out.Fields, func(x ImportField) bool { return x.Name == f.LevelField }) {
+		return ImportPreview{}, &auth.Invalid{Items: []auth.Fault{{Path: "level_field", Code: "unknown", ZH: "文件中没有这个字段", EN: "the file has no such field"}}}
+	}
+	out.Suggestion = suggest(out.Fields, rows, s.catalogue.Now(), f.LevelField)
 	out.notice(src, swapped)
 	if swapped == 0 {
 		if err := s.suspectShift(ctx, by, &out, rows, shapes); err != nil {
@@ -176,6 +180,8 @@ func (p *ImportPreview) notice(src *importSource, swapped int) {
 	}
 	if p.Suggestion.LevelField == "" {
 		add("no_level", "没有看出等级字段", "no field looks like levels")
+	} else if p.Suggestion.Direction == "" {
+		add("levels_unknown", "字段 "+p.Suggestion.LevelField+" 的值不像等级,请逐个对应", "the values of "+p.Suggestion.LevelField+" do not look like levels: map each of them")
 	} else if p.Suggestion.Direction != Named && p.Suggestion.DirectionReason == "" {
 		add("direction_unknown", "等级是数字,文件没有说明 1 是最高还是最低,请看图确认", "levels are numbers, and the file does not say whether 1 is the worst: look at the map")
 	}

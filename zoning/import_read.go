@@ -94,6 +94,10 @@ func openImport(ctx context.Context, f ImportFile, near float64) (*importSource,
 	}
 	var src *importSource
 	if looksLikeJSON(path) {
+		if f.Layer != "" && !(archive && stem(path) == f.Layer) {
+			closer()
+			return nil, &auth.Invalid{Items: []auth.Fault{{Path: "layer", Code: "no_layers", ZH: "GeoJSON 没有图层之分,请去掉 layer", EN: "GeoJSON has no layers: leave layer out"}}}
+		}
 		src, err = openJSON(path, declared)
 	} else {
 		src, err = openForeign(ctx, path, f, declared, srid, near)
@@ -147,7 +151,9 @@ func unpacked(ctx context.Context, archive, dir, want string) (string, []string,
 	switch {
 	case len(paths) == 0:
 		return "", nil, badFile("no_layer", "压缩包中没有可读的图层(Shapefile 须含 .shp、.shx、.dbf)", "nothing readable in the archive (a Shapefile needs .shp, .shx and .dbf)")
-	case len(paths) > 1 && want == "":
+	case len(paths) > 1 && want != "":
+		return "", nil, badFile("no_such_layer", "压缩包中没有图层 "+clipText(want, 60)+",只有:"+strings.Join(names, "、"), "there is no layer "+clipText(want, 60)+" in the archive, but: "+strings.Join(names, ", "))
+	case len(paths) > 1:
 		return "", nil, badFile("several_layers", "压缩包中有多个图层,请用 layer 指定其一:"+strings.Join(names, "、"), "several layers, name one with layer: "+strings.Join(names, ", "))
 	}
 	return paths[0], names, nil
@@ -194,6 +200,9 @@ func openForeign(ctx context.Context, path string, f ImportFile, declared geo.CR
 	}
 	if err != nil {
 		return nil, fmt.Errorf("zoning: import: %w", err)
+	}
+	if err := wholeShapefile(path); err != nil {
+		return nil, err
 	}
 	kind, err := gdal.Detect(path)
 	if err != nil {

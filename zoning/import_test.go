@@ -99,7 +99,7 @@ func zipped(t testing.TB, shp string, without ...string) string {
 }
 
 func mapping(p ImportPreview) ImportMapping {
-	return ImportMapping{Title: "甲县洪水风险区划(既有)", Hazard: "flood", Kind: Risk, Area: county, Exhaustive: true,
+	return ImportMapping{Title: "甲县洪水风险区划(既有)", Hazard: "flood", Kind: Risk, Area: county, Exhaustive: new(true),
 		LevelField: p.Suggestion.LevelField, NameField: p.Suggestion.NameField, Levels: p.Suggestion.Levels, DirectionConfirmed: true}
 }
 
@@ -237,7 +237,7 @@ func TestImportAsksForTheDirection(t *testing.T) {
 		rows = append(rows, importRow{Row: i + 1, Props: b})
 	}
 	sug := ImportSuggestion{LevelField: "DJ", Levels: map[string]int{}}
-	words := map[int]map[string]int{}
+	words := make([]map[string]int, len(fields))
 	for i, f := range fields {
 		if f.Name == "风险等级" {
 			words[i] = p.Suggestion.Levels

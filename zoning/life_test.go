@@ -3,7 +3,6 @@ package zoning
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +12,6 @@ import (
 	"github.com/paulmach/orb"
 
 	"onemap/internal/auth"
-	"onemap/internal/geo"
 	"onemap/internal/pgtest"
 	"onemap/zoning/coverage"
 )
@@ -27,122 +25,6 @@ func TestQueriesFitTheSchema(t *testing.T) {
 	if err := q.Prepare(t.Context(), conn); err != nil {
 		t.Error(err)
 	}
-}
-
-// unit puts an administrative unit on the map.
-func (w *table) unit(code, name string, rank int, shape coverage.Shape) {
-	w.t.Helper()
-	w.exec(`insert into admin (code, admin_code, name, rank, geom) values ($1, $1, $2, $3, $4)`, code, name, rank, geo.Shape{Geometry: shape.Geometry()})
-}
-
-// county puts the county on the map: 20 by 20 steps of pt, four townships that do not
-// fit together exactly, and a neighbour in the east.
-func (w *table) county() {
-	w.unit(county, "甲县", 3, box(0, 0, 20, 20))
-	w.unit("990100001", "一乡", 4, box(0, 0, 10, 10))
-	w.unit("990100002", "二乡", 4, coverage.Shape{{ring(10, 0, 20, 0, 20, 10, 10, 10, 10.001, 5)}}) // a sliver beside 一乡
-	w.unit("990100003", "三乡", 4, box(0, 9.999, 10, 20))                                           // over 一乡 and by
-	w.unit("990100004", "四乡", 4, box(10, 10, 20, 20))
-	w.unit("990200", "乙县", 3, box(20, 0, 40, 20))
-}
-
-type office struct {
-	*table
-
-	planner, other, approver, second, viewer, stranger auth.By
-}
-
-func newOffice(t testing.TB) *office {
-	w := newTable(t)
-	w.county()
-	return &office{table: w, planner: w.by, other: w.person(2, auth.Planner, county), approver: w.person(3, auth.Approver, county), second: w.person(4, auth.Approver, county),
-		viewer: w.person(5, auth.Viewer, "990100001"), stranger: w.person(6, auth.Approver, "990200")}
-}
-
-func (o *office) create(start Start) Plan {
-	o.t.Helper()
-	p, err := o.s.Create(context.Background(), o.planner, NewPlan{Hazard: o.hazard("flood"), Kind: Risk, Title: "甲县洪水风险区划", Area: county, Exhaustive: true, Start: start, Responsible: "规划科"})
-	if err != nil {
-		o.t.Fatal(explain(err))
-	}
-	return p
-}
-
-// grade gives every zone a level.
-func (o *office) grade(plan string) {
-	o.t.Helper()
-	var ids []coverage.ID
-	for id := range o.zones(plan) {
-		ids = append(ids, coverage.ID(id))
-	}
-	o.mustEdit(plan, Step{Op: coverage.Op{Zones: ids}, Relevel: true, Set: Attributes{Level: new(2), Reason: new("试评")}})
-}
-
-func (o *office) step(by auth.By, p *Plan, t Transition) {
-	o.t.Helper()
-	next, err := o.s.Transition(context.Background(), by, p.ID, p.Version, t)
-	if err != nil {
-		o.t.Fatalf("%s: %s", t.To, explain(err))
-	}
-	*p = next
-}
-
-func (o *office) again(p *Plan) {
-	o.t.Helper()
-	next, err := o.s.Plan(context.Background(), o.planner.Identity, p.ID)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	*p = next
-}
-
-// toPublished takes a graded draft all the way.
-func (o *office) toPublished(p *Plan, from string) {
-	o.t.Helper()
-	o.again(p)
-	o.step(o.planner, p, Transition{To: Submitted})
-	o.step(o.approver, p, Transition{To: InReview})
-	if _, err := o.s.ReviewAll(context.Background(), o.approver, p.ID); err != nil {
-		o.t.Fatal(err)
-	}
-	o.again(p)
-	o.step(o.approver, p, Transition{To: Approved})
-	o.step(o.second, p, Transition{To: Published, DocumentNo: "甲政发〔2025〕7号", EffectiveFrom: day(from)})
-}
-
-func day(s string) *time.Time {
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
-		panic(err)
-	}
-	return &t
-}
-
-// code is what callers branch on in an error.
-func code(err error) string {
-	var st *StateError
-	var c *auth.Conflict
-	var i *auth.Invalid
-	var v *ViolationsError
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &st):
-		return st.Code
-	case errors.As(err, &c):
-		return c.Code
-	case errors.As(err, &i):
-		return i.Items[0].Path + " " + i.Items[0].Code
-	case errors.As(err, &v):
-		return "violations"
-	case errors.Is(err, auth.ErrNotFound):
-		return "not found"
-	case errors.Is(err, auth.ErrForbidden):
-		return "forbidden"
-	case errors.Is(err, auth.ErrStaleVersion):
-		return "stale"
-	}
-	return err.Error()
 }
 
 func TestAPlanStartsFromItsUnits(t *testing.T) {
@@ -456,173 +338,6 @@ func TestTheWholeLife(t *testing.T) {
 	}
 }
 
-// TestWhoSeesWhichPlan lists and reads one plan in each state, by everybody.
-func TestWhoSeesWhichPlan(t *testing.T) {
-	o := newOffice(t)
-	ctx := t.Context()
-	p := o.create(StartTownships)
-	nobody := auth.By{Identity: &auth.Identity{Kind: auth.Anonymous, Reach: auth.PublicReach(0)}}
-	token := o.person(8, auth.Planner, county)
-	token.Identity.Kind, token.Identity.Account = auth.Token, ""
-	township := o.person(9, auth.Planner, "990100001")
-	people := map[string]auth.By{"planner": o.planner, "approver": o.approver, "viewer": o.viewer, "stranger": o.stranger, "nobody": nobody, "token": token, "township": township}
-	see := func(what, want string) {
-		t.Helper()
-		o.again(&p)
-		var got []string
-		for name, by := range people {
-			_, err := o.s.Plan(ctx, by.Identity, p.ID)
-			page, lerr := o.s.Plans(ctx, by.Identity, PlanQuery{Series: p.Series})
-			listed := slices.ContainsFunc(page.Plans, func(l Plan) bool { return l.ID == p.ID })
-			if lerr != nil || (err == nil) != listed || (err == nil) != o.s.visible(by.Identity, p) {
-				t.Errorf("%s, %s: one %v, listed %v (%v), visible %v", what, name, err, listed, lerr, o.s.visible(by.Identity, p))
-			}
-			for _, ask := range []func() error{
-				func() error { _, err := o.s.Zones(ctx, by.Identity, p.ID, nil); return err }, func() error { _, err := o.s.Events(ctx, by.Identity, p.ID); return err },
-				func() error { _, err := o.s.Comments(ctx, by.Identity, p.ID); return err }, func() error { _, err := o.s.Reviews(ctx, by.Identity, p.ID); return err },
-				func() error { _, err := o.s.Joins(ctx, by.Identity, p.ID); return err },
-			} {
-				if (ask() == nil) != (err == nil) {
-					t.Errorf("%s, %s: sees a part of what he does not see, or the other way round", what, name)
-				}
-			}
-			if err == nil {
-				got = append(got, name)
-			} else if !errors.Is(err, auth.ErrNotFound) {
-				t.Errorf("%s, %s: %v", what, name, err)
-			}
-		}
-		slices.Sort(got)
-		if strings.Join(got, " ") != want {
-			t.Errorf("%s is seen by %v, want %s", what, got, want)
-		}
-	}
-	o.grade(p.ID)
-	see("a draft", "approver planner")
-	o.step(o.planner, &p, Transition{To: ExpertReview})
-	see("under expert review", "approver planner township viewer")
-	o.step(o.planner, &p, Transition{To: Draft})
-	see("a draft again", "approver planner")
-	o.toPublished(&p, "2025-01-01")
-	see("published", "approver planner token township viewer")
-	o.exec(`select layer_set_visibility('zones', 'public')`)
-	o.reload()
-	see("published and public", "approver nobody planner stranger token township viewer")
-	v2, err := o.s.NewVersion(ctx, o.planner, p.ID, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p = v2
-	see("a draft of a public layer", "approver planner")
-}
-
-// TestPlansAreListedPageByPage: no row twice, none left out, and nothing counted that is
-// not shown.
-func TestPlansAreListedPageByPage(t *testing.T) {
-	o := newOffice(t)
-	ctx := t.Context()
-	want := map[string]bool{}
-	for i := range 7 {
-		p, err := o.s.Create(ctx, o.planner, NewPlan{Hazard: []string{"flood", "landslide"}[i%2], Kind: []string{Risk, Prevention}[i%2], Title: fmt.Sprintf("方案%d%%_", i), Area: []string{county, "990100001", "990100002", "990100003"}[i/2], Start: StartEmpty})
-		if err != nil {
-			t.Fatal(err)
-		}
-		want[p.ID] = true
-	}
-	q := PlanQuery{Limit: 3}
-	for pages := 0; ; pages++ {
-		page, err := o.s.Plans(ctx, o.planner.Identity, q)
-		if err != nil || pages > 5 {
-			t.Fatal(err)
-		}
-		for _, p := range page.Plans {
-			if !want[p.ID] {
-				t.Errorf("%s twice, or not asked for", p.Title)
-			}
-			delete(want, p.ID)
-		}
-		if q.Cursor = page.Next; q.Cursor == "" {
-			break
-		}
-	}
-	if len(want) > 0 {
-		t.Errorf("left out: %v", want)
-	}
-	for _, c := range []struct {
-		q PlanQuery
-		n int
-	}{
-		{PlanQuery{Hazard: "flood"}, 4}, {PlanQuery{Kind: Prevention}, 3}, {PlanQuery{State: Draft}, 7}, {PlanQuery{State: Published}, 0}, {PlanQuery{Area: "990100001"}, 4}, {PlanQuery{Area: "990200"}, 0},
-		{PlanQuery{Text: "方案3"}, 1}, {PlanQuery{Text: "%_"}, 7}, {PlanQuery{Text: "0%"}, 1}, {PlanQuery{Text: "\\"}, 0},
-	} {
-		if page, err := o.s.Plans(ctx, o.planner.Identity, c.q); err != nil || len(page.Plans) != c.n {
-			t.Errorf("%+v: %d plans, want %d (%v)", c.q, len(page.Plans), c.n, err)
-		}
-	}
-	for want, q := range map[string]PlanQuery{"series unknown": {Series: "x"}, "area unknown": {Area: "x"}, "cursor bad_cursor": {Cursor: "x"}, "q length": {Text: strings.Repeat("x", 201)}} {
-		if _, err := o.s.Plans(ctx, o.planner.Identity, q); code(err) != want {
-			t.Errorf("%+v: %v, want %s", q, err, want)
-		}
-	}
-	if page, err := o.s.Plans(ctx, o.viewer.Identity, PlanQuery{}); err != nil || len(page.Plans) != 0 || page.Next != "" {
-		t.Errorf("a viewer: %d drafts, %q (%v)", len(page.Plans), page.Next, err)
-	}
-}
-
-func TestDraftsAreRenamedAndThrownAway(t *testing.T) {
-	o := newOffice(t)
-	ctx := t.Context()
-	p := o.create(StartTownships)
-	o.grade(p.ID)
-	for _, c := range []struct {
-		by      auth.By
-		version int64
-		patch   PlanPatch
-		want    string
-	}{
-		{o.viewer, 1, PlanPatch{}, "not found"}, {o.approver, 1, PlanPatch{}, "forbidden"}, {o.planner, 9, PlanPatch{}, "stale"}, {o.planner, 1, PlanPatch{Title: new("")}, "title required"}, {o.planner, 1, PlanPatch{Ladder: new("no")}, "ladder unknown"},
-		{o.planner, 1, PlanPatch{Unit: new("no")}, "unit unknown"}, {o.other, 1, PlanPatch{Title: new(" 新名 "), Note: new("说明"), Ladder: new("hazard_4"), Unit: new(UnitTownship)}, ""},
-	} {
-		if _, err := o.s.Update(ctx, c.by, p.ID, c.version, c.patch); code(err) != c.want {
-			t.Errorf("%s: %v, want %q", c.by.Username, err, c.want)
-		}
-	}
-	o.again(&p)
-	if p.Title != "新名" || p.Note != "说明" || p.Ladder != "hazard_4" || p.Unit != UnitTownship || p.Version != 2 || p.Responsible != "规划科" {
-		t.Errorf("%+v", p)
-	}
-	if err := o.s.Remove(ctx, o.planner, p.ID, 1); code(err) != "stale" {
-		t.Errorf("an old version: %v", err)
-	}
-	if err := o.s.Remove(ctx, o.approver, p.ID, 2); code(err) != "forbidden" {
-		t.Errorf("by an approver: %v", err)
-	}
-	if err := o.s.Remove(ctx, o.planner, p.ID, 2); err != nil {
-		t.Fatal(err)
-	}
-	var left int
-	o.scan(&left, `select (select count(*) from plan) + (select count(*) from zones) + (select count(*) from plan_edit) + (select count(*) from plan_edit_zone) + (select count(*) from plan_event)`)
-	if left != 0 {
-		t.Errorf("%d rows are left of it", left)
-	}
-	// One that was submitted is withdrawn, not deleted.
-	p = o.create(StartWhole)
-	o.grade(p.ID)
-	o.again(&p)
-	o.step(o.planner, &p, Transition{To: Submitted})
-	o.step(o.planner, &p, Transition{To: Draft})
-	if err := o.s.Remove(ctx, o.planner, p.ID, p.Version); code(err) != "cannot_follow" {
-		t.Errorf("one that was submitted: %v", err)
-	}
-	if _, err := o.s.Transition(ctx, o.planner, p.ID, p.Version, Transition{To: Withdrawn}); code(err) != "note required" {
-		t.Errorf("withdrawn without a word: %v", err)
-	}
-	o.step(o.planner, &p, Transition{To: Withdrawn, Note: "不再需要"})
-	if _, err := o.s.Plan(ctx, o.viewer.Identity, p.ID); code(err) != "not found" {
-		t.Errorf("what was never published is seen: %v", err)
-	}
-}
-
 // TestAPlanWithAFaultGoesNowhere: a gap is no state of mind.
 func TestAPlanWithAFaultGoesNowhere(t *testing.T) {
 	o := newOffice(t)
@@ -743,15 +458,5 @@ func TestHistoryAnswersAsOf(t *testing.T) {
 	o.scan(&open, `select count(*) from zones_history where plan = $1 and published and valid_to is null and recorded_at <= $2 and sys_to > $2`, p.ID, published)
 	if open != 4 {
 		t.Errorf("as of the publication %d rows had no end, want 4", open)
-	}
-}
-
-// reload makes the service see what changed in the catalogue.
-func (o *office) reload() {
-	o.t.Helper()
-	if err := o.s.catalogue.(interface {
-		Reload(ctx context.Context) error
-	}).Reload(context.Background()); err != nil {
-		o.t.Fatal(err)
 	}
 }

@@ -50,7 +50,7 @@ func toBeKilled(ctx context.Context) error {
 		if os.Getenv(killedKind) == "compute" {
 			return s.Compute(ctx, by, on, killedSpec(), step)
 		}
-		return s.Import(ctx, by, on, ImportMapping{Title: "既有区划", Hazard: "flood", Kind: Risk, Area: county, Exhaustive: true}, step)
+		return s.Import(ctx, by, on, ImportMapping{Title: "既有区划", Hazard: "flood", Kind: Risk, Area: county, Exhaustive: new(true)}, step)
 	}
 	if _, err := r.Start(ctx, by, "plan."+os.Getenv(killedKind), "任务", "Job", "", work); err != nil {
 		return err

@@ -214,3 +214,24 @@ func (s *Service) townshipsOf(ctx context.Context, tx pgx.Tx, who *auth.Identity
 	})
 	return codes, names, err
 }
+
+// gradedGround is how many km² of each unit zones of each level of a plan have, and how many
+// graded zones the plan has.
+func (g *gauge) gradedGround(ctx context.Context, plan string) ([]map[int]float64, int64, error) {
+	out := make([]map[int]float64, len(g.m.shapes))
+	rows, err := g.tx.Query(ctx, g.queries.Get("compute_graded"), g.m.shapes, plan)
+	if err != nil {
+		return nil, 0, err
+	}
+	var i, level int
+	var km2 float64
+	var zones int64
+	_, err = pgx.ForEachRow(rows, []any{&i, &level, &km2, &zones}, func() error {
+		if out[i-1] == nil {
+			out[i-1] = map[int]float64{}
+		}
+		out[i-1][level] = km2
+		return nil
+	})
+	return out, zones, err
+}

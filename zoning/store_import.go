@@ -156,35 +156,83 @@ func (s *Service) keptImport(ctx context.Context, by auth.By, id string) (name s
 	return name, read, rows, shapes, err
 }
 
+// zonesOf are the zones of a version.
+func (s *Service) zonesOf(ctx context.Context, by auth.By, plan string) (out []Zone, err error) {
+	err = s.db.Bulk.Tx(ctx, by.Reading(), func(tx pgx.Tx) (err error) {
+		out, err = s.zones(ctx, tx, plan, nil, nil)
+		return err
+	})
+	return out, err
+}
+
+// OneAcceptance runs begin while nobody else, on whatever node, is in it with the same
+// upload: of two people who accept it, or one who does so twice, the second finds what the
+// first began.
+func (s *Service) OneAcceptance(ctx context.Context, by auth.By, id string, begin func(context.Context) error) error {
+	return s.db.Query.Tx(ctx, by.Reading(), func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, s.queries.Get("import_turn"), id); err != nil {
+			return wrap("import", err)
+		}
+		return begin(ctx)
+	})
+}
+
 // imported is a plan to be written.
 type imported struct {
+	importTarget
+
 	id, name string // of the upload
 	read     importRead
-	n        NewPlan
-	scope    geo.Scope
 	start    beginning
 	zones    []Zone
 	mapping  ImportMapping
 }
 
+// noOpenVersion says whether a series may have a next version. The database holds the same;
+// this says it before work is done.
+func (s *Service) noOpenVersion(ctx context.Context, by auth.By, series string) error {
+	open := false
+	err := s.db.Query.Ask(ctx, by.Reading(), s.queries.Get("import_open"), []any{series}, func(rows pgx.Rows) error {
+		open = rows.Next()
+		return rows.Err()
+	})
+	if err == nil && open {
+		err = openVersion()
+	}
+	return err
+}
+
+// addImportedPlan makes the version without its zones.
+func (s *Service) addImportedPlan(ctx context.Context, tx pgx.Tx, by auth.By, in imported) (plan string, err error) {
+	var area geo.Shape
+	if in.n.Exhaustive {
+		area.Geometry = in.start.area.Geometry()
+	}
+	if in.parent == nil {
+		err = tx.QueryRow(ctx, s.queries.Get("plan_add"), nil, in.n.Hazard, in.n.Kind, in.n.Title, in.n.Area, in.scope, in.n.Exhaustive, in.n.Unit, null(in.n.Ladder), null(in.n.Responsible), null(in.n.Note),
+			area, in.start.dataset, by.Account).Scan(&plan)
+		return plan, err
+	}
+	if _, err := tx.Exec(ctx, s.queries.Get("series_turn"), in.parent.Series); err != nil {
+		return "", err
+	}
+	err = tx.QueryRow(ctx, s.queries.Get("import_next"), in.parent.ID, in.n.Title, in.n.Exhaustive, in.n.Unit, null(in.n.Ladder), null(in.n.Responsible), null(in.n.Note), by.Account, area).Scan(&plan)
+	return plan, err
+}
+
 // addImported makes the plan and removes what it was made of, in one transaction.
-func (s *Service) addImported(ctx context.Context, by auth.By, g auth.Grant, in imported, report *ImportReport) error {
-	return s.db.Bulk.Tx(ctx, by.Writing(g), func(tx pgx.Tx) error {
+func (s *Service) addImported(ctx context.Context, by auth.By, in imported, report *ImportReport) error {
+	return s.db.Bulk.Tx(ctx, by.Writing(in.grant), func(tx pgx.Tx) error {
 		// Two may have accepted it at once: whoever removes it makes the plan.
 		tag, err := tx.Exec(ctx, s.queries.Get("import_remove"), in.id, by.Account)
 		if err != nil {
 			return err
 		}
 		if tag.RowsAffected() == 0 {
-			return auth.ErrNotFound
+			return &auth.Conflict{Code: "already_accepted", ZH: "该文件已确认导入", EN: "the file was accepted already"}
 		}
-		var area geo.Shape
-		if in.n.Exhaustive {
-			area.Geometry = in.start.area.Geometry()
-		}
-		var plan string
-		if err := tx.QueryRow(ctx, s.queries.Get("plan_add"), nil, in.n.Hazard, in.n.Kind, in.n.Title, in.n.Area, in.scope, in.n.Exhaustive, in.n.Unit, null(in.n.Ladder), null(in.n.Responsible), null(in.n.Note),
-			area, in.start.dataset, by.Account).Scan(&plan); err != nil {
+		plan, err := s.addImportedPlan(ctx, tx, by, in)
+		if err != nil {
 			return err
 		}
 		p, err := s.plan(ctx, tx, plan, false)
@@ -209,8 +257,8 @@ func (s *Service) addImported(ctx context.Context, by auth.By, g auth.Grant, in 
 		if report.Plan, err = s.plan(ctx, tx, plan, false); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, by, g, "plan.import", report.Plan, "", nil, map[string]any{
-			"file": in.name, "format": in.read.Format, "crs": in.read.CRS, "encoding": in.read.Encoding, "read": report.Read, "zones": len(in.zones),
+		return s.record(ctx, tx, by, in.grant, "plan.import", report.Plan, "", nil, map[string]any{
+			"parent": report.Plan.Parent, "file": in.name, "format": in.read.Format, "crs": in.read.CRS, "encoding": in.read.Encoding, "read": report.Read, "zones": len(in.zones),
 			"level_field": in.mapping.LevelField, "levels": in.mapping.Levels, "healed": len(report.Healed), "violations": len(report.Violations),
 		})
 	})

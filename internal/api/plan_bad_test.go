@@ -300,8 +300,8 @@ func TestAnImportOverHTTP(t *testing.T) {
 	}
 	b.WriteString("]}")
 	file := []byte(b.String())
-	send := func(d desk, body io.Reader, kind string) reply {
-		return d.e.send("POST", "/api/plan-imports?name=risk.geojson", body, append(session(d.cookie), "Sec-Fetch-Site", "same-origin", "Content-Type", kind)...)
+	send := func(d desk, body io.Reader, kind string, more ...string) reply {
+		return d.e.send("POST", "/api/plan-imports?name=risk.geojson"+strings.Join(more, ""), body, append(session(d.cookie), "Sec-Fetch-Site", "same-origin", "Content-Type", kind)...)
 	}
 	e.wantProblem(send(viewer, bytes.NewReader(file), "application/geo+json"), 403, "forbidden")
 	e.wantProblem(send(planner, bytes.NewReader(file), "text/html"), 415, "unsupported_type")
@@ -309,7 +309,12 @@ func TestAnImportOverHTTP(t *testing.T) {
 	if r := send(planner, strings.NewReader("PK\x03\x04 no archive"), "application/zip"); r.StatusCode != 422 {
 		t.Errorf("a broken archive: %d %.300s", r.StatusCode, r.body)
 	}
-	r := send(planner, bytes.NewReader(file), "application/geo+json")
+	for query, want := range map[string]string{"&layer=risk": "no_layers", "&level_field=XX": "unknown"} {
+		if _, list, _ := findings(t, send(planner, bytes.NewReader(file), "application/geo+json", query)); firstCode(list) != want {
+			t.Errorf("%s: %+v", query, list)
+		}
+	}
+	r := send(planner, bytes.NewReader(file), "application/geo+json", "&level_field=DJ")
 	if r.StatusCode != 201 {
 		t.Fatalf("import: %d %.800s", r.StatusCode, r.body)
 	}
@@ -356,6 +361,14 @@ func TestAnImportOverHTTP(t *testing.T) {
 		t.Fatalf("job: %+v %s", job, job.Error)
 	}
 	planner.refused(409, "already_accepted", "POST", path, accept(true))
+	// What follows a version says which; while that one is a draft nothing does.
+	r = send(planner, bytes.NewReader(file), "application/geo+json")
+	if err := json.Unmarshal(r.body, &read); err != nil {
+		t.Fatal(err)
+	}
+	path = "/api/plan-imports/" + read.Import + "/accept"
+	planner.refused(409, "series_exists", "POST", path, accept(true))
+	planner.refused(409, "open_version", "POST", path, strings.Replace(accept(true), "{", `{"parent":"`+job.Result.Plan+`",`, 1))
 	set := planner.zones(job.Result.Plan)
 	if len(set.Features) != 3 || set.Features[0].Properties.Level == 0 {
 		t.Errorf("zones: %+v", set.Features)

@@ -19,6 +19,7 @@ import (
 type PlanImports interface {
 	ReadImport(ctx context.Context, by auth.By, f zoning.ImportFile) (zoning.ImportPreview, error)
 	CheckImport(ctx context.Context, by auth.By, id string, m zoning.ImportMapping) error
+	OneAcceptance(ctx context.Context, by auth.By, id string, begin func(context.Context) error) error
 	Import(ctx context.Context, by auth.By, id string, m zoning.ImportMapping, step func(done, total int, what string)) (zoning.ImportReport, error)
 }
 
@@ -97,8 +98,9 @@ func (s *Server) postPlanImport(ctx context.Context, req *Request) (*Response, e
 	}
 	f := zoning.ImportFile{
 		Name: req.Query.Value("name"), Path: req.upload, Encoding: req.Query.Value("encoding"), CRS: req.Query.Value("crs"), Layer: req.Query.Value("layer"),
+		LevelField: req.Query.Value("level_field"),
 	}
-	for name, v := range map[string]string{"name": f.Name, "encoding": f.Encoding, "crs": f.CRS, "layer": f.Layer} {
+	for name, v := range map[string]string{"name": f.Name, "encoding": f.Encoding, "crs": f.CRS, "layer": f.Layer, "level_field": f.LevelField} {
 		if len(v) > 200 {
 			return nil, invalid(name, "过长", "it is too long")
 		}
@@ -149,11 +151,12 @@ type importMapping struct {
 }
 
 type importAcceptBody struct {
+	Parent             string        `json:"parent"`
 	Title              string        `json:"title"`
 	Hazard             string        `json:"hazard"`
 	Kind               string        `json:"kind"`
 	Area               string        `json:"area"`
-	Exhaustive         bool          `json:"exhaustive"`
+	Exhaustive         *bool         `json:"exhaustive"`
 	Ladder             string        `json:"ladder"`
 	Responsible        string        `json:"responsible"`
 	Note               string        `json:"note"`
@@ -172,28 +175,33 @@ func (s *Server) postPlanImportAccept(ctx context.Context, req *Request) (*Respo
 		return nil, err
 	}
 	m := zoning.ImportMapping{
-		Title: b.Title, Hazard: b.Hazard, Kind: b.Kind, Area: b.Area, Exhaustive: b.Exhaustive, Ladder: b.Ladder, Responsible: b.Responsible, Note: b.Note,
+		Parent: strings.ToLower(b.Parent), Title: b.Title, Hazard: b.Hazard, Kind: b.Kind, Area: b.Area, Exhaustive: b.Exhaustive, Ladder: b.Ladder, Responsible: b.Responsible, Note: b.Note,
 		LevelField: b.Mapping.LevelField, NameField: b.Mapping.NameField, CodeField: b.Mapping.CodeField, CountermeasureField: b.Mapping.CountermeasureField,
 		ResponsibleField: b.Mapping.ResponsibleField, ReasonField: b.Mapping.ReasonField, Levels: b.Mapping.Levels, DirectionConfirmed: b.DirectionConfirmed,
 	}
 	by, lang, id := s.by(req), req.Lang, strings.ToLower(id)
-	// Two words on one upload are one plan: the second learns of the first.
+	// Two words on one upload are one plan: the second learns of the first, on another node
+	// too. Here they queue up, so that those who wait for the database hold one connection.
 	s.accepting.Lock()
 	defer s.accepting.Unlock()
-	if err := s.acceptedBefore(ctx, req, id); err != nil {
-		return nil, err
-	}
-	if err := s.opts.Zoning.CheckImport(ctx, by, id, m); err != nil {
-		return nil, err
-	}
-	job, err := s.opts.Jobs.Start(ctx, by, "plan.import", "导入 "+clip(m.Title, 100), "Import "+clip(m.Title, 100), "plan-imports/"+id,
-		func(ctx context.Context, step func(done, total int, what string)) (any, error) {
-			r, err := s.opts.Zoning.Import(ctx, by, id, m, step)
-			if err != nil {
-				return nil, err
-			}
-			return importResult(r, lang), nil
-		})
+	var job jobs.Job
+	err := s.opts.Zoning.OneAcceptance(ctx, by, id, func(ctx context.Context) (err error) {
+		if err := s.acceptedBefore(ctx, req, id); err != nil {
+			return err
+		}
+		if err := s.opts.Zoning.CheckImport(ctx, by, id, m); err != nil {
+			return err
+		}
+		job, err = s.opts.Jobs.Start(ctx, by, "plan.import", "导入 "+clip(m.Title, 100), "Import "+clip(m.Title, 100), "plan-imports/"+id,
+			func(ctx context.Context, step func(done, total int, what string)) (any, error) {
+				r, err := s.opts.Zoning.Import(ctx, by, id, m, step)
+				if err != nil {
+					return nil, err
+				}
+				return importResult(r, lang), nil
+			})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -232,6 +240,8 @@ type changedZone struct {
 	Name     *string `json:"name"`
 	GainedM2 float64 `json:"gained_m2"`
 	LostM2   float64 `json:"lost_m2"`
+	CutM2    float64 `json:"cut_m2"`  // of it, outside the area
+	Removed  bool    `json:"removed"` // nothing was left
 }
 
 type importResultAnswer struct {
@@ -258,7 +268,7 @@ func importResult(r zoning.ImportReport, lang registry.Lang) importResultAnswer 
 		a.Healed = append(a.Healed, line)
 	}
 	for _, c := range r.Changed {
-		a.Changed = append(a.Changed, changedZone{c.Zone, optional(c.Name), c.GainedM2, c.LostM2})
+		a.Changed = append(a.Changed, changedZone{c.Zone, optional(c.Name), c.GainedM2, c.LostM2, c.CutM2, c.Removed})
 	}
 	for _, v := range r.Violations[:min(len(r.Violations), maxViolations)] {
 		a.Violations = append(a.Violations, violationLine(lang, v))

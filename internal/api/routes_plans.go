@@ -54,7 +54,7 @@ func (s *Server) planRoutes() []*Route {
 
 		draws(&Route{
 			Method: "POST", Pattern: "/api/plan-imports", Name: "plan_import", Document: "api", Handler: s.postPlanImport, Body: BodyUpload,
-			Query: []string{"name", "encoding", "crs", "layer"},
+			Query: []string{"name", "encoding", "crs", "layer", "level_field"},
 		}),
 		draws(json(0, route("POST", "/api/plan-imports/{id}/accept", "plan_import_accept", s.postPlanImportAccept, ""))),
 

@@ -177,20 +177,30 @@ func (s *Server) takePiece(ctx *fasthttp.RequestCtx, req *Request) *Error {
 }
 
 // linger takes the rest of a refused body that is not large before the connection is
-// closed: who is still sending would find it cut and never read why. It costs a moment
-// at most.
+// closed: who is still sending would find it cut and never read why. Whoever stops
+// sending is left at once, and nobody is waited for longer than lingerTime.
 func linger(ctx *fasthttp.RequestCtx, announced int) {
 	stream := ctx.RequestBodyStream()
 	if stream == nil || announced > lingerBytes {
 		return
 	}
-	_ = ctx.Conn().SetReadDeadline(time.Now().Add(lingerTime)) // closed: the read says so
-	_, _ = io.Copy(io.Discard, io.LimitReader(stream, lingerBytes))
+	conn, ends, rest := ctx.Conn(), time.Now().Add(lingerTime), io.LimitReader(stream, lingerBytes)
+	for buf := make([]byte, 64<<10); ; {
+		wait := time.Now().Add(lingerIdle)
+		if wait.After(ends) {
+			wait = ends
+		}
+		_ = conn.SetReadDeadline(wait) // closed: the read says so
+		if _, err := rest.Read(buf); err != nil {
+			return
+		}
+	}
 }
 
 const (
 	lingerBytes = 64 << 20
-	lingerTime  = 2 * time.Second
+	lingerIdle  = 2 * time.Second // without a byte
+	lingerTime  = 15 * time.Second
 )
 
 func (s *Server) copyUpload(ctx *fasthttp.RequestCtx, file *os.File, limit int) (int64, *Error) {

@@ -20,8 +20,9 @@ type Healed struct {
 	WidthM  float64
 }
 
-// GainLoss is what healing did to one zone, in square metres.
-type GainLoss struct{ GainedM2, LostM2 float64 }
+// GainLoss is what healing did to one zone, in square metres. Of what it lost CutM2 lay
+// outside the area.
+type GainLoss struct{ GainedM2, LostM2, CutM2 float64 }
 
 // HealReport is what Heal did and what it left.
 type HealReport struct {
@@ -149,6 +150,11 @@ func (h *healing) settle() {
 				h.report.Violations = append(h.report.Violations, v)
 			}
 			h.lose(zones, none, v.AreaM2)
+			for _, l := range zones {
+				g := h.report.Zones[h.ids[l]]
+				g.CutM2 += v.AreaM2
+				h.report.Zones[h.ids[l]] = g
+			}
 		case len(zones) == 1:
 			h.own[i] = zones[0]
 		case len(zones) > 1:
@@ -301,29 +307,54 @@ func (h *healing) lose(labels []int32, but int32, m2 float64) {
 }
 
 // scraps are small parts of a zone that hang off it, cut from its body by what was
-// settled: they go to the neighbour, unless the zone has nothing else.
+// settled: they go to the neighbour, unless the zone has nothing else. A scrap that lies
+// beside scraps only waits until one of them has become part of a body: given away at the
+// same time, two of them would only change places.
 func (h *healing) scraps() {
+	for h.giveScraps() {
+	}
+}
+
+func (h *healing) giveScraps() (given bool) {
 	byRegion := func(cy int32) int32 { return h.own[h.of(h.m.faces[cy])] }
 	list, of := h.m.regions(byRegion)
-	parts := map[int32]int{}
-	for _, r := range list {
+	parts := map[int32][]int{}
+	for i, r := range list {
 		if r.mark != none {
-			parts[r.mark]++
+			parts[r.mark] = append(parts[r.mark], i)
 		}
+	}
+	scrap := map[int]Violation{}
+	for _, of := range parts {
+		if len(of) < 2 {
+			continue
+		}
+		body := of[0] // the largest, which stays even where it is small itself
+		for _, i := range of {
+			v := describe(Sliver, h.m.shapeOf(list[i]), nil)
+			if h.small(v) {
+				scrap[i] = v
+			}
+			if v.AreaM2 > AreaM2(h.m.shapeOf(list[body])) {
+				body = i
+			}
+		}
+		delete(scrap, body)
 	}
 	to := make([]int32, len(list))
 	for i, r := range list {
 		to[i] = r.mark
-		if r.mark == none || parts[r.mark] < 2 {
-			continue
-		}
-		v := describe(Sliver, h.m.shapeOf(r), nil)
-		if !h.small(v) {
+		v, hangs := scrap[i]
+		if !hangs {
 			continue
 		}
 		border := map[ID]float64{}
 		for _, e := range r.edges {
-			if l := list[of(e^1)].mark; l != none && l != r.mark {
+			beside := of(e ^ 1)
+			if _, waits := scrap[int(beside)]; waits {
+				continue
+			}
+			if l := list[beside].mark; l != none && l != r.mark {
 				k := h.m.edge(e)
 				border[h.ids[l]] += metres(k.a, k.b)
 			}
@@ -332,7 +363,7 @@ func (h *healing) scraps() {
 		if len(heirs) == 0 {
 			continue
 		}
-		parts[r.mark]--
+		given = true
 		label, _ := slices.BinarySearch(h.ids, heirs[0])
 		to[i] = int32(label)
 		v.Zones = []ID{h.ids[r.mark]}
@@ -343,6 +374,7 @@ func (h *healing) scraps() {
 	for i := range h.own {
 		h.own[i] = to[of(h.anyHalf(i))]
 	}
+	return given
 }
 
 // anyHalf is a half-edge with the region on its left.

@@ -13,7 +13,8 @@ import (
 // dirty digitises every zone by itself: each point is off by up to d steps, some are
 // left out.
 func dirty(rng *rand.Rand, c *Coverage, d int64) {
-	for id, s := range c.Zones {
+	for _, id := range c.ids() { // in order: a seed is a case that can be met again
+		s := c.Zones[id]
 		for range 20 {
 			out := s.Clone()
 			for _, p := range out {
@@ -36,7 +37,8 @@ func dirty(rng *rand.Rand, c *Coverage, d int64) {
 }
 
 func TestHeal(t *testing.T) {
-	for seed := range uint64(12) {
+	// In the last three, scraps of two zones lie side by side and once changed places.
+	for _, seed := range []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 22, 399, 524} {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		c := grid(rng, 4, 6)
 		area, full := c.Area, total(c)

@@ -19,6 +19,14 @@ cross join lateral (
   where a.rank = 4 and a.valid_to is null and a.geom && x.geom and coalesce(a.scope && $2::int8multirange, false) and st_covers(a.geom, st_pointonsurface(x.geom))
   order by a.fid limit 1) t
 
+-- name: compute_graded
+-- How many km² of each unit zones of each level of a plan have, and how many zones it has.
+select x.i::int, z.level, sum(st_area(case when st_covers(z.geom, x.geom) then x.geom else st_intersection(x.geom, z.geom) end::geography)) / 1e6,
+  (select count(*) from zones where plan = $2 and level is not null)
+from unnest($1::geometry[]) with ordinality x(geom, i)
+join zones z on z.plan = $2 and z.level is not null and z.geom && x.geom and st_intersects(z.geom, x.geom)
+group by x.i, z.level
+
 -- name: compute_last_edit
 select coalesce(max(seq), 0) from plan_edit where plan = $1
 

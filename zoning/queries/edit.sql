@@ -75,14 +75,16 @@ select z.name from zones z where z.plan = $1 and exists (select from unnest($2::
 select (st_dump(st_unaryunion($1::geometry, $2::float8))).geom
 
 -- name: edit_outside
--- Where no boundary says how far a plan goes, its administrative unit does. A square
--- metre is what the grid and the rounding of the unit's own border may differ by.
-select i.n, st_pointonsurface(o.out), st_area(o.out::geography)
+-- Where no boundary says how far a plan goes, its administrative unit does: the largest
+-- part of each shape that lies beyond it. Parts under a square metre are no matter, and
+-- none thinner than a decimetre: so far apart are borders written with six decimals, and
+-- along a border of kilometres that is many square metres.
+select distinct on (i.n) i.n, st_pointonsurface(o.part), o.area
 from unnest($2::geometry[]) with ordinality i(geom, n)
-join lateral (select st_union(a.geom) as unit from admin a where a.code = $1 and a.valid_to is null) u on u.unit is not null
-join lateral (select case when st_covers(u.unit, i.geom) then null else st_difference(i.geom, u.unit, $3::float8) end as out) o
-  on o.out is not null and not st_isempty(o.out)
-where st_area(o.out::geography) > 1
+join lateral (select st_union(a.geom) as unit from admin a where a.code = $1 and a.valid_to is null) u on u.unit is not null and not st_covers(u.unit, i.geom)
+cross join lateral (select d.geom as part, st_area(d.geom::geography) as area from st_dump(st_difference(i.geom, u.unit, $3::float8)) d) o
+where o.area > 1 and o.area * 2 > st_perimeter(o.part::geography) * 0.1
+order by i.n, o.area desc
 
 -- name: edit_home
 select st_xmin(b), st_ymin(b), st_xmax(b), st_ymax(b) from (select st_extent(geom)::geometry b from admin where code = $1 and valid_to is null) a

@@ -17,6 +17,22 @@ select name, read from plan_import where id = $1 and account = $2 and expires_at
 -- name: import_rows
 select row, props, shape, fault, area_m2 from plan_import_row where import = $1 order by row
 
+-- name: import_turn
+-- One at a time accepts an upload, whichever node he speaks to.
+select pg_advisory_xact_lock(hashtextextended('import ' || $1::text, 0))
+
+-- name: import_open
+-- The states are those of the index plan_open_version.
+select from plan where series = $1 and state in ('draft', 'consultation', 'expert_review', 'submitted', 'in_review', 'returned', 'approved') limit 1
+
+-- name: import_next
+-- The next version of a series, whose zones come from a file.
+insert into plan (series, version_no, parent, hazard, kind, title, admin_code, scope, exhaustive, unit, ladder, responsible, note, area, dataset, created_account, method)
+select series, (select max(version_no) + 1 from plan o where o.series = p.series), id, hazard, kind, $2, admin_code, scope, $3, $4, $5, $6, $7, $9,
+  case when plan_is_demo(dataset) then dataset end, $8::uuid, '{}'
+from plan p where id = $1
+returning id::text
+
 -- name: import_remove
 delete from plan_import where id = $1 and account = $2
 

@@ -2,12 +2,14 @@ Names in braces are filled in by sql.go with quoted identifiers of the catalogue
 with one of the fixed fragments there; everything from outside is a parameter.
 
 -- name: items
+-- Eight decimals are the grid plans are drawn on: a zone made of a village has its border
+-- to the last bit.
 select m.matched, f.*
 from (select count(*) as matched from (select 1 from {source} t where {where} limit {count_limit}) c) m
 left join lateral (
   select {key}::text as key, {fid} as fid, {id} as id, {title} as title, {level} as level,
          (select row_to_json(p)::text from (select {fields}) p) as properties,
-         st_asgeojson({shape}, 7, 0) as geometry
+         st_asgeojson({shape}, 8, 0) as geometry
   from {source} t
   where {where} and {after}
   order by {order} limit {limit}
@@ -16,14 +18,14 @@ left join lateral (
 -- name: item
 select {key}::text as key, {fid} as fid, {id} as id, {title} as title, {level} as level,
        (select row_to_json(p)::text from (select {fields}) p) as properties,
-       st_asgeojson({shape}, 7, 0) as geometry
+       st_asgeojson({shape}, 8, 0) as geometry
 from {source} t
 where {where} limit 1
 
 -- name: by_ids
 select {key}::text as key, {fid} as fid, {id} as id, {title} as title, {level} as level,
        (select row_to_json(p)::text from (select {fields}) p) as properties,
-       st_asgeojson({shape}, 7, 0) as geometry
+       st_asgeojson({shape}, 8, 0) as geometry
 from {source} t
 where {where}
 

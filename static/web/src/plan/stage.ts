@@ -4,8 +4,8 @@ import type { Box, LonLat } from './types.ts'
 /** How an overlay is drawn. Colours come from the feature's `color` property where it has one. */
 export interface Overlay {
   data: GeoJSON.FeatureCollection
-  /** 'fault' is the red of violations, 'accent' the blue of selection, 'pin' a numbered comment (property `label`) */
-  look: 'fault' | 'accent' | 'pin' | 'gained' | 'lost' | 'plain'
+  /** 'fault' is the red of violations, 'accent' the blue of selection, 'pin' a numbered comment (property `label`), 'hatch' slanting lines for what does not rest on colour */
+  look: 'fault' | 'accent' | 'pin' | 'gained' | 'lost' | 'plain' | 'hatch'
 }
 
 /** Stage is the one map of the page, for the pages beside it. */

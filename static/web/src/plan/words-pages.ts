@@ -431,6 +431,7 @@ export const pageWords = {
   p_v_accepted: ['通过', 'Accepted'],
   p_paint_verdicts: ['地图按审查结果着色', 'Colour the map by verdict'],
   p_review_progress: ['通过 {done},退回 {returned},共 {all}', '{done} accepted, {returned} returned, {all} in all'],
+  p_review_unrecorded: ['方案“{state}”,没有逐单元审查的记录。', 'The plan is {state}; no zone by zone review is recorded.'],
   p_review_reads: ['方案“{state}”,这里只看。', 'The plan is “{state}”; this is to read.'],
   p_review_submitted: ['已报审,还没有开始审查。', 'Submitted; the review has not started.'],
   p_review_returned: ['方案退回修改:按理由改好退回的单元,再报审。', 'Returned: mend the returned zones by their reasons, then submit again.'],
@@ -495,7 +496,8 @@ export const pageWords = {
 
   // history
   p_edits: ['编辑', 'Edits'],
-  p_edits_none: ['还没有编辑', 'No edits yet'],
+  p_edits_none: ['没有编辑记录', 'No edits are recorded'],
+  p_course_none: ['没有留下经过的记录。', 'Nothing is recorded of how it came here.'],
   p_undone: ['已撤销', 'undone'],
 
   // paper and files

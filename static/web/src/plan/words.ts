@@ -238,6 +238,7 @@ export const words = {
   opacity: ['浓淡', 'Strength'],
   basemap: ['底图', 'Base map'],
   basemap_own: ['矢量底图', 'Vector base map'],
+  basemap_silent: ['底图“{name}”没有回应,下面暂无影像。请稍后再试,或换一个底图。', 'The base map “{name}” does not answer: nothing lies under the draft for now. Try later, or choose another.'],
   basemap_none: ['没有配置影像或其他底图', 'No imagery or other base map is configured'],
   zones_published: ['现行区划', 'Zones in force'],
   zoom_in: ['放大', 'Zoom in'],

@@ -3,10 +3,12 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { launch, shut, until, watch } from './kit.mjs'
+import { crc32, deflateSync } from 'node:zlib'
+import { inside, launch, shut, until, watch } from './kit.mjs'
 import { startServer } from './server.mjs'
 
 const here = new URL('.', import.meta.url).pathname
@@ -533,34 +535,101 @@ describe('every tool, in a plan that may leave gaps', () => {
     assert.deepEqual(sketch, [at(0, 0), at(0, 3), at(-1, 3)])
     await lin.page.keyboard.press('Escape')
   })
-  it('snaps to a river or road at the very coordinate the server has, and lets go', async () => {
+  it('snaps to a river or road at the very coordinate the server has, and stores it', async () => {
     const r = await call(lin, `/api/plans/${plan}/snap?bbox=${[c[0] - 0.03, c[1] - 0.03, c[0] + 0.03, c[1] + 0.03].join()}`)
     assert.equal(r.status, 200)
-    // A line is given whole: the corner taken is one near by, inside the plan.
-    const near = (q) => Math.abs(q[0] - c[0]) < 0.025 && Math.abs(q[1] - c[1]) < 0.025
-    const line = r.data.features.find((f) => ['rivers', 'roads'].includes(f.properties.layer) && f.geometry.coordinates.some(near))
-    assert.ok(line, 'neither river nor road around')
-    const p = line.geometry.coordinates.find(near)
+    // A line is given whole: the corner taken is one near by, inside the plan, and clear of what is drawn already.
+    const corners = r.data.features.filter((f) => ['rivers', 'roads'].includes(f.properties.layer)).flatMap((f) => f.geometry.coordinates.flat(f.geometry.type === 'MultiLineString' ? 1 : 0)).filter((q) => Math.abs(q[0] - c[0]) < 0.028 && Math.abs(q[1] - c[1]) < 0.028)
+    const county = (await call(lin, '/ogc/collections/admin/items?limit=2000')).data.features.find((f) => f.properties.code === '990100').geometry
+    const rings = (county.type === 'Polygon' ? [county.coordinates] : county.coordinates).flat()
+    const within = ([x, y]) => rings.reduce((odd, r) => r.reduce((o, [xi, yi], i) => { const [xj, yj] = r.at(i - 1); return (yi > y) !== (yj > y) && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi ? !o : o }, odd), false)
+    const e = 0.0015
+    const room = corners.filter((q) => [[-e, -e], [e, -e], [e, e], [-e, e]].every(([x, y]) => within([q[0] + x, q[1] + y])))
+    const p = await lin.page.evaluate(([room, e]) => room.find((q) => window.__plan.draft.topo.touching([q[0] - e, q[1] - e, q[0] + e, q[1] + e].map((v) => v * 1e8)).length === 0), [room, e])
+    assert.ok(p, 'neither river nor road around')
     await fly(lin, p, 17)
     await lin.page.evaluate(() => { window.__plan.tools.around.open(window.__plan.stage); window.__plan.tools.select([]); window.__plan.tools.use('draw'); window.__plan.tools.setSnapping(true) })
-    await until(lin.page, () => (window.__plan.tools.around.lines?.count ?? 0) > 0)
+    await until(lin.page, ([x, y]) => window.__plan.tools.around.lines?.nearest([Math.round(x * 1e8), Math.round(y * 1e8)], 50, 1.17) != null, p)
     const q = await xy(lin, p)
     await lin.page.mouse.move(q[0] + 30, q[1] + 3)
     await lin.page.mouse.move(q[0] + 2, q[1] + 2)
     await lin.page.mouse.click(q[0] + 2, q[1] + 2)
     await until(lin.page, () => window.__plan.tools.sketch.length === 1)
     assert.deepEqual(await lin.page.evaluate(() => window.__plan.tools.sketch[0].map((v) => v / 1e8)), p)
-    await lin.page.keyboard.press('Escape')
     await snapOff(lin)
+    const n = await count(lin)
+    await put(lin, [[p[0] + 0.0006, p[1] - 0.0008], [p[0] - 0.0007, p[1] - 0.0006]])
+    await lin.page.keyboard.press('Enter')
+    await sent(lin)
+    await added(n + 1)
+    const f = await one((await chosen(lin))[0])
+    assert.equal(f.geometry.coordinates[0][0].length, 4)
+    assert.ok(has(f, p), `${p} is not in ${JSON.stringify(f.geometry)}`)
+    await exact(lin)
   })
-  it('picks a village to make a zone of, and lets it go', async () => {
-    await lin.page.evaluate(() => window.__plan.tools.select([]))
-    await fly(lin, c)
-    await lin.page.keyboard.press('u')
-    await lin.page.mouse.click(...await xy(lin, at(3, 1)))
-    await until(lin.page, () => window.__plan.tools.units.items.length === 1)
-    await lin.page.keyboard.press('Escape')
-    assert.equal(await lin.page.evaluate(() => window.__plan.tools.units.items.length), 0)
+  describe('from villages and cells', () => {
+    const areaOf = (g) => (g.type === 'Polygon' ? [g.coordinates] : g.coordinates).reduce((sum, rings) => sum + rings.reduce((s, r, k) => s + (k === 0 ? 1 : -1) * Math.abs(r.reduce((a, p, i) => { const q = r[(i + 1) % r.length]; return a + (p[0] - r[0][0]) * (q[1] - r[0][1]) - (q[0] - r[0][0]) * (p[1] - r[0][1]) }, 0) / 2), 0), 0)
+    const known = new Map()
+    const corners = (f) => { if (!known.has(f)) known.set(f, new Set(f.geometry.coordinates.flat(f.geometry.type === 'MultiPolygon' ? 2 : 1).map(String))); return known.get(f) }
+    const common = (a, b) => { const of = corners(b); return [...corners(a)].filter((p) => of.has(p)).length }
+    const boxOf = (f) => { const l = f.geometry.coordinates.flat(f.geometry.type === 'MultiPolygon' ? 2 : 1); return [Math.min(...l.map((p) => p[0])), Math.min(...l.map((p) => p[1])), Math.max(...l.map((p) => p[0])), Math.max(...l.map((p) => p[1]))] }
+    let all, edge
+    const items = async (layer) => { const r = await call(lin, `/ogc/collections/${layer}/items?limit=2000`); assert.equal(r.status, 200); return r.data.features }
+    before(async () => {
+      const admin = await items('admin')
+      const county = admin.find((f) => f.properties.code === '990100')
+      // Nothing drawn so far reaches into these.
+      const free = await lin.page.evaluate((boxes) => boxes.map((b) => window.__plan.draft.topo.touching(b.map((v) => v * 1e8)).length === 0), admin.map(boxOf))
+      const villages = admin.filter((f, i) => f.properties.rank === 5 && free[i])
+      all = villages.filter((f) => common(f, county) === 0)
+      edge = villages.filter((f) => common(f, county) > 2)
+      assert.ok(all.length > 10 && edge.length > 3, `${all.length} inner villages, ${edge.length} at the edge`)
+    })
+    /** pick takes features with the tool, one click each, and adds them as one zone. */
+    async function pick(layer, list) {
+      const n = await count(lin)
+      const b = list.map(boxOf)
+      await lin.page.evaluate((b) => { window.__plan.tools.use('select'); window.__plan.tools.select([]); window.__plan.map.fitBounds(b, { padding: 120, animate: false }) }, [Math.min(...b.map((x) => x[0])), Math.min(...b.map((x) => x[1])), Math.max(...b.map((x) => x[2])), Math.max(...b.map((x) => x[3]))])
+      await lin.page.keyboard.press('u')
+      await lin.page.locator('select[aria-label="取自"]').selectOption(layer)
+      for (const [i, f] of list.entries()) {
+        await lin.page.mouse.click(...await xy(lin, inside(f.geometry)))
+        await until(lin.page, (n) => window.__plan.tools.units.items.length === n, i + 1)
+      }
+      await lin.page.locator('.say button.primary').click()
+      await sent(lin)
+      await added(n + 1)
+      const f = await one((await chosen(lin))[0])
+      const wanted = list.reduce((s, x) => s + areaOf(x.geometry), 0)
+      assert.ok(Math.abs(areaOf(f.geometry) / wanted - 1) < 1e-6, `${areaOf(f.geometry)} of ${wanted}`)
+      await exact(lin)
+      return f
+    }
+    it('takes one village, and lets one go', async () => {
+      await lin.page.evaluate(() => { window.__plan.tools.carve = false; window.__plan.tools.select([]) })
+      const f = await pick('admin', [all[0]])
+      assert.equal(f.geometry.coordinates.length, 1)
+      await lin.page.keyboard.press('u')
+      await lin.page.mouse.click(...await xy(lin, inside(all[0].geometry)))
+      await until(lin.page, () => window.__plan.tools.units.items.length === 1)
+      await lin.page.keyboard.press('Escape')
+      assert.equal(await lin.page.evaluate(() => window.__plan.tools.units.items.length), 0)
+    })
+    it('makes one outline of several villages side by side', async () => {
+      const pair = all.slice(1).flatMap((a) => all.slice(1).filter((b) => a.id < b.id && common(a, b) > 2 && common(a, all[0]) === 0 && common(b, all[0]) === 0).map((b) => [a, b]))[0]
+      assert.ok(pair, 'no neighbours')
+      const f = await pick('admin', pair)
+      assert.deepEqual(f.geometry.coordinates.map((p) => p.length), [1])
+    })
+    it('takes a village at the edge of the county', async () => { await pick('admin', [edge[0]]) })
+    it('takes cells of the grid', async () => {
+      const cells = await items('grids')
+      const free = await lin.page.evaluate((boxes) => boxes.map((b) => window.__plan.draft.topo.touching(b.map((v) => v * 1e8)).length === 0), cells.map(boxOf))
+      const inner = cells.filter((f, i) => free[i] && all.some((v) => v.properties.code === f.properties.village_code))
+      const pair = inner.flatMap((a) => inner.filter((b) => a.id < b.id && a.properties.village_code === b.properties.village_code && common(a, b) > 1).map((b) => [a, b]))[0]
+      assert.ok(pair, 'no neighbours among the cells')
+      await pick('grids', pair)
+    })
   })
   it('deletes a zone and hands it to the neighbour chosen', async () => {
     await choose(second)
@@ -576,6 +645,52 @@ describe('every tool, in a plan that may leave gaps', () => {
   })
 })
 
+describe('a base map of the intranet in the c grid', () => {
+  let world, asked = [], down = false
+  before(async () => {
+    // One colour, as a tile server would send it.
+    const chunk = (type, body) => { const b = Buffer.concat([Buffer.from(type), body]); const out = Buffer.alloc(b.length + 8); out.writeUInt32BE(body.length, 0); b.copy(out, 4); out.writeUInt32BE(crc32(b), b.length + 4); return out }
+    const head = Buffer.alloc(13)
+    head.writeUInt32BE(256, 0); head.writeUInt32BE(256, 4); head[8] = 8; head[9] = 2
+    const row = Buffer.concat([Buffer.from([0]), Buffer.alloc(256 * 3).map((_, i) => [0xd0, 0x20, 0xc0][i % 3])])
+    const png = Buffer.concat([Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]), chunk('IHDR', head), chunk('IDAT', deflateSync(Buffer.concat(Array(256).fill(row)))), chunk('IEND', Buffer.alloc(0))])
+    world = createServer((q, r) => { asked.push(q.url); if (down) { r.writeHead(503); r.end() } else { r.writeHead(200, { 'Content-Type': 'image/png' }); r.end(png) } })
+    await new Promise((ok) => world.listen(0, '127.0.0.1', ok))
+    const value = [{ id: 'img', title: '县影像', url: `http://127.0.0.1:${world.address().port}/img_c/wmts?TILEMATRIX={z}&TILEROW={y}&TILECOL={x}`, grid: 'c', min_zoom: 1, max_zoom: 16, attribution: '示例县测绘' }]
+    const socket = readFileSync(`${server.data}/pg/postmaster.pid`, 'utf8').split('\n')[4]
+    execFileSync('psql', ['-h', socket, '-U', 'postgres', '-d', 'onemap', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-c', `insert into setting (key, value) values ('basemaps', '${JSON.stringify(value)}') on conflict (key) do update set value = excluded.value`])
+  })
+  after(() => { world?.closeAllConnections(); world?.close() })
+  it('lies under the draft, warped by the server, and is credited', async () => {
+    await bench(lin)
+    await lin.page.waitForFunction(async () => (await (await fetch('/api/basemaps')).json()).basemaps?.length === 1, undefined, { polling: 500 })
+    await lin.page.getByRole('tab', { name: '图层' }).click()
+    await lin.page.getByLabel('县影像').check()
+    // What is under no zone has the very colour of the tiles: opaque to nine tenths.
+    await lin.page.waitForFunction(async () => {
+      const { map } = window.__plan
+      if (!map.getSource('bm-img') || !map.isSourceLoaded('bm-img')) return false
+      const p = await new Promise((done) => { map.once('render', () => { const c = document.createElement('canvas'), from = map.getCanvas(); c.width = from.width; c.height = from.height; const x = c.getContext('2d'); x.drawImage(from, 0, 0); done([...x.getImageData(from.width - 3, from.height >> 1, 1, 1).data]) }); map.triggerRepaint() })
+      return Math.abs(p[0] - 0xd0) < 30 && p[1] < 70 && Math.abs(p[2] - 0xc0) < 30
+    }, undefined, { polling: 300 })
+    // The c grid has half as many rows: what the server asks for is that grid, not the map's own.
+    const own = await lin.page.evaluate(() => performance.getEntriesByType('resource').filter((e) => e.name.includes('/wmts/img/')).length)
+    assert.ok(own > 0)
+    for (const u of asked) { const q = new URL(u, 'http://x').searchParams; assert.ok(Number(q.get('TILEROW')) < 2 ** (Number(q.get('TILEMATRIX')) - 1), u) }
+    assert.match(await lin.page.locator('[data-credit]').innerText(), /示例县测绘/)
+    // Looking at the zones and coming back changes nothing.
+    await lin.page.getByRole('tab', { name: /单元/ }).click()
+    await lin.page.getByRole('tab', { name: '图层' }).click()
+    assert.equal(await lin.page.getByLabel('县影像').isChecked(), true)
+  })
+  it('is said to be silent when it is', async () => {
+    down = true
+    await lin.page.evaluate(() => window.__plan.map.jumpTo({ center: [112.1, 31.55], zoom: 14.2 }))
+    await lin.page.locator('.toast', { hasText: '没有回应' }).waitFor()
+    await lin.page.getByLabel('矢量底图').check()
+  })
+})
+
 describe('on a phone', () => {
   it('a plan can be read, not drawn', async () => {
     const p = await person('lin.guihua', { size: { width: 390, height: 844 } })
@@ -585,6 +700,16 @@ describe('on a phone', () => {
     await p.page.locator('.phonebar button').nth(1).click()
     await p.page.locator('.row[role="option"]').nth(2).click()
     assert.equal((await chosen(p)).length, 1)
+    // The sheet lies on the map; what is chosen is above it.
+    const sheet = p.page.locator('aside.right')
+    await sheet.waitFor()
+    await p.page.locator('.phonebar button').first().click()
+    await until(p.page, () => {
+      const { session, tools, project } = window.__plan
+      const b = session.zones.bounds(tools.one), [, low] = project([b[0], b[1]]), [, high] = project([b[2], b[3]])
+      const top = document.querySelector('aside.right').getBoundingClientRect().top, map = document.querySelector('#content canvas').getBoundingClientRect()
+      return low <= top && high >= map.top
+    })
     assert.ok(await p.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'it scrolls sideways')
     assert.deepEqual(p.faults(), [])
     await p.close()

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { launch, shut, watch } from './kit.mjs'
+import { inside, launch, shut, watch } from './kit.mjs'
 import { startServer } from './server.mjs'
 
 const here = new URL('.', import.meta.url).pathname
@@ -35,6 +35,8 @@ function account(user, role, name, area) {
 }
 async function person(name, { size = { width: 1024, height: 640 }, ...extra } = {}) {
   const context = await (await launch()).newContext({ viewport: size, deviceScaleFactor: 1, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce', acceptDownloads: true, ...extra })
+  // What lies under a plan is other tests' business, and software rendering of it costs minutes.
+  await context.route(/\/tiles\/(roads|rivers|buildings)\/\d/, (r) => r.fulfill({ status: 204 }))
   const page = await context.newPage()
   const faults = []
   watch(page, faults, base)
@@ -94,6 +96,46 @@ async function audit(page) {
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
   return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).slice(0, 3).join(' | ')}`)
 }
+
+/** pixels reads a picture taken of the page: its colours, row by row. */
+async function pixels(page, clip) {
+  const png = (await page.screenshot({ clip })).toString('base64')
+  return page.evaluate(async (png) => {
+    const image = new Image()
+    image.src = `data:image/png;base64,${png}`
+    await image.decode()
+    const canvas = document.createElement('canvas')
+    canvas.width = image.width
+    canvas.height = image.height
+    const c = canvas.getContext('2d')
+    c.drawImage(image, 0, 0)
+    return [...c.getImageData(0, 0, image.width, image.height).data]
+  }, png)
+}
+/** painted counts the pixels of the map that some layers paint, and how many of them are reddish. */
+const painted = (page, ids) => page.evaluate(async (ids) => {
+  const { map } = window.__plan
+  const shot = () => new Promise((done) => {
+    map.once('render', () => {
+      const from = map.getCanvas(), canvas = document.createElement('canvas')
+      canvas.width = from.width
+      canvas.height = from.height
+      const c = canvas.getContext('2d')
+      c.drawImage(from, 0, 0)
+      done(c.getImageData(0, 0, from.width, from.height).data)
+    })
+    map.triggerRepaint()
+  })
+  const show = (v) => { for (const id of ids) map.setLayoutProperty(id, 'visibility', v) }
+  show('visible')
+  const with_ = await shot()
+  show('none')
+  const without = await shot()
+  show('visible')
+  let n = 0, red = 0
+  for (let i = 0; i < with_.length; i += 4) if (Math.abs(with_[i] - without[i]) + Math.abs(with_[i + 1] - without[i + 1]) + Math.abs(with_[i + 2] - without[i + 2]) > 8) { n++; if (with_[i] > with_[i + 1] + 20) red++ }
+  return { n, red }
+}, ids)
 
 let id, next, returned, place
 describe('a plan from villages', () => {
@@ -293,11 +335,65 @@ describe('the next version', () => {
     assert.ok(Math.abs(sum('area_before_m2') - sum('area_after_m2')) < 1, 'the areas do not add up')
     assert.ok(Math.abs(d.totals.changed_area_m2 - d.relevelled[0].area_after_m2) < 1)
   })
+  it('is painted on the map, even if the ground under it never comes', async () => {
+    const { page } = planner
+    const ground = /\/tiles\/(roads|rivers|buildings)\//
+    await page.route(ground, () => { /* never answered */ })
+    await at(planner, `id=${next}&tab=diff`)
+    await until(page, () => document.documentElement.dataset.bench === '1')
+    await page.locator('.column li button').click() // flies there
+    await until(page, () => { const { map } = window.__plan; return map.getLayer('pg-turned-fill') && map.isSourceLoaded('pg-turned') && map.isSourceLoaded('pl-zones') && map.queryRenderedFeatures({ layers: ['pg-turned-fill'] }).length > 0 })
+    try {
+      const { map, area } = await page.evaluate((zone) => {
+        const { map, session } = window.__plan
+        const ring = session.zones.all.get(zone).geometry.coordinates.map((p) => p.map((r) => r.map((c) => map.project(c))))
+        const size = (r) => Math.abs(r.reduce((s, p, i) => { const q = r[(i + 1) % r.length]; return s + p.x * q.y - q.x * p.y }, 0) / 2)
+        const c = map.getCanvas()
+        return { area: ring.reduce((s, p) => s + p.reduce((t, r, k) => t + (k ? -1 : 1) * size(r), 0), 0), map: c.width * c.height }
+      }, new URL(page.url()).searchParams.get('zone'))
+      assert.ok(area > map / 100, `the zone is only ${area} of ${map} pixels`)
+      const share = await painted(page, ['pg-turned-fill', 'pg-turned-line'])
+      assert.ok(share.n > area * 0.8 && share.n < area * 1.25, `${share.n} pixels are painted of a zone of ${area}`)
+      assert.ok(share.red > share.n * 0.8, `it became worse, and ${share.red} of ${share.n} pixels say so`)
+      const zones = await painted(page, ['pl-fill', 'pl-border'])
+      assert.ok(zones.n > map / 10, `zones are painted on ${zones.n} of ${map} pixels`)
+    } finally { await page.unroute(ground) }
+  })
+  it('is printed with its map', async () => {
+    const { page } = planner
+    await page.evaluate(() => { window.print = () => { window.__printed = true } })
+    await page.locator('button', { hasText: '打印清单' }).click()
+    await until(page, () => window.__printed === true)
+    await page.emulateMedia({ media: 'print' })
+    try {
+      const img = page.locator('.diff-print img')
+      assert.equal(await img.isVisible(), true)
+      assert.equal(await page.locator('#app').isVisible(), false)
+      assert.equal(await page.locator('.diff-print .rows tr').count(), 1)
+      const colours = await img.evaluate(async (i) => { await i.decode(); const c = document.createElement('canvas'); c.width = i.naturalWidth; c.height = i.naturalHeight; const x = c.getContext('2d'); x.drawImage(i, 0, 0); const d = x.getImageData(0, 0, c.width, c.height).data; const seen = new Set(); for (let k = 0; k < d.length; k += 4) seen.add((d[k] << 16) | (d[k + 1] << 8) | d[k + 2]); return seen.size })
+      assert.ok(colours > 20, `the map on paper has ${colours} colours`)
+    } finally { await page.emulateMedia({ media: null }) }
+  })
   it('is swiped over the old one', async () => {
     const { page } = planner
+    await at(planner, `id=${next}&tab=diff`)
     await until(page, () => document.documentElement.dataset.bench === '1')
+    await page.locator('.column li button').click()
+    const zone = new URL(page.url()).searchParams.get('zone')
+    const middle = inside((await zonesOf(planner, next)).find((z) => z.properties.zone === zone).geometry)
     await page.locator('button', { hasText: '卷帘对比' }).click()
     await page.locator('.swipe-curtain').waitFor()
+    // Under the curtain lies the level of before, beside it that of now: two colours at one place.
+    const tone = async (side) => {
+      await page.locator('input[type="range"][aria-label="卷帘位置"]').fill(side)
+      await until(page, (side) => document.querySelector('.swipe-curtain')?.style.left === `${side}%`, side)
+      const [x, y] = await page.evaluate((p) => window.__plan.project(p), middle)
+      const d = await pixels(page, { x: x - 12, y: y - 12, width: 24, height: 24 })
+      return [0, 1, 2].map((k) => d.filter((_, i) => i % 4 === k).reduce((s, v) => s + v, 0) / (d.length / 4))
+    }
+    await until(page, () => document.querySelector('[data-idle="1"]') && window.__plan.map.isSourceLoaded('pl-zones'))
+    const now = await tone('0'), then = await tone('100')
+    assert.ok(now.some((v, k) => Math.abs(v - then[k]) > 12), `${now} and ${then}`)
     await page.locator('input[type="range"][aria-label="卷帘位置"]').fill('25')
     await until(page, () => document.querySelector('.swipe-curtain')?.style.left === '25%')
     await page.locator('button', { hasText: '收起卷帘' }).click()
@@ -344,6 +440,26 @@ describe('for everybody', () => {
   }
 })
 
+describe('the end', () => {
+  it('has no neighbour to join', async () => {
+    await at(approver, `id=${id}&tab=info`)
+    await approver.page.locator('section', { hasText: '接边检查' }).last().locator('button').click()
+    await approver.page.getByText('周边没有现行的同类区划').waitFor()
+  })
+  it('is repealed with a reason, and no longer in force', async () => {
+    // What cannot be taken back stands apart from the usual steps.
+    await approver.page.locator('.apart button', { hasText: '废止' }).click()
+    const form = approver.page.locator('form.doing')
+    await form.locator('textarea').fill('由市级区划代替')
+    await form.locator('button').last().click()
+    await state(approver, '废止')
+    const p = await read(approver, id)
+    assert.deepEqual([p.state, p.in_force], ['withdrawn', false])
+    await approver.page.getByText('由市级区划代替').first().waitFor()
+    assert.equal((await zonesOf(planner, id)).length, p.counts.zones, 'what was published stays readable')
+  })
+})
+
 // The flood areas of a real city, as another office would hand them over: a shapefile in
 // GBK whose levels run the other way. From the file to the published zoning, by two people.
 const city = join(here, '../../../../../shared/data/taipei')
@@ -351,7 +467,8 @@ const manifest = join(here, '../../../../census/testdata/taipei.yaml')
 const district = '63000110'
 const gdal = () => { try { execFileSync('ogr2ogr', ['--version'], { stdio: 'ignore' }); return true } catch { return false } }
 const why = !existsSync(city) ? `no data at ${city}` : !gdal() ? 'ogr2ogr is not installed' : ''
-describe('an existing zoning of a real city', { skip: why && (console.log(`planlife: the life over the real city is skipped: ${why}`), why) }, () => {
+if (why) console.log(`planlife: the life over the real city is skipped: ${why}`)
+describe('an existing zoning of a real city', why ? { skip: why } : {}, () => {
   let work, drawer, judge, plan, count
   before(async () => {
     work = mkdtempSync(join(tmpdir(), 'onemap-flood-'))

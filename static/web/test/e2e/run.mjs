@@ -27,7 +27,7 @@ try {
     // demonstration the others look at.
     const last = (f) => Number(f.startsWith('chromium90'))
     const files = readdirSync(here).filter((f) => f.endsWith('.test.mjs')).sort((a, b) => last(a) - last(b) || (a < b ? -1 : 1)).map((f) => join(here, f))
-    const stream = run({ files, concurrency: 1, timeout: 1_200_000, testNamePatterns: process.env.ONEMAP_E2E_ONLY ?? undefined })
+    const stream = run({ files, concurrency: 1, timeout: 900_000, testNamePatterns: process.env.ONEMAP_E2E_ONLY ?? undefined })
     stream.on('test:fail', () => { failed = true })
     stream.on('end', resolve)
     stream.on('error', reject)

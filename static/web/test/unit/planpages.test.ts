@@ -175,7 +175,12 @@ describe('changed ground', () => {
   it('is hatched where a zone is new or gone, and outlined where no level changed', () => {
     const g = ground(diff({ added: [item('n', null, 2, box(0, 0, 2, 2), null)], moved: [item('o', 2, 2, null, box(0, 0, 2, 2))] }), () => null)
     expect([g.worse.length, g.milder.length, g.hatch.length, g.border.length]).toEqual([0, 0, 1, 1])
-    for (const line of (g.hatch[0] as GeoJSON.MultiLineString).coordinates) for (const [x, y] of line) { expect(x).toBeGreaterThanOrEqual(-1e-9); expect(y).toBeLessThanOrEqual(2 + 1e-9) }
+    expect(g.hatch[0]).toEqual(box(0, 0, 2, 2))
+  })
+  it('leaves out of a re-levelled zone what turned the other way', () => {
+    const zone = box(0, 0, 4, 4), strip = box(3, 1, 4, 2)
+    const g = ground(diff({ relevelled: [item('r', 4, 3, null, null)], moved: [item('r', 4, 3, strip, null), item('l', 1, 1, null, strip)] }), () => zone)
+    expect([g.worse, g.milder]).toEqual([[{ type: 'MultiPolygon', coordinates: [[zone.coordinates[0], strip.coordinates[0]]] }], [strip]])
   })
   it('takes a re-levelled zone whole', () => {
     const g = ground(diff({ relevelled: [item('r', 4, 2, null, null)] }), () => box(5, 5, 6, 6))

@@ -1,4 +1,5 @@
 import { session } from '../session.svelte.ts'
+import type { LonLat, MultiPolygon } from '../types.ts'
 import { draft } from './draft.svelte.ts'
 import type { MapStage } from './mapstage.svelte.ts'
 import { feature, point } from './sketch.ts'
@@ -49,4 +50,22 @@ export function caughtAt(c: Caught): GeoJSON.Feature {
   const layer = session.catalogue?.layers.find((l) => l.id === c.layer)?.title ?? c.layer
   const label = c.kind === 'node' ? t('caught_node') : c.kind === 'edge' ? t('caught_edge') : [layer, c.name].filter(Boolean).join(' ')
   return feature(point(c.at), { kind: 'caught', label })
+}
+
+interface Pixel { x: number; y: number }
+
+/** sketchOf draws what is being made: the line with the way to the pointer, picked units, steps on their way, the box of a selection. */
+export function sketchOf(stage: MapStage, of: { points: readonly XY[]; line: readonly XY[]; ring: boolean; props: Record<string, unknown>; units: readonly { geometry: MultiPolygon }[]; box: readonly [Pixel, Pixel] | null }): GeoJSON.Feature[] {
+  const out: GeoJSON.Feature[] = []
+  if (of.ring && of.line.length > 2) out.push(feature({ type: 'Polygon', coordinates: [[...of.line, of.line[0]!].map(lonLat)] }, of.props))
+  else if (of.line.length > 1) out.push(feature({ type: 'LineString', coordinates: of.line.map(lonLat) }, of.props))
+  for (const p of of.points.slice(-400)) out.push(feature(point(p), of.props))
+  for (const u of of.units) out.push(feature(u.geometry, {}))
+  for (const p of draft.pending) for (const g of p.sketch) if (!draft.slow || p.sketch.length < 60) out.push(feature(g, p.parked ? { color: stage.ink.theirs } : {}))
+  if (of.box) {
+    const [b, q] = of.box
+    const corners = [[b.x, b.y], [q.x, b.y], [q.x, q.y], [b.x, q.y], [b.x, b.y]].map(([x, y]) => stage.map.unproject([x!, y!]).toArray() as LonLat)
+    out.push(feature({ type: 'Polygon', coordinates: [corners] }, {}))
+  }
+  return out
 }

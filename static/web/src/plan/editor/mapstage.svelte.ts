@@ -30,11 +30,13 @@ export class MapStage implements Stage {
   opacity = $state(1)
   hidden = $state.raw<number[]>([])
   basemap = $state('')
+  basemapOpacity = $state(0.9)
   readonly software: boolean
   /** width of what stands over the map on the right */
   right = 0
-  /** and at the top, where the tools are */
+  /** and at the top, where the tools are, and at the bottom, where a phone has its sheet */
   top = 0
+  bottom = 0
   private engine: Engine
   private look: Look
   private drawn: LayerSpecification[] = []
@@ -61,7 +63,7 @@ export class MapStage implements Stage {
       container, base, catalogue, legend: legendOf(base), view: this.view, theme: session.theme, camera: at.camera, bounds: at.bounds, frugal: graphics.software,
       reducedMotion: matchMedia('(prefers-reduced-motion: reduce)').matches, label: session.t('map'),
       handlers: {
-        click: () => {}, hover: () => {}, ready: () => {}, scene: () => {}, failed: () => {},
+        click: () => {}, hover: () => {}, ready: () => {}, scene: () => {}, failed: (source) => this.missed(source),
         move: (camera) => { this.camera = camera; this.moved() }, pointer: (p) => { this.pointer = p },
         busy: (b) => { this.busy = b }, context: (lost) => { this.lost = lost; if (!lost) this.redraw() },
       },
@@ -70,7 +72,8 @@ export class MapStage implements Stage {
     this.map.boxZoom.disable()
     this.map.doubleClickZoom.disable()
     this.off = session.zones.on((changed) => this.zonesChanged(changed))
-    this.map.once('load', () => {
+    // The style is all the draft waits for: one slow tile of what lies under it would keep it away.
+    this.map.once('style.load', () => {
       this.ready = true
       for (const [id, s] of Object.entries(sources())) this.map.addSource(id, s)
       addTextures(this.map, session.theme)
@@ -90,7 +93,7 @@ export class MapStage implements Stage {
   }
   private anchor(): string | undefined {
     // Under the first label of the map: fills over labels would tint them.
-    return this.map.getLayersOrder().find((id) => !id.startsWith('pl-') && this.map.getLayer(id)?.type === 'symbol')
+    return this.map.getLayersOrder().find((id) => !/^p[lg]-/.test(id) && this.map.getLayer(id)?.type === 'symbol')
   }
   private redraw(): void {
     if (!this.ready) return
@@ -133,8 +136,17 @@ export class MapStage implements Stage {
   setBasemaps(list: Basemap[]): void { this.basemaps = list }
   /** who made what lies under the draft, where that is another base map */
   get credit(): string { const b = this.basemap ? this.basemaps.find((m) => m.id === this.basemap) : null; return b ? [b.attribution || b.title, b.approval].filter(Boolean).join(' ') : '' }
+  /** A base map that does not answer leaves the ground bare: it is said, once each time it is chosen. */
+  private missed(source: string | null): void {
+    if (!this.basemap || source !== `bm-${this.basemap}` || this.silent) return
+    this.silent = true
+    session.tell(session.t('basemap_silent', { name: this.basemaps.find((b) => b.id === this.basemap)?.title ?? '' }), 'error')
+  }
+  private silent = false
   showBasemap(id: string, opacity: number): void {
+    if (id !== this.basemap) this.silent = false
     this.basemap = id
+    this.basemapOpacity = opacity
     for (const b of this.basemaps) {
       const key = `bm-${b.id}`
       if (b.id !== id) { if (this.map.getLayer(key)) this.map.removeLayer(key); continue }
@@ -257,10 +269,18 @@ export class MapStage implements Stage {
 
   // ---- for the pages -------------------------------------------------------
 
-  fly(to: { box?: Box | null; point?: LonLat | null; zoom?: number }): void { this.engine.fly({ ...to, zoom: to.zoom ?? 17 }, this.right, this.top) }
+  fly(to: { box?: Box | null; point?: LonLat | null; zoom?: number }): void {
+    const zoom = to.zoom ?? 17
+    if (this.bottom === 0) { this.engine.fly({ ...to, zoom }, this.right, this.top); return }
+    // Above the sheet, whatever is left there.
+    const padding = { top: 20 + this.top, bottom: 20 + this.bottom, left: 20, right: 20 }
+    if (to.box && to.box[2] > to.box[0]) this.map.fitBounds(to.box, { padding, maxZoom: zoom, duration: 0 })
+    else if (to.point) this.map.easeTo({ center: to.point, zoom: Math.max(this.map.getZoom(), zoom), offset: [0, (this.top - this.bottom) / 2], duration: 0 })
+  }
   /** reveal flies only if the place is out of view. */
   reveal(box: Box): void {
     const b = this.bounds()
+    if (this.bottom > 0) b[1] = this.map.unproject([0, this.map.getContainer().clientHeight - this.bottom]).lat
     if (box[0] < b[0] || box[1] < b[1] || box[2] > b[2] || box[3] > b[3]) this.fly({ box })
   }
   zoom(by: number): void { this.engine.zoom(by) }
@@ -277,12 +297,12 @@ export class MapStage implements Stage {
     const draw = () => {
       if (!this.map.getSource(id)) this.map.addSource(id, { type: 'geojson', data: none, promoteId: 'id' })
       const layers = overlayLayers(id, what.look, session.theme)
-      for (const l of layers) if (!this.map.getLayer(l.id)) this.map.addLayer(l)
+      for (const l of layers) if (!this.map.getLayer(l.id)) this.map.addLayer(l, l.type === 'fill' || l.type === 'line' ? this.anchor() : undefined)
       this.overlays.set(name, { what, layers, click })
       this.set(id, what.data)
     }
     if (this.ready) draw()
-    else this.map.once('load', draw)
+    else this.map.once('style.load', draw)
   }
   /** overlayAt answers a click on something a page drew. */
   overlayAt(x: number, y: number): boolean {

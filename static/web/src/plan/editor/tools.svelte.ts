@@ -1,11 +1,11 @@
 import { areaOf, lengthOf } from '../../lib/geometry.ts'
 import { session, type Word } from '../session.svelte.ts'
-import type { LonLat, MultiPolygon, Op } from '../types.ts'
+import type { MultiPolygon, Op } from '../types.ts'
 import { draft } from './draft.svelte.ts'
 import type { MapStage } from './mapstage.svelte.ts'
 import { Around, unitAt, type Unit } from './around.svelte.ts'
-import { caughtAt, handlesOf, type Drag, type Hover } from './handles.ts'
-import { dissolved, feature, inside, middleOf, point, thinned, withNode } from './sketch.ts'
+import { caughtAt, handlesOf, sketchOf, type Drag, type Hover } from './handles.ts'
+import { dissolved, inside, middleOf, point, thinned, withNode } from './sketch.ts'
 import { catchAt, same, trace, type Caught } from './snap.ts'
 import { lonLat, selfCrossing, type XY } from './topo.ts'
 
@@ -575,22 +575,12 @@ class Tools {
     this.paintHandles(stage)
   }
   private paintSketch(stage: MapStage): void {
-    const out: GeoJSON.Feature[] = []
-    const color = this.bad ? stage.ink.fault : this.crosses === true ? stage.ink.good : undefined
-    const props = color ? { color } : {}
     const at = this.pointer && this.drawing && !this.freehand ? this.caught?.at ?? this.pointer.at : null
-    const line = at && this.sketch.length > 0 ? [...this.sketch, ...this.traced(at)] : this.sketch
-    if (line.length > 2 && rings.includes(this.tool)) out.push(feature({ type: 'Polygon', coordinates: [[...line, line[0]!].map(lonLat)] }, props))
-    else if (line.length > 1) out.push(feature({ type: 'LineString', coordinates: line.map(lonLat) }, props))
-    for (const p of this.sketch.slice(-400)) out.push(feature(point(p), props))
-    for (const u of this.units.items) out.push(feature(u.geometry, {}))
-    for (const p of draft.pending) for (const g of p.sketch) if (!draft.slow || p.sketch.length < 60) out.push(feature(g, p.parked ? { color: stage.ink.theirs } : {}))
-    if (this.boxFrom && this.pointer) {
-      const map = stage.map, b = this.boxFrom, q = this.pointer
-      const c = [[b.x, b.y], [q.x, b.y], [q.x, q.y], [b.x, q.y], [b.x, b.y]].map(([x, y]) => map.unproject([x!, y!]).toArray() as LonLat)
-      out.push(feature({ type: 'Polygon', coordinates: [c] }, {}))
-    }
-    stage.sketch(out)
+    const color = this.bad ? stage.ink.fault : this.crosses === true ? stage.ink.good : undefined
+    stage.sketch(sketchOf(stage, {
+      points: this.sketch, line: at && this.sketch.length > 0 ? [...this.sketch, ...this.traced(at)] : this.sketch, ring: rings.includes(this.tool),
+      props: color ? { color } : {}, units: this.units.items, box: this.boxFrom && this.pointer ? [this.boxFrom, this.pointer] : null,
+    }))
   }
   private traced(at: XY): XY[] {
     const from = this.catches[this.catches.length - 1]

@@ -34,20 +34,13 @@ export function within(rings: Rings): [number, number] | null {
 }
 const holds = (rings: Rings, [x, y]: [number, number]): boolean => crossings(rings.map((r) => r.map((p): [number, number] => [p[0]!, p[1]!])), y).filter((u) => u < x).length % 2 === 1
 
-/** hatched fills a shape with slanting lines: what is new or gone does not rest on colour alone. */
-export function hatched(g: GeoJSON.Geometry | null, lines = 14): GeoJSON.MultiLineString {
-  const out: number[][][] = []
-  for (const rings of parts(g)) {
-    const slant = rings.map((r) => r.map((p): [number, number] => [p[0]! + p[1]!, p[1]! - p[0]!]))
-    const [lo, hi] = span(slant)
-    for (let k = 0; k < lines; k++) {
-      const v = lo + ((k + 0.5) / lines) * (hi - lo), u = crossings(slant, v)
-      for (let i = 0; i + 1 < u.length; i += 2) out.push([u[i]!, u[i + 1]!].map((w) => [(w - v) / 2, (w + v) / 2]))
-    }
-  }
-  return { type: 'MultiLineString', coordinates: out }
-}
 const outline = (g: GeoJSON.Geometry | null): GeoJSON.MultiLineString => ({ type: 'MultiLineString', coordinates: parts(g).flat() })
+
+/** without leaves rings out of a shape they lie in. */
+function without(g: GeoJSON.Geometry, rings: readonly Ring[]): GeoJSON.Geometry {
+  if (rings.length === 0) return g
+  return { type: 'MultiPolygon', coordinates: parts(g).map((p) => [...p, ...rings.filter((r) => { const at = within([r]); return at !== null && holds(p, at) })]) }
+}
 
 export interface Ground { worse: GeoJSON.Geometry[]; milder: GeoJSON.Geometry[]; hatch: GeoJSON.Geometry[]; border: GeoJSON.Geometry[] }
 
@@ -61,18 +54,19 @@ export function ground(d: Diff, whole: (zone: string) => GeoJSON.Geometry | null
   const losers = [...d.moved, ...d.removed].flatMap((item) => parts(item.geometry_lost).map((rings) => ({ item, rings })))
   const gainers = [...d.moved, ...d.added].flatMap((item) => parts(item.geometry_gained).map((rings) => ({ item, rings })))
   const put = (turn: Turn, g: GeoJSON.Geometry) => { if (turn !== 'same') out[turn].push(g) }
+  const before = (at: [number, number] | null): DiffItem | null => (at && losers.find((l) => holds(l.rings, at))?.item) || null
+  const gains = gainers.map(({ item, rings }) => ({ item, rings, turn: turned(before(within(rings))?.level_before ?? null, item.level_after) }))
   const filled = new Map<string, Turn>()
   for (const item of d.relevelled) {
     const g = whole(item.zone), turn = turned(item.level_before, item.level_after)
     if (!g) continue
-    put(turn, g)
+    // Ground it gained may have turned the other way: that is left to the gain.
+    put(turn, without(g, gains.filter((x) => x.item.zone === item.zone && x.turn !== turn).map((x) => x.rings[0]!)))
     filled.set(item.zone, turn)
     if (turn === 'same') out.border.push(outline(g))
   }
-  const before = (at: [number, number] | null): DiffItem | null => (at && losers.find((l) => holds(l.rings, at))?.item) || null
-  for (const { item, rings } of gainers) {
-    const from = before(within(rings)), g: GeoJSON.Polygon = { type: 'Polygon', coordinates: rings }
-    const turn = turned(from?.level_before ?? null, item.level_after)
+  for (const { item, rings, turn } of gains) {
+    const g: GeoJSON.Polygon = { type: 'Polygon', coordinates: rings }
     if (turn !== filled.get(item.zone)) put(turn, g)
     out.border.push(outline(g))
   }
@@ -80,7 +74,7 @@ export function ground(d: Diff, whole: (zone: string) => GeoJSON.Geometry | null
     const at = within(rings)
     if (at && !gainers.some((g) => holds(g.rings, at))) out.border.push(outline({ type: 'Polygon', coordinates: rings }))
   }
-  for (const item of d.added) out.hatch.push(hatched(item.geometry_gained ?? whole(item.zone)))
-  for (const item of d.removed) out.hatch.push(hatched(item.geometry_lost))
+  // What is new or gone is hatched: that does not rest on colour alone.
+  for (const g of [...d.added.map((item) => item.geometry_gained ?? whole(item.zone)), ...d.removed.map((item) => item.geometry_lost)]) if (g) out.hatch.push(g)
   return out
 }
