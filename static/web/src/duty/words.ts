@@ -1,5 +1,8 @@
+import { reportWords } from './words-reports.ts'
+
 /** The words of the duty desk: Chinese first, English second. */
 export const words = {
+  ...reportWords,
   desk_tabs: ['值守事项', 'Duty desk'],
   tab_reports: ['险情灾情', 'Reports'],
   tab_conflicts: ['改动冲突', 'Conflicts'],
