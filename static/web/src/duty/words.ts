@@ -1,8 +1,10 @@
+import { caseWords } from './words-cases.ts'
 import { reportWords } from './words-reports.ts'
 
 /** The words of the duty desk: Chinese first, English second. */
 export const words = {
   ...reportWords,
+  ...caseWords,
   desk_tabs: ['值守事项', 'Duty desk'],
   tab_reports: ['险情灾情', 'Reports'],
   tab_conflicts: ['改动冲突', 'Conflicts'],
