@@ -1,10 +1,14 @@
 import { caseWords } from './words-cases.ts'
+import { dangerWords } from './words-dangers.ts'
 import { reportWords } from './words-reports.ts'
+import { workWords } from './words-work.ts'
 
 /** The words of the duty desk: Chinese first, English second. */
 export const words = {
   ...reportWords,
   ...caseWords,
+  ...dangerWords,
+  ...workWords,
   desk_tabs: ['值守事项', 'Duty desk'],
   tab_reports: ['险情灾情', 'Reports'],
   tab_conflicts: ['改动冲突', 'Conflicts'],
