@@ -34,7 +34,11 @@ class Duty extends Room<Word> {
 
   protected async opened(): Promise<void> {
     if (!this.catalogue) return
-    this.stream = new Records(topics, this.catalogue.position, {
+    // A stream with one topic somebody may not hear of is refused whole.
+    const reads = this.catalogue.layers.some((l) => l.id === 'dangers'), desk = this.permitted('work_desk')
+    const heard = topics.filter((t) => (t === 'dangers' || t === 'notices' ? reads : desk))
+    if (heard.length === 0) { this.live = 'live'; return }
+    this.stream = new Records(heard, this.catalogue.position, {
       state: (state) => { this.live = state; document.documentElement.dataset.live = state },
       record: (e) => { for (const run of this.hearers.get(e.topic as Topic) ?? []) run(e) },
       reset: () => { for (const all of this.hearers.values()) for (const run of all) run(null) },
