@@ -46,7 +46,7 @@ export const reportWords = {
   r_taken_other: ['{who},不用再接', '{who}; nothing more to do'],
   r_dismiss: ['排除', 'Dismiss'],
   r_dismiss_text: ['请写明怎样核实的。报告人会看到这句话。', 'Say how this was checked. The sender will read it.'],
-  r_close: ['办结', 'Close'],
+  r_close: ['办结', 'Finish'],
   r_close_text: ['可以写一句结果。', 'You may write a line about the outcome.'],
   r_done: ['已记下', 'Recorded'],
   r_gone: ['这条报告不存在,或者不在您的值守区域', 'There is no such report, or it is not in the area of your desk'],
