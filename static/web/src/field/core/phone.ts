@@ -258,7 +258,7 @@ export class Phone implements Core {
     if (!rec && !first) throw no('gone')
     const kind = (rec?.kind ?? first!.kind) as KindName
     // What follows 险情 says so: it may lie outside his area, and no desk holds it back for that.
-    const urgent = first?.urgent || rec?.fields.urgency === 'urgent' ? { urgency: { base: 'urgent', value: 'urgent' } } : {}
+    const urgent: Record<string, Changed> = first?.urgent || rec?.fields.urgency === 'urgent' ? { urgency: { base: 'urgent', value: 'urgent' } } : {}
     const o = this.make({
       kind, id, op: 'put', fields: { ...changed(rec?.fields ?? {}, plain(fields)), ...urgent }, blobs: [...photos], title: titleOf({ kind, fields: { ...rec?.fields, ...fields } }, this.dictionary(kind), this.lang),
       ...(rec?.version ? { base_version: rec.version } : {}),
