@@ -92,12 +92,16 @@ export class Sender {
     })().finally(() => {
       this.running = null
       this.store.changed()
-      const hidden = typeof document !== 'undefined' && document.visibilityState === 'hidden'
-      const watched = [...this.store.ops.values()].some((o) => o.urgent && o.state === 'received' && !o.seen_by && Date.now() - Date.parse(o.created_at) < 1_800_000)
-      const quiet = watched ? 8_000 : hidden ? 300_000 : 60_000
-      this.later(Math.max(this.failures ? pause(this.failures, Math.random()) : this.signInNeeded ? 120_000 : quiet, this.notBefore - Date.now()))
+      this.later(Math.max(this.failures ? pause(this.failures, Math.random()) : this.signInNeeded ? 120_000 : this.quiet(), this.notBefore - Date.now()))
     })
     return this.running
+  }
+
+  /** quiet is how long nothing is asked for when all is done; he who waits for somebody to see his 险情 looks at the phone. */
+  private quiet(): number {
+    const hidden = typeof document !== 'undefined' && document.visibilityState === 'hidden'
+    const age = Math.min(...[...this.store.ops.values()].filter((o) => o.urgent && o.op === 'put' && o.received_at && !o.seen_by).map((o) => Date.now() - Date.parse(o.received_at!)))
+    return age < 600_000 ? (hidden ? 8_000 : 2_000) : age < 1_800_000 ? 8_000 : hidden ? 300_000 : 60_000
   }
 
   private async round(): Promise<void> {
@@ -306,7 +310,7 @@ export class Sender {
         if (left.length && !this.stopped) {
           const age = Date.now() - Math.min(...left.map((o) => Date.parse(o.created_at)))
           this.urgentTimer = setTimeout(() => { void this.urgent() }, age < 600_000 ? 4_000 : 20_000)
-        }
+        } else if (!this.running && !this.failures && this.quiet() < 60_000) this.later(this.quiet())
         this.store.changed()
       }
     })())
