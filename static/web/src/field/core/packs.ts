@@ -34,6 +34,7 @@ export class Packs {
   constructor(private readonly store: Store, private readonly net: Net) {}
 
   async list(): Promise<Pack[]> {
+    if (!this.store.owner) return this.now() // nobody is told of packs who has not signed in
     try {
       const a = await this.net.ask('/api/packs', { timeout_ms: 8_000 })
       if (a.ok) this.offered = ((a.data as { packs?: Pack[] }).packs ?? []).map((p) => ({ area: p.area, name: p.name, bytes: p.bytes, tiles: p.tiles, made_at: p.made_at ?? '' }))

@@ -55,6 +55,7 @@ export class Sender {
   private checked = 0
   private heard = 0 // when the server last answered
   private notBefore = 0
+  private early = new Map<string, Promise<Answer | null>>()
 
   constructor(private readonly store: Store, private readonly net: Net, private readonly lang: () => string, private readonly lost: () => Promise<void>) {}
 
@@ -145,6 +146,8 @@ export class Sender {
   private async known(): Promise<boolean> {
     if (navigator.onLine === false) throw new Unreachable('no network')
     if (Date.now() - this.checked < 600_000 && Date.now() - this.heard < 15_000 && !this.signInNeeded && this.store.owner) return true
+    // On a fresh phone the forms are asked for together with who he is: he waits for one answer, not for two.
+    if (!this.store.meta.kinds) for (const path of ['/api/kinds', '/api/field/home']) this.early.set(path, this.net.ask(path, { lang: this.lang() }).catch(() => null))
     const a = await this.ask('/api/me', { timeout_ms: 15_000 })
     if (!a.ok || !a.ours) throw new Unreachable('who')
     const me = a.data as { signed_in: boolean; username: string | null; name: string | null }
@@ -167,6 +170,13 @@ export class Sender {
       })
     }
     return true
+  }
+
+  /** first takes the answer that was asked for early, if it came and is one. */
+  private async first(path: string, headers: Record<string, string> = {}): Promise<Answer> {
+    const had = await this.early.get(path)
+    this.early.delete(path)
+    return had?.ok && had.ours ? had : this.ask(path, { headers })
   }
 
   recheck(): void { this.checked = 0 }
@@ -377,7 +387,7 @@ export class Sender {
     const { store } = this
     const age = (name: string) => Date.now() - Date.parse(String(store.meta[name] ?? '')) || Infinity
     if (!store.meta.kinds || age('kindsAt') > 3_600_000) {
-      const a = await this.ask('/api/kinds', { headers: store.meta.kindsTag && store.meta.kinds ? { 'If-None-Match': String(store.meta.kindsTag) } : {} })
+      const a = await this.first('/api/kinds', store.meta.kindsTag && store.meta.kinds ? { 'If-None-Match': String(store.meta.kindsTag) } : {})
       const at = new Date().toISOString()
       if (a.status === 304) await store.note(['meta'], (w) => w.set('kindsAt', at))
       else if (a.ok) {
@@ -387,7 +397,7 @@ export class Sender {
       }
     }
     if (!store.meta.home || age('homeAt') > 600_000) {
-      const a = await this.ask('/api/field/home')
+      const a = await this.first('/api/field/home')
       if (a.ok) await store.note(['meta'], (w) => { w.set('home', a.data as Home); w.set('homeAt', new Date().toISOString()) })
     }
     for (let page = 0; page < 200; page++) if (!(await this.changes())) break
