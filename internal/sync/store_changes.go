@@ -121,7 +121,7 @@ func (s *Service) Changes(ctx context.Context, who auth.By, q ChangesQuery) (Cha
 	if len(areas) == 0 {
 		areas = s.home(who)
 	}
-	print := fingerprint(who.Reach, areas)
+	print := fingerprint(who.Reach, areas, s.own(who))
 	if q.Since == "" {
 		return s.everything(ctx, who, areas, mark{at: s.opts.Feed.State().Position, print: print}, q.Limit)
 	}
@@ -158,8 +158,22 @@ func (s *Service) home(who auth.By) geo.Scopes {
 	return out.Normal()
 }
 
-func fingerprint(r db.Reach, areas geo.Scopes) string {
+// own are the areas somebody answers for: what is sent to a grid is for who has it, also
+// where two grids of one township read the same.
+func (s *Service) own(who auth.By) geo.Scopes {
+	out := geo.Scopes{}
+	now := s.opts.Now()
+	for _, g := range who.Grants {
+		if g.Valid(now) && g.Role.May(auth.WriteFeatures) {
+			out = append(out, g.Scope())
+		}
+	}
+	return out.Normal()
+}
+
+func fingerprint(r db.Reach, areas, own geo.Scopes) string {
 	h := fnv.New64a()
+	_, _ = h.Write([]byte(own.String()))
 	_, _ = h.Write([]byte(areas.String()))
 	_, _ = h.Write([]byte(r.Of(db.Internal).String()))
 	_, _ = h.Write([]byte(r.Of(db.Sensitive).String()))
