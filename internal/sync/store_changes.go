@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -251,9 +252,11 @@ func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m ma
 	seen := map[string]map[string]*touched{}
 	order := map[string][]string{}
 	var told []string
+	echoes := s.echoes()
+	own := map[string][]string{}
 	rows, last := 0, m.at
 	bulk := false
-	err := s.opts.DB.Query.Ask(ctx, who.Reading(), s.queries.Get("changed"), []any{m.at.Xid, m.at.Seq, end.Xid, end.Seq, names, areas, who.Actor(), limit}, func(r pgx.Rows) error {
+	err := s.opts.DB.Query.Ask(ctx, who.Reading(), s.queries.Get("changed"), []any{m.at.Xid, m.at.Seq, end.Xid, end.Seq, names, areas, who.Actor(), limit, slices.Sorted(maps.Keys(echoes))}, func(r pgx.Rows) error {
 		for r.Next() {
 			var layer, id, op string
 			var before, after geo.Scopes
@@ -263,6 +266,10 @@ func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m ma
 			rows++
 			if layer == "sync_receipt" {
 				told = append(told, id)
+				continue
+			}
+			if _, echo := echoes[layer]; echo {
+				own[layer] = append(own[layer], id)
 				continue
 			}
 			his := s.reachOf(who, layer)
@@ -291,6 +298,22 @@ func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m ma
 		// An import touched more than can be named.
 		return Changes{Reset: true, More: true}, nil
 	}
+	for _, table := range slices.Sorted(maps.Keys(own)) {
+		name := echoes[table]
+		ids, err := s.downs[name].(Echo).Echoed(ctx, who, own[table])
+		if err != nil {
+			return Changes{}, fmt.Errorf("sync: echoed %s: %w", name, err)
+		}
+		for _, id := range ids {
+			if seen[name] == nil {
+				seen[name] = map[string]*touched{}
+			}
+			if seen[name][id] == nil {
+				seen[name][id] = &touched{}
+				order[name] = append(order[name], id)
+			}
+		}
+	}
 	out := Changes{}
 	m.at = end
 	if rows == limit {
@@ -310,6 +333,17 @@ func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m ma
 		}
 	}
 	return out, nil
+}
+
+// echoes are the tables whose rows of one's own send another kind's record anew.
+func (s *Service) echoes() map[string]string {
+	out := map[string]string{}
+	for name, d := range s.downs {
+		if e, ok := d.(Echo); ok {
+			out[e.Echoes()] = name
+		}
+	}
+	return out
 }
 
 // reachOf is where the asker may read rows of a kind: as of the layer, where it is one.
