@@ -256,7 +256,7 @@ func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m ma
 	own := map[string][]string{}
 	rows, last := 0, m.at
 	bulk := false
-	err := s.opts.DB.Query.Ask(ctx, who.Reading(), s.queries.Get("changed"), []any{m.at.Xid, m.at.Seq, end.Xid, end.Seq, names, areas, who.Actor(), limit, slices.Sorted(maps.Keys(echoes))}, func(r pgx.Rows) error {
+	err := s.opts.DB.Query.Ask(ctx, who.Reading(), s.queries.Get("changed"), []any{m.at.Xid, m.at.Seq, end.Xid, end.Seq, names, areas, who.Actor(), limit, slices.Sorted(maps.Keys(echoes)), s.personal()}, func(r pgx.Rows) error {
 		for r.Next() {
 			var layer, id, op string
 			var before, after geo.Scopes
@@ -335,6 +335,17 @@ func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m ma
 	return out, nil
 }
 
+// personal are the kinds of which somebody is sent his own, wherever they lie.
+func (s *Service) personal() []string {
+	out := []string{}
+	for name, d := range s.downs {
+		if _, ok := d.(Former); ok {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // echoes are the tables whose rows of one's own send another kind's record anew.
 func (s *Service) echoes() map[string]string {
 	out := map[string]string{}
@@ -367,10 +378,11 @@ func (s *Service) changed(ctx context.Context, who auth.By, areas geo.Scopes, na
 	if err != nil {
 		return nil, fmt.Errorf("sync: changed %s: %w", name, err)
 	}
+	former, personal := s.downs[name].(Former)
 	var out []Change
 	for _, r := range list {
 		t := seen[r.ID]
-		if t == nil || !r.Scope.IsNull() && !areas.Overlaps(r.Scope) {
+		if t == nil || !personal && !r.Scope.IsNull() && !areas.Overlaps(r.Scope) {
 			continue // of another area: to forget, if he had it
 		}
 		out = append(out, Change{Kind: name, Record: r})
@@ -378,12 +390,12 @@ func (s *Service) changed(ctx context.Context, who auth.By, areas geo.Scopes, na
 	}
 	var gone []string
 	for _, id := range ids {
-		if t := seen[id]; t != nil && t.had && !t.born {
+		if t := seen[id]; t != nil && (t.had || personal) && !t.born {
 			gone = append(gone, id)
 		}
 	}
-	if f, ok := s.downs[name].(Former); ok && len(gone) > 0 {
-		if gone, err = f.Former(ctx, who, gone); err != nil {
+	if personal && len(gone) > 0 {
+		if gone, err = former.Former(ctx, who, gone); err != nil {
 			return nil, fmt.Errorf("sync: former %s: %w", name, err)
 		}
 	}
