@@ -304,13 +304,15 @@ func somewhere(c feed.Change) feed.Change {
 // drops those of drafts: whoever may not see a draft is not told that somebody works
 // on it, nor where. Of many rows at once it is not known which are drafts.
 func (h *hub) published(ctx context.Context, who features.Asker, changes []feed.Change) ([]feed.Change, error) {
-	if who.Reach.Class() == planning {
-		return changes, nil
-	}
 	snap := h.server.opts.Catalogue.Now()
 	hides := func(c feed.Change) (*registry.Layer, bool) {
 		l, ok := snap.Layer(c.Layer)
-		return l, ok && l.Own && l.ShownField != ""
+		if !ok || !l.Own || l.ShownField == "" {
+			return l, false
+		}
+		// Drafts of plans are drawn by several; any other draft is its author's alone.
+		_, plans := l.Field("plan")
+		return l, !plans || who.Reach.Class() != planning
 	}
 	after, before := map[string][][16]byte{}, map[string][]int64{}
 	asked := map[string]*registry.Layer{}
@@ -349,7 +351,7 @@ func (h *hub) published(ctx context.Context, who features.Asker, changes []feed.
 	return out, nil
 }
 
-// planning is the class of reaches whose askers may see drafts (see [auth.ReachOf]).
+// planning is the class of reaches whose askers may see drafts of plans (see [auth.ReachOf]).
 const planning = "planning"
 
 func overlaps(row, asker geo.Scopes) bool {
