@@ -314,6 +314,24 @@ describe('publishing', () => {
     const r = await call(planner, `/api/plans/${id}/edits`, { method: 'POST', body: { edit_id: uuid(), ops: [{ op: 'relevel', zones: [zones[0].properties.zone], level: 1, reason: '不应成功' }], base: {} } })
     assert.ok(r.status === 409 || r.status === 403, `${r.status}`)
   })
+  it('says the risk of a prevention plan', async () => {
+    const risk = await read(planner, id)
+    const made = ok(await call(planner, '/api/plans', { method: 'POST', body: { hazard: 'flood', kind: 'prevention', title: '示例县洪涝防治区划', area: risk.area.code, exhaustive: true, unit: 'village', start: 'villages' } }))
+    await at(planner, `id=${made.id}&tab=compute`)
+    const { page } = planner
+    const pick = page.getByLabel('添加指标')
+    await pick.selectOption(await pick.locator('option', { hasText: '避难' }).first().getAttribute('value'))
+    await page.locator('table.rows select').first().selectOption('C')
+    await page.getByLabel('风险等级来自').selectOption(id)
+    await page.locator('button', { hasText: '开始计算' }).click()
+    await page.locator('dialog button', { hasText: '开始计算' }).click()
+    await page.locator('.side .note.good').waitFor({ timeout: 120_000 })
+    const p = await read(planner, made.id)
+    assert.equal(p.method.spec.prevention.risk_plan, id)
+    const zones = await zonesOf(planner, made.id)
+    assert.ok(zones.every((z) => z.properties.level >= 1 && z.properties.level <= 3), JSON.stringify(zones.map((z) => z.properties.level)))
+    assert.deepEqual(planner.faults(), [])
+  })
 })
 
 describe('the next version', () => {
