@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"onemap/internal/auth"
 	"onemap/internal/pgtest"
@@ -94,6 +95,7 @@ func TestOnesOwnComesFromEverywhere(t *testing.T) {
 	}
 	type page struct {
 		Position string
+		Reset    bool
 		Changes  []struct{ Kind, ID, Op, State string }
 	}
 	changes := func(who []string, since string) (p page) {
@@ -121,5 +123,22 @@ func TestOnesOwnComesFromEverywhere(t *testing.T) {
 	}
 	if p := changes(other, "?since="+his); len(p.Changes) != 0 {
 		t.Errorf("his neighbour: %+v", p)
+	}
+	// Who holds no area any more still has what he reported, on a new phone too.
+	if _, err := admin.Exec(t.Context(), `update auth.role_grant set revoked_at = clock_timestamp() where account = (select id from auth.account where username = 'wangge')`); err != nil {
+		t.Fatal(err)
+	}
+	e.settle()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		p := changes(worker, "?since="+at)
+		if p.Reset {
+			if fresh := changes(worker, ""); len(fresh.Changes) != 1 || fresh.Changes[0].ID != id {
+				t.Errorf("without an area: %+v", fresh)
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the grant does not end")
+		}
 	}
 }

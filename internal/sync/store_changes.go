@@ -208,14 +208,18 @@ func (s *Service) everything(ctx context.Context, who auth.By, areas geo.Scopes,
 		if name != m.kind {
 			m.kind, m.area, m.after = name, 0, ""
 		}
-		for ; m.area < len(areas); m.area, m.after = m.area+1, "" {
+		in := areas
+		if _, personal := s.downs[name].(Former); personal {
+			in = geo.Scopes{{}} // his own are his wherever they lie, also where he has no area any more
+		}
+		for ; m.area < len(in); m.area, m.after = m.area+1, "" {
 			for {
 				want := limit - len(out.Changes)
 				if want == 0 {
 					out.Position, out.More = m.String(), true
 					return out, nil
 				}
-				list, err := s.downs[name].All(ctx, who, areas[m.area], m.after, want)
+				list, err := s.downs[name].All(ctx, who, in[m.area], m.after, want)
 				if err != nil {
 					return out, fmt.Errorf("sync: download %s: %w", name, err)
 				}
