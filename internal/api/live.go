@@ -73,8 +73,8 @@ func (s *Server) getLive(_ context.Context, req *Request) (*Response, error) {
 }
 
 // readTopics are tiles, layers of ours, and records the asker is told of, with the areas
-// whose records those are.
-func (s *Server) readTopics(req *Request) ([]string, map[string]geo.Scopes, error) {
+// whose records those are, or the person.
+func (s *Server) readTopics(req *Request) ([]string, map[string]ear, error) {
 	v, given := req.Query.Get("topics")
 	if !given {
 		return nil, nil, problem(CodeMissingParameter, "topics")
@@ -84,14 +84,14 @@ func (s *Server) readTopics(req *Request) ([]string, map[string]geo.Scopes, erro
 	if len(topics) > 64 {
 		return nil, nil, invalid("topics", "主题过多", "too many topics")
 	}
-	told := map[string]geo.Scopes{}
+	told := map[string]ear{}
 	for _, t := range topics {
 		if t == topicTiles {
 			continue
 		}
 		if r, ok := s.recordTopics()[t]; ok {
-			if areas := r.areas(req.Who, req.Received); len(areas) > 0 {
-				told[t] = areas
+			if e, ok := r.hears(req.Who, req.Received); ok {
+				told[t] = e
 				continue
 			}
 		}

@@ -30,8 +30,9 @@ type attempt struct {
 	place   geo.Scope // the smallest unit around the shape
 	marks   []string
 	values  map[string]json.RawMessage
-	waited  bool // it is in the log, waiting, and has its turn
-	red     bool // it is 险情, or adds to it
+	waited  bool   // it is in the log, waiting, and has its turn
+	red     bool   // it is 险情, or adds to it
+	name    string // what the record is called as it stands
 }
 
 // run costs, for a new record: the begin, one batch of claims and questions, the kind's
@@ -336,7 +337,7 @@ func (t *attempt) apply(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	t.red = t.red || t.adds(k, rec)
+	t.red, t.name = t.red || t.adds(k, rec), called(rec.Fields)
 	if !rec.Scope.IsNull() {
 		if ref := t.under(ctx, rec.Scope, placed); ref != nil {
 			if ref.Verdict == Retry {

@@ -409,8 +409,12 @@ func (s *Service) changed(ctx context.Context, who auth.By, areas geo.Scopes, na
 	return out, nil
 }
 
-func (s *Service) receipts(ctx context.Context, who auth.By, query string, arg any) (out []Receipt, err error) {
-	err = s.opts.DB.Query.Ask(ctx, who.Reading(), s.queries.Get(query), []any{who.Actor(), arg}, func(rows pgx.Rows) error {
+func (s *Service) receipts(ctx context.Context, who auth.By, query string, arg any) ([]Receipt, error) {
+	return s.receiptsUnder(ctx, who.Reading(), query, who.Actor(), arg)
+}
+
+func (s *Service) receiptsUnder(ctx context.Context, claims db.Claims, query, actor string, arg any) (out []Receipt, err error) {
+	err = s.opts.DB.Query.Ask(ctx, claims, s.queries.Get(query), []any{actor, arg}, func(rows pgx.Rows) error {
 		for rows.Next() {
 			var r Receipt
 			var at *time.Time
