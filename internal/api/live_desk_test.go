@@ -22,10 +22,10 @@ func TestDesksAndSendersHear(t *testing.T) {
 	from := f.feed.State().Position.String()
 	desk, elsewhere := open("sync_case", "", town), open("sync_case", "", foreign)
 	mine, his := open("sync_receipt", "", f.worker), open("sync_receipt", "", other)
-	if status, _, body := f.open("sync_case", f.worker); status != 400 {
+	if status, _, body := f.open("sync_case", f.worker...); status != 400 {
 		t.Errorf("a worker at the desk: %d %s", status, body)
 	}
-	if status, _, body := f.open("sync_receipt", nobody()); status != 401 {
+	if status, _, body := f.open("sync_receipt", nobody()...); status != 401 {
 		t.Errorf("nobody's receipts: %d %s", status, body)
 	}
 
