@@ -95,7 +95,10 @@ func TestDesksAndSendersHear(t *testing.T) {
 	f.sync(f.worker, "p1", red)
 	var opened struct{ State string }
 	f.json("/api/incident-reports/"+red["id"].(string), &opened, f.desk...)
-	waitFor(t, "the sender hears who saw it", func() bool { r, ok := receipt(mine, red["op_id"]); return ok && r.Properties["seen_by"] == "值班员甲" })
+	waitFor(t, "the sender hears who saw it", func() bool {
+		r, ok := receipt(mine, red["op_id"])
+		return ok && r.Properties["seen_by"] == "值班员甲"
+	})
 
 	// Nobody else heard anything, nor does a stream that begins before it all.
 	late := open("sync_receipt", from, other)
