@@ -20,13 +20,6 @@ import (
 	"onemap/internal/geo"
 )
 
-func feedSeq(position string) int {
-	_, rest, _ := strings.Cut(position, ".")
-	digits, _, _ := strings.Cut(rest, "@")
-	n, _ := strconv.Atoi(digits)
-	return n
-}
-
 // loggedOp is an operation as the log has it, with what the desk made of it.
 type loggedOp struct {
 	ID, Kind, Object, Device, Op, Status, First string
