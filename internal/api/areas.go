@@ -65,6 +65,9 @@ func (a *areaTitles) look(code string) area {
 	}
 	who := features.Asker{Name: "onemap", Role: "system", Reach: db.Everything()}
 	title, bound, has, err := a.s.opts.Features.Unit(a.ctx, who, admin, code, features.At(a.now))
+	if grids, ok := a.snap.Layer("grids"); ok && err == nil && !has {
+		title, bound, has, err = a.s.opts.Features.Unit(a.ctx, who, grids, code, features.At(a.now))
+	}
 	if err != nil {
 		return area{}
 	}

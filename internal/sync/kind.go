@@ -50,9 +50,17 @@ type Down interface {
 
 // Former is a Down that shows less than the areas of its rows say (tasks: one's own). It
 // tells which of the records, not his to see now, he could see once; the others' names
-// are nobody's business.
+// are nobody's business. Its All is asked once, without an area.
 type Former interface {
 	Former(ctx context.Context, who auth.By, ids []string) ([]string, error)
+}
+
+// Echo is a Down whose records say something of the asker himself that lies in another
+// table (when he read a notice). What he adds there sends him the record anew, on all his
+// phones.
+type Echo interface {
+	Echoes() (table string)
+	Echoed(ctx context.Context, who auth.By, rows []string) (ids []string, err error)
 }
 
 // Urgent is a Kind some of whose records cannot wait (险情): those are taken before

@@ -160,7 +160,7 @@ func (s *Service) scanCase(row pgx.Row, now time.Time) (Case, error) {
 	if err != nil {
 		return c, err
 	}
-	var words struct{ Zh, En, Path string }
+	var words struct{ Zh, En, Path, Title string }
 	_ = json.Unmarshal(reason, &words)
 	c.Reason, c.Path = Words{words.Zh, words.En}, words.Path
 	_ = json.Unmarshal(fields, &c.Fields)
@@ -182,23 +182,38 @@ func (s *Service) scanCase(row pgx.Row, now time.Time) (Case, error) {
 			c.Shapes = &Shapes{Base: geoJSON(o.ShapeOf), Mine: geoJSON(o.Shape)}
 		}
 	}
-	c.Title = s.title(c, o)
+	c.Title = s.title(c, o, words.Title)
 	return c, nil
 }
 
-// title is what a person calls the thing.
-func (s *Service) title(c Case, o *Op) string {
+// title is what a person calls the thing: the record as it stood, else what was sent, else
+// what he who sent it had before his eyes.
+func (s *Service) title(c Case, o *Op, record string) string {
 	kind := c.Kind
 	if k, ok := s.kinds[c.Kind]; ok {
 		kind = k.Dictionary().Title.Zh
 	}
-	for _, name := range []string{"name", "title", "place", "description"} {
-		var text string
-		if e, ok := o.Fields[name]; ok && json.Unmarshal(e.Value, &text) == nil && strings.TrimSpace(text) != "" {
-			return kind + ":" + clip(text, 60)
+	values, bases := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	for name, e := range o.Fields {
+		values[name], bases[name] = e.Value, e.Base
+	}
+	for _, text := range []string{record, called(values), called(bases)} {
+		if text != "" {
+			return kind + ":" + text
 		}
 	}
 	return kind
+}
+
+// called is the name a record goes by, "" where none of its fields is one.
+func called(fields map[string]json.RawMessage) string {
+	for _, name := range []string{"name", "title", "place", "description"} {
+		var text string
+		if json.Unmarshal(fields[name], &text) == nil && strings.TrimSpace(text) != "" {
+			return clip(strings.TrimSpace(text), 60)
+		}
+	}
+	return ""
 }
 
 // Case gives one, with the record as it is now beside it.
