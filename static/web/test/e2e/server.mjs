@@ -19,14 +19,14 @@ const up = (url) => new Promise((resolve) => {
   asked.on('error', () => resolve(false))
 })
 
-/** tls: over https, with a certificate authority of its own, as a phone in the network needs it. */
-export async function startServer({ tls = false } = {}) {
+/** tls: over https, with a certificate authority of its own, as a phone in the network needs it; wide: also for other devices. */
+export async function startServer({ tls = false, wide = false } = {}) {
   const bin = process.env.ONEMAP_BIN ?? join(here, '../../../../bin/onemap')
   if (!existsSync(bin)) throw new Error(`${bin} is missing: run make build first`)
   const data = mkdtempSync(join(tmpdir(), 'onemap-e2e-'))
   chmodSync(data, 0o711)
   const port = await freePort()
-  const child = spawn(bin, ['serve', '--data', data, '--listen', `127.0.0.1:${port}`, '--with-demo', ...(tls ? ['--tls', 'local'] : [])], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(bin, ['serve', '--data', data, '--listen', `${wide ? '0.0.0.0' : '127.0.0.1'}:${port}`, '--with-demo', ...(tls ? ['--tls', 'local'] : [])], { stdio: ['ignore', 'pipe', 'pipe'] })
   let log = ''
   for (const s of [child.stdout, child.stderr]) s.on('data', (d) => { log = (log + d).slice(-4000) })
   const ended = new Promise((resolve) => child.once('exit', resolve))

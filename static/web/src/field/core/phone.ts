@@ -43,6 +43,7 @@ export class Phone implements Core {
   private starting: Promise<void> | null = null
   private ear: EventSource | null = null
   private earAt = 0
+  private earTimer: ReturnType<typeof setTimeout> | undefined
   private view: { records: Map<string, unknown>; ops: Map<string, Op>; sending: string; out: Map<string, Rec> } | null = null
 
   constructor(name?: string) {
@@ -89,14 +90,14 @@ export class Phone implements Core {
     return (this.packs_ ??= new Packs(this.store, this.net))
   }
 
-  /** listen hears of a warning the moment it is issued, while the app is looked at. What is heard only begins a round. */
+  /** listen hears of a warning, and of who saw his 险情, at that moment, while the app is looked at. What is heard only begins a round. */
   private listen(): void {
     const wanted = this.sender.online && navigator.onLine && document.visibilityState === 'visible' && !!this.store.owner && !this.sender.signInNeeded
     if (!wanted) { this.ear?.close(); this.ear = null; return }
     if ((this.ear && this.ear.readyState !== 2) || Date.now() - this.earAt < 60_000) return
     this.earAt = Date.now()
-    this.ear = new EventSource('/api/live?topics=notices')
-    this.ear.addEventListener('notices', () => { void this.sender.run() })
+    this.ear = new EventSource('/api/live?topics=notices,sync_receipt')
+    for (const topic of ['notices', 'sync_receipt']) this.ear.addEventListener(topic, () => { clearTimeout(this.earTimer); this.earTimer = setTimeout(() => { void this.sender.run() }, 200) })
   }
 
   /** after follows every change: the badge, and the moment at which a 险情 is late. */
@@ -230,7 +231,8 @@ export class Phone implements Core {
     const readOnly = new Set(dict?.fields.filter((f) => f.read_only).map((f) => f.name) ?? [])
     const fields = changed(d.based_on?.fields ?? null, plain(d.fields), readOnly)
     const datum = this.datum()
-    const shape = d.geometry && plain(d.geometry)
+    // A kind without a shape of its own (a check lies where its shelter lies) has only the phone's position.
+    const shape = dict && dict.geometry.length === 0 ? undefined : d.geometry && plain(d.geometry)
     // A pin that was not moved is what the phone said, to the last digit.
     const told = (g: NonNullable<Draft['geometry']>) => (g.type === 'Point' && d.fix?.raw && metres(g.coordinates, [d.fix.lon, d.fix.lat]) < 0.01 ? { type: 'Point' as const, coordinates: d.fix.raw } : geometryIn(g, datum))
     const geometry = shape && (!d.based_on ? told(shape) : same(shape, d.based_on.geometry) ? undefined : { base: d.based_on.geometry ? geometryIn(d.based_on.geometry, datum) : null, value: told(shape) })
@@ -351,7 +353,9 @@ export class Phone implements Core {
   async exportOutbox(password: string): Promise<Blob> {
     await this.sender.freeze()
     await this.store.load(['ops', 'drafts', 'photos'])
-    const ops = [...this.store.ops.values()].filter((o) => o.state !== 'withdrawn')
+    // What is over stays here: the other phone takes on what still has a way to go.
+    const over = (o: Op) => o.state === 'withdrawn' || ((o.state === 'received' || o.state === 'merged') && o.verdict !== 'waiting' && o.blobs.every((sha) => this.store.photos.get(sha)?.complete))
+    const ops = [...this.store.ops.values()].filter((o) => !over(o))
     const drafts = [...this.store.drafts.values()]
     const wanted = new Set([...ops.flatMap((o) => o.blobs), ...drafts.flatMap((d) => d.photos)])
     const photos = [...this.store.photos.values()].filter((p) => wanted.has(p.sha256) && p.blob && !p.complete)

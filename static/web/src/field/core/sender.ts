@@ -102,7 +102,7 @@ export class Sender {
   private quiet(): number {
     const hidden = typeof document !== 'undefined' && document.visibilityState === 'hidden'
     const age = Math.min(...[...this.store.ops.values()].filter((o) => o.urgent && o.op === 'put' && o.received_at && !o.seen_by).map((o) => Date.now() - Date.parse(o.received_at!)))
-    return age < 600_000 ? (hidden ? 8_000 : 2_000) : age < 1_800_000 ? 8_000 : hidden ? 300_000 : 60_000
+    return age < 600_000 ? (hidden ? 8_000 : 3_000) : age < 1_800_000 ? 8_000 : hidden ? 300_000 : 60_000
   }
 
   private async round(): Promise<void> {
