@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { brotliDecompressSync } from 'node:zlib'
 import { chromium } from 'playwright-core'
-import { go, until, watch } from './kit.mjs'
+import { base, go, inside, until, watch } from './kit.mjs'
 
 const require = createRequire(import.meta.url)
 
@@ -108,5 +108,66 @@ describe('Chromium 90', () => {
     await page.keyboard.press('e')
     await until(page, () => window.__plan.tools.tool === 'vertex')
     assert.deepEqual(faults, [])
+  })
+
+  it('carries the phone: signed in, marks with a photo and draws its map without network, sends, calls 险情', { timeout: 300_000 }, async (t) => {
+    const data = process.env.ONEMAP_E2E_DATA
+    if (!data) { t.skip('ONEMAP_E2E_DATA is not set: nobody can be made to sign in'); return }
+    const password = 'Shanhe-2026-x', bin = process.env.ONEMAP_BIN ?? new URL('../../../../bin/onemap', import.meta.url).pathname
+    const add = (name, role, area) => execFileSync(bin, ['user', 'add', name, '--role', role, '--area', area, '--name', '老手机', '--password-stdin', '--data', data], { input: `${password}\n`, stdio: ['pipe', 'pipe', 'pipe'] })
+    add('old.desk', 'duty_officer', '990100')
+    const asked = async (path, { method = 'GET', body, cookie = '' } = {}) => fetch(base + path, { method, headers: { Accept: 'application/json', Origin: base, Cookie: cookie, ...(body ? { 'Content-Type': 'application/json' } : {}) }, body: body && JSON.stringify(body) })
+    const cookie = (await asked('/api/session', { method: 'POST', body: { username: 'old.desk', password } })).headers.getSetCookie()[0].split(';')[0]
+    const duty = async (path, more = {}) => (await asked(path, { ...more, cookie })).json()
+    const grid = (await duty('/ogc/collections/grids/items?limit=1')).features[0]
+    add('old.phone', 'grid_worker', grid.properties.code)
+    const people = await duty('/api/users?q=old.phone')
+    const { link } = await duty('/api/enrolments', { method: 'POST', body: { account: (people.users ?? people.items)[0].id } })
+
+    // In one process this browser has no service workers.
+    const old = await chromium.launch({ executablePath: join(dir, 'chromium'), timeout: 60_000, env: { ...process.env, LD_LIBRARY_PATH: join(dir, 'aws/lib') }, args: ['--no-sandbox', '--no-zygote', '--use-gl=swiftshader', '--in-process-gpu', '--disable-dev-shm-usage'] })
+    try {
+      const [longitude, latitude] = inside(grid.geometry)
+      const context = await old.newContext({ viewport: { width: 390, height: 844 }, locale: 'zh-CN', serviceWorkers: 'allow', permissions: ['geolocation'], geolocation: { longitude, latitude, accuracy: 8 } })
+      const page = await context.newPage()
+      const faults = []
+      page.on('pageerror', (e) => faults.push(e.message))
+      const click = (what) => page.evaluate((what) => document.querySelector(what).click(), what)
+      await go(page, '/field')
+      await page.evaluate((link) => window.__core.enrol(link, '老手机'), link)
+      await until(page, () => window.__core.home()?.grid && window.__core.dictionary('dangers') && navigator.serviceWorker.controller !== null)
+      await page.evaluate(async () => { await window.__core.getPack((await window.__core.packs())[0].area) })
+      await context.setOffline(true)
+      await page.reload()
+      await until(page, () => document.querySelector('[data-do="do_dangers"]') !== null)
+      await click('[data-do="do_dangers"]')
+      await until(page, () => document.querySelectorAll('[data-field="kind"] button').length > 3 && document.querySelector('[data-position="fix"]') !== null)
+      await click('[data-field="kind"] button')
+      await page.evaluate(async () => {
+        const c = document.createElement('canvas')
+        c.width = 900; c.height = 600
+        const files = new DataTransfer()
+        files.items.add(new File([await new Promise((r) => c.toBlob(r, 'image/jpeg'))], 'a.jpg', { type: 'image/jpeg' }))
+        const input = document.querySelector('[data-photo="choose"]')
+        input.files = files.files
+        input.dispatchEvent(new Event('change', { bubbles: true }))
+      })
+      await until(page, () => document.querySelector('.photos img') !== null)
+      await click('[data-do="send"]')
+      await until(page, () => document.querySelector('[data-do="not-same"], [data-waiting="1"]') !== null)
+      await page.evaluate(() => document.querySelector('[data-do="not-same"]')?.click())
+      await until(page, () => document.querySelector('[data-waiting="1"]') !== null)
+      await page.evaluate(() => { location.hash = '#/map' })
+      await until(page, () => document.querySelector('[data-map][data-drawn]') !== null)
+      assert.ok(await page.evaluate(() => window.__map.queryRenderedFeatures().length) > 20, 'the map from the pack')
+      assert.ok(await page.evaluate(async () => (await window.__core.exportOutbox('长的密码 12345')).size) > 1000)
+      await context.setOffline(false)
+      await until(page, () => { const [o] = window.__core.outbox(); return o.state === 'received' && o.photos.sent === 1 })
+      await page.evaluate(() => { location.hash = '#/urgent' })
+      await until(page, () => document.querySelectorAll('.kind').length === 9)
+      await click('.kind')
+      await until(page, () => document.querySelector('[data-urgent="there"]') !== null)
+      assert.deepEqual(faults, [])
+    } finally { await old.close() }
   })
 })
