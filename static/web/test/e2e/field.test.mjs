@@ -535,6 +535,8 @@ describe('a phone over https', () => {
         if (worker) a.on('end', () => r.end(newer ? '\n// a later build' : ''))
       })
       to.on('error', () => r.destroy())
+      // A stream has no end of its own.
+      r.on('close', () => to.destroy())
       q.pipe(to)
     })
     await new Promise((r) => between.listen(0, '127.0.0.1', r))
