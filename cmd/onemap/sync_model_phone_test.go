@@ -258,6 +258,9 @@ func (p *modelPhone) hazard(o *modelOp) {
 	body := o.body
 	body["fields"] = map[string]any{}
 	known, ok := p.any("hazards")
+	if mine, found := p.unsent(); found && p.rng.IntN(3) == 0 {
+		known, ok = mine, true
+	}
 	switch dice := p.rng.IntN(100); {
 	case dice < 40 || !ok:
 		o.field = "name"
@@ -279,7 +282,10 @@ func (p *modelPhone) hazard(o *modelOp) {
 			body["surprise"] = 1
 		}
 	case dice < 85:
-		body["id"], body["base_version"] = known.ID, known.Version
+		body["id"] = known.ID
+		if known.Version > 0 {
+			body["base_version"] = known.Version
+		}
 		name := []string{"name", "measure", "address", "description", "threatened_persons"}[p.rng.IntN(5)]
 		var v any = o.token
 		switch {
@@ -291,13 +297,40 @@ func (p *modelPhone) hazard(o *modelOp) {
 			o.field = name
 		}
 		body["fields"] = map[string]any{name: map[string]any{"base": known.Fields[name], "value": v}}
-		if p.rng.IntN(5) == 0 {
+		if p.rng.IntN(5) == 0 && known.Version > 0 {
 			body["geometry"], body["src_crs"] = map[string]any{"base": known.Geometry, "value": p.place()}, "CGCS2000"
 		}
 	default:
 		o.token = ""
-		body["id"], body["op"], body["base_version"] = known.ID, "delete", known.Version
+		body["id"], body["op"] = known.ID, "delete"
+		if known.Version > 0 {
+			body["base_version"] = known.Version
+		}
 	}
+}
+
+// unsent is a hazard the phone made and nobody has taken yet, as he sees it: with what he
+// changed since.
+func (p *modelPhone) unsent() (modelRecord, bool) {
+	var out modelRecord
+	for _, o := range p.outbox {
+		if o.kind != "hazards" || o.device != p.device || out.ID != "" && o.object != out.ID {
+			continue
+		}
+		if out.ID == "" && (o.body["op"] != nil || o.body["geometry"] == nil || o.body["base_version"] != nil || o.body["fields"].(map[string]any)["hazard"] == nil) {
+			continue
+		}
+		if o.body["op"] != nil {
+			return modelRecord{}, false // he took it back
+		}
+		if out.ID == "" {
+			out = modelRecord{Kind: o.kind, ID: o.object, Fields: map[string]json.RawMessage{}}
+		}
+		for name, f := range o.body["fields"].(map[string]any) {
+			out.Fields[name] = asJSON(f.(map[string]any)["value"])
+		}
+	}
+	return out, out.ID != ""
 }
 
 func (p *modelPhone) danger(o *modelOp) {
