@@ -504,6 +504,7 @@ func (p *modelPhone) answered(some []*modelOp, a modelAnswer) {
 		} `json:"results"`
 	}
 	w.must(json.Unmarshal(a.body, &out))
+	w.safe()
 	if len(out.Results) != len(some) {
 		w.fail("%d verdicts on %d operations", len(out.Results), len(some))
 	}

@@ -103,6 +103,7 @@ func (p *modelPhone) sendPhoto(trouble bool) {
 		case 200, 201:
 			w.must(json.Unmarshal(a.body, &st))
 			if at = st.Offset; st.Complete {
+				w.safe()
 				p.whole[name] = true
 				p.photos = slices.DeleteFunc(p.photos, func(s string) bool { return s == name })
 				return

@@ -73,6 +73,7 @@ type modelWorld struct {
 	office  *modelOffice
 	client  *http.Client
 	shelter map[string]string // of a grid
+	told    chan struct{}     // somebody was just told that his is safe
 
 	mu       sync.Mutex
 	admin    *pgx.Conn
@@ -117,6 +118,14 @@ func (w *modelWorld) count1(what string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tally[what]++
+}
+
+// safe says that somebody was just told that what he sent is safe.
+func (w *modelWorld) safe() {
+	select {
+	case w.told <- struct{}{}:
+	default:
+	}
 }
 
 func (w *modelWorld) url() string {
@@ -186,7 +195,7 @@ func (w *modelWorld) lines(sql string, args ...any) (out []string) {
 func newModelWorld(t *testing.T, seed uint64, size modelSize) *modelWorld {
 	t.Helper()
 	w := &modelWorld{
-		t: t, data: dataDir(t), grants: map[string]string{}, accounts: map[string]string{}, ops: map[string]*modelOp{}, photos: map[string][]byte{}, tally: map[string]int{}, shelter: map[string]string{},
+		t: t, data: dataDir(t), grants: map[string]string{}, accounts: map[string]string{}, ops: map[string]*modelOp{}, photos: map[string][]byte{}, tally: map[string]int{}, shelter: map[string]string{}, told: make(chan struct{}, 1),
 		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: size.phones + 8}},
 	}
 	must := func(err error) {
@@ -319,7 +328,17 @@ func (w *modelWorld) round(rng *rand.Rand, steps int, killed bool) {
 		}
 	})
 	if killed {
-		time.Sleep(time.Duration(rng.IntN(120)) * time.Millisecond)
+		time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)
+		if rng.IntN(3) > 0 { // when somebody has just been told that his is safe
+			select {
+			case <-w.told:
+			default:
+			}
+			select {
+			case <-w.told:
+			case <-time.After(2 * time.Second):
+			}
+		}
 		w.kill()
 	}
 	all.Wait()
