@@ -284,7 +284,7 @@ func (w *modelWorld) kill() {
 // reassign gives a worker another grid, or none for a while.
 func (w *modelWorld) reassign(user string, n int) {
 	grid := modelGrid(n)
-	if n%7 == 0 {
+	if n%12 == 0 {
 		grid = ""
 	}
 	w.mu.Lock()
@@ -323,7 +323,7 @@ func (w *modelWorld) round(rng *rand.Rand, steps int, killed bool) {
 		})
 	}
 	all.Go(func() {
-		for range 3 {
+		for range 3 + len(w.phones)/3 {
 			w.office.step()
 		}
 	})
