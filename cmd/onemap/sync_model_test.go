@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,7 +74,8 @@ type modelWorld struct {
 	office  *modelOffice
 	client  *http.Client
 	shelter map[string]string // of a grid
-	told    chan struct{}     // somebody was just told that his is safe
+	doomed  atomic.Bool       // the program dies when somebody is told that his is safe
+	dead    chan struct{}     // it did
 
 	mu       sync.Mutex
 	admin    *pgx.Conn
@@ -120,11 +122,13 @@ func (w *modelWorld) count1(what string) {
 	w.tally[what]++
 }
 
-// safe says that somebody was just told that what he sent is safe.
+// safe says that somebody was just told that what he sent is safe: the moment to die.
 func (w *modelWorld) safe() {
-	select {
-	case w.told <- struct{}{}:
-	default:
+	if w.doomed.CompareAndSwap(true, false) {
+		w.mu.Lock()
+		_ = w.server.cmd.Process.Kill()
+		w.mu.Unlock()
+		close(w.dead)
 	}
 }
 
@@ -195,7 +199,7 @@ func (w *modelWorld) lines(sql string, args ...any) (out []string) {
 func newModelWorld(t *testing.T, seed uint64, size modelSize) *modelWorld {
 	t.Helper()
 	w := &modelWorld{
-		t: t, data: dataDir(t), grants: map[string]string{}, accounts: map[string]string{}, ops: map[string]*modelOp{}, photos: map[string][]byte{}, tally: map[string]int{}, shelter: map[string]string{}, told: make(chan struct{}, 1),
+		t: t, data: dataDir(t), grants: map[string]string{}, accounts: map[string]string{}, ops: map[string]*modelOp{}, photos: map[string][]byte{}, tally: map[string]int{}, shelter: map[string]string{},
 		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: size.phones + 8}},
 	}
 	must := func(err error) {
@@ -330,13 +334,12 @@ func (w *modelWorld) round(rng *rand.Rand, steps int, killed bool) {
 	if killed {
 		time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)
 		if rng.IntN(3) > 0 { // when somebody has just been told that his is safe
+			w.dead = make(chan struct{})
+			w.doomed.Store(true)
 			select {
-			case <-w.told:
-			default:
-			}
-			select {
-			case <-w.told:
+			case <-w.dead:
 			case <-time.After(2 * time.Second):
+				w.doomed.Store(false)
 			}
 		}
 		w.kill()
