@@ -24,9 +24,13 @@ import (
 type loggedOp struct {
 	ID, Kind, Object, Device, Op, Status, First string
 	Body                                        struct {
-		Fields   map[string]struct{ Value any }
-		Geometry json.RawMessage
-		SrcCRS   string `json:"src_crs"`
+		Fields map[string]struct {
+			Base  json.RawMessage
+			Value any
+		}
+		Geometry    json.RawMessage
+		SrcCRS      string `json:"src_crs"`
+		BaseVersion int64  `json:"base_version"`
 	}
 	Answer struct {
 		Conflict map[string]any
@@ -87,6 +91,13 @@ func (w *modelWorld) checkOperations(log map[string]loggedOp) {
 			}
 		}
 	}
+	// What a device edits of what it made itself finds it, in whatever order they arrive.
+	for _, line := range w.lines(`select o.op_id || ' ' || o.kind || ' #' || o.device_seq || ' after #' || m.device_seq from sync_op o join sync_op m on m.object = o.object and m.device = o.device and m.account = o.account
+		and m.device_seq < o.device_seq and m.status = 'applied' and m.op = 'put' and m.body::jsonb->'base_version' is null
+		where o.answer->'problem'->>'code' = 'record_absent' and not exists (select from sync_op d where d.object = o.object and (d.op = 'delete' and d.status in ('applied', 'merged') or d.status = 'conflict'))
+		and exists (select from hazards h where h.id = o.object) and not exists (select from auth.role_grant g where g.account = o.account and g.revoked_at is not null)`) {
+		t.Errorf("out of order: %s", line)
+	}
 	if n := w.count(`select count(*) from sync_op where status = 'waiting'`); n != 0 {
 		t.Errorf("%d operations wait for what came long ago", n)
 	}
@@ -138,6 +149,8 @@ type modelEvent struct {
 	geom orb.Geometry
 	gone bool
 	anew bool // on a record that is not there it makes one
+	log  *loggedOp
+	desk bool
 }
 
 // events is what an operation did, by the log: when it was settled, and when a person
@@ -168,7 +181,7 @@ func (w *modelWorld) events(l loggedOp) (out []modelEvent) {
 		return g
 	}
 	if l.Sort != "quarantine" && l.Status != "rejected" && l.Status != "waiting" {
-		e := modelEvent{at: l.SettledAt, what: l.Op + " " + l.ID, set: map[string]any{}, anew: true}
+		e := modelEvent{at: l.SettledAt, what: l.Op + " " + l.ID, set: map[string]any{}, anew: true, log: &l}
 		_, deleted := l.Answer.Conflict["deleted"]
 		switch {
 		case deleted:
@@ -190,7 +203,7 @@ func (w *modelWorld) events(l loggedOp) (out []modelEvent) {
 	if l.Outcome != "resolved" && l.Outcome != "accepted" {
 		return out
 	}
-	e := modelEvent{at: l.DecidedAt, what: l.Outcome + " " + l.ID, set: map[string]any{}}
+	e := modelEvent{at: l.DecidedAt, what: l.Outcome + " " + l.ID, set: map[string]any{}, log: &l, desk: true}
 	word := func(name string) string { var s string; _ = json.Unmarshal(l.Choices[name], &s); return s }
 	third := func(name string) (any, bool) {
 		var v struct{ Value any }
@@ -264,19 +277,30 @@ func (w *modelWorld) checkReplay(log map[string]loggedOp) {
 			var now map[string]any
 			var geom orb.Geometry
 			var told []string
+			version := int64(0)
 			if kind == "tasks" {
 				now = map[string]any{} // made by the office
 			}
 			for _, e := range events {
-				told = append(told, fmt.Sprintf("%s %s %v gone=%v", e.at.Format("05.000000"), e.what, e.set, e.gone))
+				told = append(told, fmt.Sprintf("%s %s %v gone=%v, of version %d", e.at.Format("05.000000"), e.what, e.set, e.gone, version))
+				if !e.desk && now != nil {
+					w.checkMerge(e, now, version, kind, id, told)
+				}
 				if e.gone {
 					now = nil
 					continue
 				}
 				if now == nil && e.anew && len(e.set) > 0 {
-					now, geom = map[string]any{}, nil
+					now, geom, version = map[string]any{}, nil, 0
 				}
 				if now != nil {
+					changed := e.geom != nil && (geom == nil || !near(geom, e.geom))
+					for name, v := range e.set {
+						changed = changed || asText(now[name]) != asText(v)
+					}
+					if changed {
+						version++
+					}
 					maps.Copy(now, e.set)
 					if e.geom != nil {
 						geom = e.geom
@@ -297,6 +321,9 @@ func (w *modelWorld) checkReplay(log map[string]loggedOp) {
 					w.t.Errorf("%s %s: %s is %s, by the log %s\n%s", kind, id, name, got, want, strings.Join(told, "\n"))
 				}
 			}
+			if kind == "hazards" && asText(row["version"]) != asText(version) {
+				w.t.Errorf("hazards %s has version %v, by the log %d\n%s", id, row["version"], version, strings.Join(told, "\n"))
+			}
 			if kind == "hazards" && geom != nil {
 				raw, _ := json.Marshal(row["geom"])
 				got, err := geo.ParseGeoJSON(raw, geo.EditLimits())
@@ -310,6 +337,27 @@ func (w *modelWorld) checkReplay(log map[string]loggedOp) {
 		}
 		for id, row := range truth {
 			w.t.Errorf("%s %s was made by nobody: %v", kind, id, row)
+		}
+	}
+}
+
+// checkMerge holds the verdict on an operation against what stood then: what the sender
+// began from, or made the same, is no conflict; everything else is one.
+func (w *modelWorld) checkMerge(e modelEvent, now map[string]any, version int64, kind, id string, told []string) {
+	if kind == "hazards" && e.gone && e.log.Body.BaseVersion != version {
+		w.t.Errorf("hazards %s was deleted as of version %d in version %d\n%s", id, e.log.Body.BaseVersion, version, strings.Join(told, "\n"))
+	}
+	if e.log.Op != "put" || kind == "tasks" {
+		return
+	}
+	for name, f := range e.log.Body.Fields {
+		if f.Base == nil {
+			continue
+		}
+		stands := asText(now[name])
+		_, conflict := e.log.Answer.Conflict[name]
+		if fits := stands == string(f.Base) || stands == asText(f.Value); fits == conflict {
+			w.t.Errorf("%s %s: %s was %s, %s made %s of %s: conflict %v\n%s", kind, id, name, stands, e.log.ID, asText(f.Value), f.Base, conflict, strings.Join(told, "\n"))
 		}
 	}
 }

@@ -103,6 +103,7 @@ func (p *modelPhone) sendPhoto(trouble bool) {
 		case 200, 201:
 			w.must(json.Unmarshal(a.body, &st))
 			if at = st.Offset; st.Complete {
+				w.safe()
 				p.whole[name] = true
 				p.photos = slices.DeleteFunc(p.photos, func(s string) bool { return s == name })
 				return
@@ -113,7 +114,7 @@ func (p *modelPhone) sendPhoto(trouble bool) {
 			return
 		case 403:
 			// Whoever holds no grant and of whom nothing was taken may not leave files here.
-			if w.refused(name) {
+			if p.refused(name) {
 				p.photos = slices.DeleteFunc(p.photos, func(s string) bool { return s == name })
 			}
 			return
@@ -133,7 +134,7 @@ func (p *modelPhone) sendPhoto(trouble bool) {
 	}
 }
 
-// refused says whether no operation that names the photo was kept.
-func (w *modelWorld) refused(sha string) bool {
-	return w.count(`select count(*) from sync_op where status not in ('rejected') and body::jsonb->'blobs' ? $1`, sha) == 0
+// refused says whether no operation of his that names the photo was kept.
+func (p *modelPhone) refused(sha string) bool {
+	return p.w.count(`select count(*) from sync_op where account = $2 and status <> 'rejected' and position($1 in body::text) > 0`, sha, p.w.accounts[p.user]) == 0
 }

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,6 +74,8 @@ type modelWorld struct {
 	office  *modelOffice
 	client  *http.Client
 	shelter map[string]string // of a grid
+	doomed  atomic.Bool       // the program dies when somebody is told that his is safe
+	dead    chan struct{}     // it did
 
 	mu       sync.Mutex
 	admin    *pgx.Conn
@@ -117,6 +120,16 @@ func (w *modelWorld) count1(what string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tally[what]++
+}
+
+// safe says that somebody was just told that what he sent is safe: the moment to die.
+func (w *modelWorld) safe() {
+	if w.doomed.CompareAndSwap(true, false) {
+		w.mu.Lock()
+		_ = w.server.cmd.Process.Kill()
+		w.mu.Unlock()
+		close(w.dead)
+	}
 }
 
 func (w *modelWorld) url() string {
@@ -275,7 +288,7 @@ func (w *modelWorld) kill() {
 // reassign gives a worker another grid, or none for a while.
 func (w *modelWorld) reassign(user string, n int) {
 	grid := modelGrid(n)
-	if n%7 == 0 {
+	if n%12 == 0 {
 		grid = ""
 	}
 	w.mu.Lock()
@@ -314,12 +327,21 @@ func (w *modelWorld) round(rng *rand.Rand, steps int, killed bool) {
 		})
 	}
 	all.Go(func() {
-		for range 3 {
+		for range 3 + len(w.phones)/3 {
 			w.office.step()
 		}
 	})
 	if killed {
-		time.Sleep(time.Duration(rng.IntN(120)) * time.Millisecond)
+		time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)
+		if rng.IntN(3) > 0 { // when somebody has just been told that his is safe
+			w.dead = make(chan struct{})
+			w.doomed.Store(true)
+			select {
+			case <-w.dead:
+			case <-time.After(2 * time.Second):
+				w.doomed.Store(false)
+			}
+		}
 		w.kill()
 	}
 	all.Wait()

@@ -255,7 +255,7 @@ func (w *deciding) whether(ctx context.Context, k Kind, rec Record, absent bool,
 	case c.Theirs:
 		return rec, nil
 	case deletes && absent:
-		return rec, nil
+		return rec, w.gone(ctx)
 	case deletes:
 		return Record{}, k.Delete(ctx, w.tx, w.by, w.write(ctx, nil, nil))
 	}
@@ -324,7 +324,7 @@ func (w *deciding) accept(ctx context.Context) (Record, error) {
 	}
 	switch {
 	case o.Do == Delete && absent:
-		return rec, nil
+		return rec, w.gone(ctx)
 	case o.Do == Delete:
 		return Record{}, k.Delete(ctx, w.tx, w.by, w.write(ctx, nil, nil))
 	case o.Do == Transit && absent:
@@ -349,6 +349,19 @@ func (w *deciding) accept(ctx context.Context) (Record, error) {
 		scope = w.c.Scope
 	}
 	return rec, w.opts.Blobs.Refer(ctx, w.tx, w.by, o.Blobs, w.c.Kind, w.c.Object, w.c.OpID, scope)
+}
+
+// gone says that a record is not there because it was deleted. One this desk does not see
+// is not: to take that for done would leave it standing.
+func (w *deciding) gone(ctx context.Context) error {
+	var deleted bool
+	if err := w.tx.QueryRow(ctx, w.queries.Get("was_deleted"), w.c.Kind, w.c.Object).Scan(&deleted); err != nil {
+		return err
+	}
+	if deleted {
+		return nil
+	}
+	return invalid("record_absent", "", Words{"记录不存在,或不在本辖区,不能在此删除", "The record is not there, or not in the area of this desk; it cannot be deleted here."})
 }
 
 // check holds a decision against the dictionary.
