@@ -186,7 +186,7 @@ describe('a phone over https', () => {
       await page.evaluate(([size, theme, lang]) => { for (const [k, v] of [['field.size', size], ['theme', theme], ['lang', lang]]) localStorage.setItem(`onemap.${k}`, v) }, [size, theme, lang])
       await go(page)
       await home(page)
-      assert.deepEqual(await page.evaluate(() => [document.documentElement.lang, document.documentElement.dataset.theme, getComputedStyle(document.documentElement).fontSize]), [lang, theme, `${16 * size}px`])
+      assert.deepEqual(await page.evaluate(() => [document.documentElement.lang, document.documentElement.dataset.theme, getComputedStyle(document.documentElement).fontSize, document.documentElement.hasAttribute('data-big')]), [lang, theme, `${16 * size}px`, size === '2'])
       for (const at of ['home', 'urgent', 'shelters', 'outbox', 'tasks', 'packs', 'households', 'routes', 'me', 'door', 'help', 'map']) {
         await page.evaluate((p) => { location.hash = `#/${p}` }, at)
         await page.locator('main h1, header h1').first().waitFor()

@@ -63,6 +63,8 @@ class App {
     this.size = Number(recall('field.size')) || 1
     this.dress()
     this.follow()
+    // Before the style sheet is there, letters have no size yet.
+    addEventListener('load', () => this.dress())
     addEventListener('popstate', () => this.follow())
     addEventListener('hashchange', () => this.follow())
     addEventListener('beforeinstallprompt', (e) => { e.preventDefault(); this.installer = e as unknown as { prompt(): Promise<void> } })
@@ -73,6 +75,7 @@ class App {
     try {
       await Promise.all([core.start(), this.speak()])
       this.started = true
+      this.dress()
     } catch (e) { this.failed = this.both((e as Partial<Said> | null)?.words) || (e instanceof Error ? e.message : String(e)) }
     this.tick++
   }
