@@ -86,6 +86,7 @@ type Case struct {
 	DecidedBy       string
 	DecidedName     string
 	op              *Op
+	named           bool
 	conflictDeleted bool
 }
 
@@ -145,10 +146,10 @@ func (s *Service) Desk(ctx context.Context, who auth.By, q DeskQuery) (out []Cas
 	if err != nil {
 		return nil, false, fmt.Errorf("sync: desk: %w", err)
 	}
-	if len(out) > q.Limit {
-		return out[:q.Limit], true, nil
+	if more = len(out) > q.Limit; more {
+		out = out[:q.Limit]
 	}
-	return out, false, nil
+	return out, more, s.entitle(ctx, who, out)
 }
 
 func (s *Service) scanCase(row pgx.Row, now time.Time) (Case, error) {
@@ -182,23 +183,48 @@ func (s *Service) scanCase(row pgx.Row, now time.Time) (Case, error) {
 			c.Shapes = &Shapes{Base: geoJSON(o.ShapeOf), Mine: geoJSON(o.Shape)}
 		}
 	}
-	c.Title = s.title(c, o)
+	c.Title, c.named = s.title(c.Kind, func(name string) json.RawMessage { return o.Fields[name].Value })
 	return c, nil
 }
 
-// title is what a person calls the thing.
-func (s *Service) title(c Case, o *Op) string {
-	kind := c.Kind
-	if k, ok := s.kinds[c.Kind]; ok {
+// title is what a person calls the thing, and whether that is more than its kind.
+func (s *Service) title(kind string, of func(name string) json.RawMessage) (string, bool) {
+	if k, ok := s.kinds[kind]; ok {
 		kind = k.Dictionary().Title.Zh
 	}
 	for _, name := range []string{"name", "title", "place", "description"} {
 		var text string
-		if e, ok := o.Fields[name]; ok && json.Unmarshal(e.Value, &text) == nil && strings.TrimSpace(text) != "" {
-			return kind + ":" + clip(text, 60)
+		if json.Unmarshal(of(name), &text) == nil && strings.TrimSpace(text) != "" {
+			return kind + ":" + clip(text, 60), true
 		}
 	}
-	return kind
+	return kind, false
+}
+
+// entitle calls a change that does not name its record as the record is called, so that
+// ten changes of ten hazards are not ten times "hazard": as far as the asker sees it.
+func (s *Service) entitle(ctx context.Context, who auth.By, list []Case) error {
+	asked := map[string][]string{}
+	for _, c := range list {
+		if !c.named && c.Object != "" && s.downs[c.Kind] != nil {
+			asked[c.Kind] = append(asked[c.Kind], c.Object)
+		}
+	}
+	for kind, ids := range asked {
+		recs, err := s.downs[kind].Changed(ctx, who, ids)
+		if err != nil {
+			return fmt.Errorf("sync: names of %s: %w", kind, err)
+		}
+		for _, rec := range recs {
+			title, named := s.title(kind, func(name string) json.RawMessage { return rec.Fields[name] })
+			for i := range list {
+				if named && !list[i].named && list[i].Kind == kind && list[i].Object == rec.ID {
+					list[i].Title = title
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Case gives one, with the record as it is now beside it.
@@ -208,8 +234,15 @@ func (s *Service) Case(ctx context.Context, who auth.By, sort, id string) (Case,
 		return Case{}, err
 	}
 	c, err := s.find(ctx, who, sort, id, all)
-	if err != nil || c.Done {
+	if err != nil {
 		return c, err
+	}
+	one := []Case{c}
+	if err := s.entitle(ctx, who, one); err != nil {
+		return c, err
+	}
+	if c = one[0]; c.Done {
+		return c, nil
 	}
 	k, ok := s.kinds[c.Kind]
 	if !ok || c.Object == "" {

@@ -38,7 +38,7 @@ export const dangerWords = {
   d_by_kind: ['按类别', 'By kind'],
   d_by_level: ['按级别', 'By level'],
   d_by_area: ['按区域', 'By area'],
-  d_rate_text: ['销号率=已销号÷全部;按期率=按期销号÷已销号;逾期率=逾期÷未销号。口径见规则“{rule}”。', 'Closure: closed of all. On time: closed in time of closed. Overdue: overdue of open. See the rule “{rule}”.'],
+  d_rate_text: ['销号率=已销号÷已受理;按期率=按期销号÷(已销号+逾期);逾期率=逾期÷未销号。口径见规则“{rule}”。截至', 'Closure: closed of accepted. On time: closed in time of closed and overdue. Overdue: overdue of open. See the rule “{rule}”. As of'],
   d_board_none: ['无', 'none'],
   d_source: ['来源', 'Source'],
   d_found: ['发现', 'Found'],

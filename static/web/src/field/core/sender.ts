@@ -93,8 +93,9 @@ export class Sender {
       this.running = null
       this.store.changed()
       const hidden = typeof document !== 'undefined' && document.visibilityState === 'hidden'
-      const watched = [...this.store.ops.values()].some((o) => o.urgent && o.state === 'received' && !o.seen_by && Date.now() - Date.parse(o.created_at) < 1_800_000)
-      const quiet = watched ? 8_000 : hidden ? 300_000 : 60_000
+      // Who sent 险情 stands in the rain and waits for somebody: it is asked often until a person has taken it.
+      const watched = [...this.store.ops.values()].some((o) => o.urgent && o.state === 'received' && Date.now() - Date.parse(o.created_at) < 1_800_000 && !this.inHand(o.id))
+      const quiet = watched ? (hidden ? 8_000 : 2_500) : hidden ? 300_000 : 60_000
       this.later(Math.max(this.failures ? pause(this.failures, Math.random()) : this.signInNeeded ? 120_000 : quiet, this.notBefore - Date.now()))
     })
     return this.running
@@ -110,6 +111,12 @@ export class Sender {
     await this.read()
     await this.clean()
     if (bad) throw bad
+  }
+
+  /** inHand: somebody at the desk has taken it, or it came to nothing. */
+  private inHand(id: string): boolean {
+    const at = this.store.records.get(`incident_reports/${id}`)
+    return Boolean(at?.fields.taken_by || at?.fields.ended_by)
   }
 
   /** reached takes the answer of a request that got through; words that end the round are thrown. */
