@@ -395,8 +395,17 @@ func (k *noticeKind) Former(ctx context.Context, who auth.By, ids []string) ([]s
 	return k.former(ctx, "notices_former", own(who.Identity, k.now()).String(), ids)
 }
 
+// Echoes: that somebody read a notice is told to his phones with the notice.
+func (k *noticeKind) Echoes() string { return "notice_acks" }
+
+// Echoed gives the notices he read.
+func (k *noticeKind) Echoed(ctx context.Context, who auth.By, acks []string) ([]string, error) {
+	return k.former(ctx, "notices_read", who.Actor(), acks)
+}
+
 var (
 	_ sync.Down   = (*hazardKind)(nil)
+	_ sync.Echo   = (*noticeKind)(nil)
 	_ sync.Down   = (*noticeKind)(nil)
 	_ sync.Former = (*noticeKind)(nil)
 )

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 )
 
 // The types of images taken. HEIC is none of them: no browser but one shows it, and the
@@ -30,6 +31,15 @@ var (
 	// errShort: the bytes so far are those of an image, but its size is not among them.
 	errShort = errors.New("blobs: the header of the image is not complete")
 )
+
+// costs notes what decoding takes, without going round where the numbers are absurd.
+func (h *header) costs(pixels, per int64) {
+	if pixels > math.MaxInt64/per {
+		h.decoded = math.MaxInt64
+		return
+	}
+	h.decoded = max(h.decoded, pixels*per)
+}
 
 // pixels is how many the image has.
 func (h header) pixels() int64 { return int64(h.width) * int64(h.height) }
@@ -118,7 +128,7 @@ func readJPEG(r io.ReaderAt, n int64) (header, error) {
 			if marker != 0xc0 && marker != 0xc1 {
 				per = 16 // progressive: the coefficients of every block are kept
 			}
-			h.decoded = max(h.decoded, h.pixels()*per)
+			h.costs(h.pixels(), per)
 		case marker == 0xe1 && h.orientation == 1:
 			h.orientation = exifAt(r, n, off+4, min(length-2, 64<<10))
 		case marker == 0xda || marker == 0xd9: // the scan, or the end
@@ -195,7 +205,7 @@ func readPNG(r io.ReaderAt, n int64) (header, error) {
 	if b[16] == 16 { // bits per channel
 		per = 8
 	}
-	h.decoded = h.pixels() * per
+	h.costs(h.pixels(), per)
 	return h, nil
 }
 
@@ -207,7 +217,7 @@ func readWebP(r io.ReaderAt, n int64) (header, error) {
 		if p := int64(w) * int64(ht); p > h.pixels() {
 			h.width, h.height = w, ht
 		}
-		h.decoded = max(h.decoded, int64(w)*int64(ht)*per)
+		h.costs(int64(w)*int64(ht), per)
 	}
 	off := int64(12)
 	var b [18]byte

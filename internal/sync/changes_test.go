@@ -143,6 +143,16 @@ func TestChangesReachAPhone(t *testing.T) {
 	if pb.resets != 2 || len(pb.records) != 2 {
 		t.Errorf("after the grid was changed: %d resets, %d records", pb.resets, len(pb.records))
 	}
+	// Another grid of the same township reads the same, but what is sent to a grid is not.
+	pa.sync(100)
+	other := f.person(1, auth.GridWorker, gridA)
+	other.Identity.Grants[0].Area = gridB
+	resets := pa.resets
+	pa.who = other
+	pa.sync(100)
+	if pa.resets != resets+1 || len(pa.records) != 23 {
+		t.Errorf("after the grid was changed within the township: %d resets, %d records", pa.resets-resets, len(pa.records))
+	}
 	for _, bad := range []string{"x", "1.2~", "1.2@a~hazards~x~", "1.2~hazards~0~../x", "01.2"} {
 		if _, err := f.s.Changes(t.Context(), a, sync.ChangesQuery{Since: bad}); !errors.Is(err, sync.ErrPosition) {
 			t.Errorf("%q: %v", bad, err)

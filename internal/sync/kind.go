@@ -55,6 +55,14 @@ type Former interface {
 	Former(ctx context.Context, who auth.By, ids []string) ([]string, error)
 }
 
+// Echo is a Down whose records say something of the asker himself that lies in another
+// table (when he read a notice). What he adds there sends him the record anew, on all his
+// phones.
+type Echo interface {
+	Echoes() (table string)
+	Echoed(ctx context.Context, who auth.By, rows []string) (ids []string, err error)
+}
+
 // Urgent is a Kind some of whose records cannot wait (险情): those are taken before
 // everything else, whatever place, clock or numbering they come with.
 type Urgent interface {

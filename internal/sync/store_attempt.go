@@ -31,13 +31,14 @@ type attempt struct {
 	marks   []string
 	values  map[string]json.RawMessage
 	waited  bool // it is in the log, waiting, and has its turn
+	red     bool // it is 险情, or adds to it
 }
 
 // run costs, for a new record: the begin, one batch of claims and questions, the kind's
 // load and insert, one batch of writing down, the commit: six round trips.
 func (t *attempt) run(ctx context.Context) (r Result, ready string, err error) {
 	grants := t.grants()
-	t.grant = t.anyGrant()
+	t.grant, t.red = t.anyGrant(), t.urgent(t.o)
 	if t.scope = t.grant.Scope(); t.grant.ID == "" {
 		t.scope = geo.Scope{}
 	}
@@ -55,15 +56,22 @@ func (t *attempt) run(ctx context.Context) (r Result, ready string, err error) {
 			return nil
 		}
 		var out outcome
-		switch ref := t.before(ctx, grants); {
+		var ref *Refusal
+		if t.refused == nil || t.scope.IsNull() { // else it is known whose business it is
+			ref = t.before(ctx, grants)
+		}
+		if ref != nil && t.refused == nil && t.addsToUrgent(ctx) {
+			t.red = true
+			ref = t.before(ctx, grants)
+		}
+		switch {
 		case t.refused != nil:
-			out = refusedAs(t.refused)
-			if t.scope.IsNull() {
-				_ = t.before(ctx, grants) // for whose business it is
+			if out = refusedAs(t.refused); t.red && out.status == Rejected && out.code == "id_taken" {
+				out.status = Quarantined // a person hears of it
 			}
 		case ref != nil:
 			out = refusedAs(ref)
-		case !t.waited && !t.late && t.o.Seq > t.applied+1 && !t.urgentNow():
+		case !t.waited && !t.late && t.o.Seq > t.applied+1 && !t.red:
 			out = outcome{status: Waiting}
 		default:
 			if out, err = t.apply(ctx); err != nil {
@@ -85,8 +93,6 @@ func (t *attempt) begin(ctx context.Context, fn func() error) error {
 		})
 	})
 }
-
-func (t *attempt) urgentNow() bool { return t.urgent(t.o) }
 
 // ask takes the device's turn and asks, in one round trip, what is known.
 func (t *attempt) ask(ctx context.Context) (k known, found bool, err error) {
@@ -138,28 +144,33 @@ func (t *attempt) quarantine(code string, w Words, path string) *Refusal {
 // before looks at everything that needs no record: who he is, what he sent, when. It
 // settles under which grant, and whose business it is.
 func (t *attempt) before(ctx context.Context, grants []auth.Grant) *Refusal {
-	urgent := t.urgentNow()
 	if len(grants) == 0 {
-		return t.formerly(ctx, geo.Scope{})
+		// 险情 of somebody whose grid was given away meanwhile is heard; who never held one is no sender.
+		if r := t.formerly(ctx, geo.Scope{}); !t.red || r.Verdict != Quarantined {
+			return r
+		}
 	}
-	if t.o.Fault != nil {
-		return t.o.Fault
+	if f := t.o.Fault; f != nil {
+		if !t.red || f.Verdict != Quarantined || t.o.Object == "" {
+			return f
+		}
+		t.mark("fault")
 	}
 	k, ok := t.kinds[t.o.Kind]
 	if !ok {
 		return t.quarantine("unknown_kind", Words{"不认识这一类记录", "There is no such kind of record."}, "/kind")
 	}
 	d := k.Dictionary()
-	if r := t.fields(d, urgent); r != nil {
+	if r := t.fields(d); r != nil {
 		return r
 	}
-	if r := t.shape(d); r != nil && !urgent {
+	if r := t.shape(d); r != nil && !t.red {
 		return r
 	}
-	if r := t.clock(); r != nil && !urgent {
+	if r := t.clock(); r != nil && !t.red {
 		return r
 	}
-	if t.place.IsNull() || urgent {
+	if t.place.IsNull() || t.red {
 		return nil
 	}
 	for _, g := range grants {
@@ -194,9 +205,10 @@ func (t *attempt) formerly(ctx context.Context, place geo.Scope) *Refusal {
 	return t.quarantine("outside_area", outsideWords, "/geometry")
 }
 
-// fields takes the values that fit the dictionary. One that does not is a refusal; 险情
-// goes on without it, for what waits on a desk rings nowhere (the log keeps what was sent).
-func (t *attempt) fields(d Dictionary, urgent bool) *Refusal {
+// fields takes the values that fit the dictionary. One that does not is a refusal, but of
+// 险情 a mark: what waits on a desk rings nowhere. The kind takes of it what it can, and
+// the log keeps what was sent.
+func (t *attempt) fields(d Dictionary) *Refusal {
 	lists := t.opts.Catalogue.Now().CodeLists
 	t.values = map[string]json.RawMessage{}
 	names := make([]string, 0, len(t.o.Fields))
@@ -205,15 +217,12 @@ func (t *attempt) fields(d Dictionary, urgent bool) *Refusal {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		r := t.field(d, name, lists)
-		switch {
-		case r == nil:
-			t.values[name] = t.o.Fields[name].Value
-		case urgent:
-			t.mark("field")
-		default:
+		if r := t.field(d, name, lists); r != nil && !t.red {
 			return r
+		} else if r != nil {
+			t.mark("field")
 		}
+		t.values[name] = t.o.Fields[name].Value
 	}
 	return nil
 }
@@ -286,14 +295,16 @@ func (t *attempt) under(ctx context.Context, place geo.Scope, placed bool) *Refu
 			break
 		}
 	}
-	if best < 0 && placed && !t.urgentNow() {
+	if best < 0 && placed && !t.red {
 		t.scope = t.anyGrant().Scope()
 		return t.formerly(ctx, place)
 	}
-	if best < 0 {
-		best = 0
+	switch {
+	case best >= 0:
+		t.grant = grants[best]
+	case len(grants) > 0:
+		t.grant = grants[0]
 	}
-	t.grant = grants[best]
 	if err := t.claim(ctx); err != nil {
 		return &Refusal{Verdict: Retry, Code: err.Error()}
 	}
@@ -325,6 +336,7 @@ func (t *attempt) apply(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
+	t.red = t.red || t.adds(k, rec)
 	if !rec.Scope.IsNull() {
 		if ref := t.under(ctx, rec.Scope, placed); ref != nil {
 			if ref.Verdict == Retry {
@@ -340,7 +352,7 @@ func (t *attempt) apply(ctx context.Context) (outcome, error) {
 	case Transit:
 		return t.move(ctx, k, d, rec)
 	}
-	m := merge(d, rec, t.o)
+	m := merge(d, rec, t.known(d))
 	out := t.told(m, rec)
 	if !m.changes() {
 		if !m.conflicts() && t.o.BaseVersion > 0 && t.o.BaseVersion != rec.Version {
@@ -397,18 +409,19 @@ func (t *attempt) absent(ctx context.Context, k Kind, d Dictionary) (outcome, er
 	for _, e := range t.o.Fields {
 		edits = edits || e.HasBase && !empty(e.Base)
 	}
-	if edits {
+	urgent := t.urgent(t.o)
+	if edits && !urgent {
 		return t.missing(ctx)
 	}
 	var follows bool
 	if err := t.tx.QueryRow(ctx, t.queries.Get("follows"), t.o.Object, t.by.Account, t.o.Kind, t.o.ID).Scan(&follows); err != nil {
 		return outcome{}, err
 	}
-	if follows {
+	if follows && !urgent {
 		return refusedAs(t.follows()), nil
 	}
 	for _, f := range d.Fields {
-		if f.Required && empty(t.values[f.Name]) {
+		if f.Required && empty(t.values[f.Name]) && !urgent {
 			return refusedAs(t.quarantine("required", Words{f.Title.Zh + "没有填写", f.Title.En + " is missing."}, "/fields/"+f.Name)), nil
 		}
 	}

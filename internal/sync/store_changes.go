@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,7 +122,7 @@ func (s *Service) Changes(ctx context.Context, who auth.By, q ChangesQuery) (Cha
 	if len(areas) == 0 {
 		areas = s.home(who)
 	}
-	print := fingerprint(who.Reach, areas)
+	print := fingerprint(who.Reach, areas, s.own(who))
 	if q.Since == "" {
 		return s.everything(ctx, who, areas, mark{at: s.opts.Feed.State().Position, print: print}, q.Limit)
 	}
@@ -158,8 +159,22 @@ func (s *Service) home(who auth.By) geo.Scopes {
 	return out.Normal()
 }
 
-func fingerprint(r db.Reach, areas geo.Scopes) string {
+// own are the areas somebody answers for: what is sent to a grid is for who has it, also
+// where two grids of one township read the same.
+func (s *Service) own(who auth.By) geo.Scopes {
+	out := geo.Scopes{}
+	now := s.opts.Now()
+	for _, g := range who.Grants {
+		if g.Valid(now) && g.Role.May(auth.WriteFeatures) {
+			out = append(out, g.Scope())
+		}
+	}
+	return out.Normal()
+}
+
+func fingerprint(r db.Reach, areas, own geo.Scopes) string {
 	h := fnv.New64a()
+	_, _ = h.Write([]byte(own.String()))
 	_, _ = h.Write([]byte(areas.String()))
 	_, _ = h.Write([]byte(r.Of(db.Internal).String()))
 	_, _ = h.Write([]byte(r.Of(db.Sensitive).String()))
@@ -237,9 +252,11 @@ func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m ma
 	seen := map[string]map[string]*touched{}
 	order := map[string][]string{}
 	var told []string
+	echoes := s.echoes()
+	own := map[string][]string{}
 	rows, last := 0, m.at
 	bulk := false
-	err := s.opts.DB.Query.Ask(ctx, who.Reading(), s.queries.Get("changed"), []any{m.at.Xid, m.at.Seq, end.Xid, end.Seq, names, areas, who.Actor(), limit}, func(r pgx.Rows) error {
+	err := s.opts.DB.Query.Ask(ctx, who.Reading(), s.queries.Get("changed"), []any{m.at.Xid, m.at.Seq, end.Xid, end.Seq, names, areas, who.Actor(), limit, slices.Sorted(maps.Keys(echoes))}, func(r pgx.Rows) error {
 		for r.Next() {
 			var layer, id, op string
 			var before, after geo.Scopes
@@ -249,6 +266,10 @@ func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m ma
 			rows++
 			if layer == "sync_receipt" {
 				told = append(told, id)
+				continue
+			}
+			if _, echo := echoes[layer]; echo {
+				own[layer] = append(own[layer], id)
 				continue
 			}
 			his := s.reachOf(who, layer)
@@ -277,6 +298,22 @@ func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m ma
 		// An import touched more than can be named.
 		return Changes{Reset: true, More: true}, nil
 	}
+	for _, table := range slices.Sorted(maps.Keys(own)) {
+		name := echoes[table]
+		ids, err := s.downs[name].(Echo).Echoed(ctx, who, own[table])
+		if err != nil {
+			return Changes{}, fmt.Errorf("sync: echoed %s: %w", name, err)
+		}
+		for _, id := range ids {
+			if seen[name] == nil {
+				seen[name] = map[string]*touched{}
+			}
+			if seen[name][id] == nil {
+				seen[name][id] = &touched{}
+				order[name] = append(order[name], id)
+			}
+		}
+	}
 	out := Changes{}
 	m.at = end
 	if rows == limit {
@@ -296,6 +333,17 @@ func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m ma
 		}
 	}
 	return out, nil
+}
+
+// echoes are the tables whose rows of one's own send another kind's record anew.
+func (s *Service) echoes() map[string]string {
+	out := map[string]string{}
+	for name, d := range s.downs {
+		if e, ok := d.(Echo); ok {
+			out[e.Echoes()] = name
+		}
+	}
+	return out
 }
 
 // reachOf is where the asker may read rows of a kind: as of the layer, where it is one.

@@ -212,18 +212,6 @@ func (s *Service) taken(o *Op) Result {
 	return r
 }
 
-func (s *Service) urgent(o *Op) bool {
-	u, ok := s.kinds[o.Kind].(Urgent)
-	if !ok || o.Do != Put {
-		return false
-	}
-	values := make(map[string]json.RawMessage, len(o.Fields))
-	for name, e := range o.Fields {
-		values[name] = e.Value
-	}
-	return u.Urgent(values)
-}
-
 // delivery is a batch being taken.
 type delivery struct {
 	*Service

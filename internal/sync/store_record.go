@@ -53,7 +53,7 @@ func (t *attempt) record(ctx context.Context, out outcome) (r Result, ready stri
 	if out.status == Conflict || out.status == Quarantined {
 		t.queueCase(&b, out)
 	}
-	if out.status == Quarantined {
+	if out.status == Conflict || out.status == Quarantined {
 		t.photosOfCase(ctx)
 	}
 	if t.waited {
@@ -79,7 +79,7 @@ func (t *attempt) record(ctx context.Context, out outcome) (r Result, ready stri
 	return r, ready, nil
 }
 
-// photosOfCase lets the desk see the photos of what no record shows. Whatever is wrong
+// photosOfCase lets the desk see the photos of what no record shows, or of what is gone. Whatever is wrong
 // with them, the operation is kept.
 func (t *attempt) photosOfCase(ctx context.Context) {
 	if t.opts.Blobs == nil || len(t.o.Blobs) == 0 || t.o.Object == "" || t.kinds[t.o.Kind] == nil {

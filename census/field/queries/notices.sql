@@ -11,6 +11,9 @@ order by n.id limit $5
 -- name: notices_former
 select n.id::text from notices n where n.id = any ($2::uuid[]) and n.scopes && $1::int8multirange
 
+-- name: notices_read
+select distinct notice::text from notice_acks where actor = $1 and id = any ($2::uuid[])
+
 -- name: notices
 -- Who was to read it are the grid workers of its areas, as far as the asker's own areas
 -- ($2, of his desk) go; without a desk nobody is counted.
