@@ -41,6 +41,8 @@ export class Phone implements Core {
   private badged = -1
   private lateTimer: ReturnType<typeof setTimeout> | undefined
   private starting: Promise<void> | null = null
+  private ear: EventSource | null = null
+  private earAt = 0
   private view: { records: Map<string, unknown>; ops: Map<string, Op>; sending: string; out: Map<string, Rec> } | null = null
 
   constructor(name?: string) {
@@ -62,9 +64,9 @@ export class Phone implements Core {
       await this.store.load()
       this.device = await this.store.device()
       this.store.subscribe(() => this.after())
-      addEventListener('online', () => { this.sender.online = true; void this.sender.kick() })
+      addEventListener('online', () => { this.sender.online = true; this.earAt = 0; void this.sender.kick() })
       addEventListener('offline', () => { this.sender.online = false; this.store.changed() })
-      document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') { void this.sender.kick(); void this.versions.check() } })
+      document.addEventListener('visibilitychange', () => { this.earAt = 0; this.listen(); if (document.visibilityState === 'visible') { void this.sender.kick(); void this.versions.check() } })
       if ('BroadcastChannel' in window) new BroadcastChannel('onemap.session').onmessage = () => { this.sender.recheck(); void this.sender.kick() }
       this.persists = await persisted()
       this.space = await estimate()
@@ -87,8 +89,19 @@ export class Phone implements Core {
     return (this.packs_ ??= new Packs(this.store, this.net))
   }
 
+  /** listen hears of a warning the moment it is issued, while the app is looked at. What is heard only begins a round. */
+  private listen(): void {
+    const wanted = this.sender.online && navigator.onLine && document.visibilityState === 'visible' && !!this.store.owner && !this.sender.signInNeeded
+    if (!wanted) { this.ear?.close(); this.ear = null; return }
+    if ((this.ear && this.ear.readyState !== 2) || Date.now() - this.earAt < 60_000) return
+    this.earAt = Date.now()
+    this.ear = new EventSource('/api/live?topics=notices')
+    this.ear.addEventListener('notices', () => { void this.sender.run() })
+  }
+
   /** after follows every change: the badge, and the moment at which a 险情 is late. */
   private after(): void {
+    this.listen()
     const n = this.mine().filter((o) => o.state === 'waiting' || o.state === 'sending' || o.state === 'returned').length
     if (n !== this.badged) { this.badged = n; badge(n) }
     clearTimeout(this.lateTimer)

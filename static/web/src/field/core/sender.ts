@@ -92,13 +92,22 @@ export class Sender {
     })().finally(() => {
       this.running = null
       this.store.changed()
-      const hidden = typeof document !== 'undefined' && document.visibilityState === 'hidden'
-      // Who sent 险情 stands in the rain and waits for somebody: it is asked often until a person has taken it.
-      const watched = [...this.store.ops.values()].some((o) => o.urgent && o.state === 'received' && Date.now() - Date.parse(o.created_at) < 1_800_000 && !this.inHand(o.id))
-      const quiet = watched ? (hidden ? 8_000 : 2_500) : hidden ? 300_000 : 60_000
-      this.later(Math.max(this.failures ? pause(this.failures, Math.random()) : this.signInNeeded ? 120_000 : quiet, this.notBefore - Date.now()))
+      this.later(Math.max(this.failures ? pause(this.failures, Math.random()) : this.signInNeeded ? 120_000 : this.quiet(), this.notBefore - Date.now()))
     })
     return this.running
+  }
+
+  /** inHand: somebody at the desk has taken it, or it came to nothing. */
+  private inHand(id: string): boolean {
+    const at = this.store.records.get(`incident_reports/${id}`)
+    return Boolean(at?.fields.taken_by || at?.fields.ended_by)
+  }
+
+  /** quiet is how long nothing is asked for when all is done; he who waits for somebody to take his 险情 in hand looks at the phone. */
+  private quiet(): number {
+    const hidden = typeof document !== 'undefined' && document.visibilityState === 'hidden'
+    const age = Math.min(...[...this.store.ops.values()].filter((o) => o.urgent && o.op === 'put' && o.received_at && !this.inHand(o.id)).map((o) => Date.now() - Date.parse(o.received_at!)))
+    return age < 600_000 ? (hidden ? 8_000 : 2_000) : age < 1_800_000 ? 8_000 : hidden ? 300_000 : 60_000
   }
 
   private async round(): Promise<void> {
@@ -111,12 +120,6 @@ export class Sender {
     await this.read()
     await this.clean()
     if (bad) throw bad
-  }
-
-  /** inHand: somebody at the desk has taken it, or it came to nothing. */
-  private inHand(id: string): boolean {
-    const at = this.store.records.get(`incident_reports/${id}`)
-    return Boolean(at?.fields.taken_by || at?.fields.ended_by)
   }
 
   /** reached takes the answer of a request that got through; words that end the round are thrown. */
@@ -313,7 +316,7 @@ export class Sender {
         if (left.length && !this.stopped) {
           const age = Date.now() - Math.min(...left.map((o) => Date.parse(o.created_at)))
           this.urgentTimer = setTimeout(() => { void this.urgent() }, age < 600_000 ? 4_000 : 20_000)
-        }
+        } else if (!this.running && !this.failures && this.quiet() < 60_000) this.later(this.quiet())
         this.store.changed()
       }
     })())

@@ -55,5 +55,24 @@ export function named(d: Draft, kindTitle: string, gridName: string | undefined)
   return kindTitle ? { name: `${gridName ?? ''}${kindTitle}` } : {}
 }
 
+/** crosses says whether an area's edge crosses itself: such a shape has no inside, and nobody could place it. */
+export function crosses(ring: readonly [number, number][]): boolean {
+  const n = ring.length
+  const side = (a: readonly number[], b: readonly number[], c: readonly number[]): number => Math.sign((b[0]! - a[0]!) * (c[1]! - a[1]!) - (b[1]! - a[1]!) * (c[0]! - a[0]!))
+  for (let i = 0; i < n; i++) for (let k = i + 2; k < n; k++) {
+    if (i === 0 && k === n - 1) continue
+    const [a, b, c, d] = [ring[i]!, ring[i + 1]!, ring[k]!, ring[(k + 1) % n]!]
+    if (side(a, b, c) !== side(a, b, d) && side(c, d, a) !== side(c, d, b)) return true
+  }
+  return false
+}
+
+/** What a worker on foot meets comes first; the national order begins with earthquakes. */
+const common: Record<string, readonly string[]> = { hazard: ['landslide', 'collapse', 'debris_flow', 'subsidence', 'waterlogging', 'flood', 'forest_fire', 'hazchem'] }
+export function usual<T extends { code: string }>(field: string, codes: readonly T[]): T[] {
+  const rank = (c: T): number => { const n = common[field]?.indexOf(c.code) ?? -1; return n < 0 ? 99 : n }
+  return [...codes].sort((a, b) => rank(a) - rank(b))
+}
+
 /** How many codes are shown as buttons before the rest folds into a list. */
 export const BUTTONS = 12
