@@ -7,11 +7,14 @@ import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import https from 'node:https'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { strFromU8, unzipSync } from 'fflate'
 import { inside } from './kit.mjs'
 import { startServer } from './server.mjs'
 
 const here = new URL('.', import.meta.url).pathname
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const password = 'Shanhe-2026-x'
 const tag = `${process.pid}${Date.now() % 100000}`
 
@@ -22,6 +25,36 @@ export function v7() {
   b[6] = (b[6] & 15) | 0x70
   b[8] = (b[8] & 63) | 0x80
   return b.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+}
+
+/** picture is a photo made in the page. */
+export const picture = (page) => page.evaluate(async () => {
+  const c = document.createElement('canvas')
+  c.width = 1200
+  c.height = 800
+  const g = c.getContext('2d')
+  for (let i = 0; i < 600; i++) { g.fillStyle = `hsl(${(i * 37) % 360} 40% 50%)`; g.fillRect((i * 61) % 1200, (i * 97) % 800, 90, 90) }
+  const b = await new Promise((r) => c.toBlob(r, 'image/jpeg', 0.9))
+  return [...new Uint8Array(await b.arrayBuffer())]
+}).then((b) => ({ name: 'a.jpg', mimeType: 'image/jpeg', buffer: Buffer.from(b) }))
+
+/** sheet is the text of a spreadsheet. */
+export const sheet = (xlsx) => Object.entries(unzipSync(new Uint8Array(xlsx))).filter(([name]) => /sharedStrings|worksheets\/sheet/.test(name)).map(([, b]) => strFromU8(b)).join('')
+
+/** faultsOf is what a reader, a small screen or a thumb would stumble over. */
+export async function faultsOf(page) {
+  await page.addScriptTag({ content: axe })
+  return page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] })
+    const width = document.documentElement.clientWidth
+    const seen = (e) => { const r = e.getBoundingClientRect(); return r.width > 0 && r.height > 0 && !e.closest('.off-screen, .skip') }
+    const slides = (e) => { for (let x = e.parentElement; x; x = x.parentElement) if (/(auto|scroll)/.test(getComputedStyle(x).overflowX) && x.scrollWidth > x.clientWidth) return true; return false }
+    return [
+      ...violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).slice(0, 3).join(' | ')}`),
+      ...[...document.querySelectorAll('main *, header *')].filter((e) => seen(e) && !e.closest('[data-mini-map]') && e.getBoundingClientRect().right > width + 1 && !slides(e)).slice(0, 2).map((e) => `too wide: ${e.tagName}.${e.className}`),
+      ...(width < 500 ? [...document.querySelectorAll('main .btn, main select, main input.input, footer .btn')].filter((e) => seen(e) && e.getBoundingClientRect().height < 40).slice(0, 3).map((e) => `small: ${e.className} ${e.textContent.trim().slice(0, 20)}`) : []),
+    ]
+  })
 }
 
 export async function office() {
@@ -64,7 +97,7 @@ export async function office() {
   /** hire makes a person, who chooses his password, and lets the security administrator grant. */
   async function hire(name, role, area, department = '') {
     const login = `${role.slice(0, 4)}.${tag}.${++n}`
-    const made = await admin.call('/api/users', { method: 'POST', body: { username: login, name, unit: '990100', ...(department ? { department } : {}) } })
+    const made = await admin.call('/api/users', { method: 'POST', body: { username: login, name, unit: role === 'grid_worker' || area.length === 9 ? area.slice(0, 9) : '990100', ...(department ? { department } : {}) } })
     await security.call('/api/grants', { method: 'POST', body: { account: made.user.id, role, area, reason: '值班安排' } })
     const first = await ask('/api/session', { method: 'POST', body: { activation: made.activation.link.split('#')[1], password } })
     assert.equal(first.status, 200, first.text)
