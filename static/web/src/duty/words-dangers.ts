@@ -37,6 +37,7 @@ export const dangerWords = {
   d_no_due: ['未定期限', 'no deadline'],
   d_due_in: ['还有 {n} 天', '{n} days left'],
   d_due_today: ['今天到期', 'due today'],
+  d_due_met: ['期限内报完成', 'reported in time'],
   d_due_over: ['逾期 {n} 天', '{n} days overdue'],
   d_open_n: ['未销号', 'Open'],
   d_overdue_n: ['逾期', 'Overdue'],
