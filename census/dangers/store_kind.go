@@ -392,3 +392,20 @@ func (k Kind) All(ctx context.Context, who auth.By, area geo.Scope, after string
 	slices.SortFunc(out, func(a, b sync.Record) int { return strings.Compare(a.ID, b.ID) })
 	return out, err
 }
+
+// Former gives those somebody could see once: nobody is told that another's draft changed
+// or is gone.
+func (k Kind) Former(ctx context.Context, who auth.By, ids []string) ([]string, error) {
+	known := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !records.IsID(id) })
+	if len(known) == 0 || who.Identity == nil {
+		return nil, nil
+	}
+	var out []string
+	err := k.s.db.Query.Ask(ctx, who.Reading(), k.s.queries.Get("danger_former"), []any{known}, func(rows pgx.Rows) (err error) {
+		out, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	return out, wrap("former", err)
+}
+
+var _ sync.Former = Kind{}

@@ -32,10 +32,31 @@ type Route struct {
 	ID, Title, Area, Shelter, ShelterName, Assembly string
 	Persons                                         *int
 	Note, ApprovedBy                                string
-	ApprovedAt                                      time.Time
+	ApprovedAt                                      *time.Time // a date
 	ValidFrom, ValidTo                              *time.Time
 	Geometry                                        orb.Geometry
 	Version                                         int64
+	State                                           string // proposed, approved, withdrawn
+	Account, ProposedBy                             string
+	ProposedAt                                      time.Time
+	WithdrawnBy, Reason                             string
+	WithdrawnAt                                     *time.Time
+	FeedPosition                                    string
+}
+
+// The states of a way out.
+const (
+	WayProposed  = "proposed"
+	WayApproved  = "approved"
+	WayWithdrawn = "withdrawn"
+)
+
+// NewRoute is a way out as a desk draws it.
+type NewRoute struct {
+	Title, Area, Shelter, ShelterName, Assembly, Note string
+	Persons                                           *int
+	ValidFrom, ValidTo                                *time.Time // dates
+	Geometry                                          orb.Geometry
 }
 
 // PatrolQuery says of which units and days. Days are those of the office's time zone.

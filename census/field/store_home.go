@@ -3,13 +3,14 @@ package field
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/paulmach/orb"
 
 	"onemap/internal/auth"
-	"onemap/internal/db"
 	"onemap/internal/geo"
 	"onemap/internal/restricted"
 )
@@ -100,32 +101,55 @@ func (s *Service) Households(ctx context.Context, by auth.By, reason string) ([]
 	return out, nil
 }
 
-// Routes are the approved ways out of an area, as far as the asker reads it.
-func (s *Service) Routes(ctx context.Context, who *auth.Identity, area string) ([]Route, error) {
-	if !who.SignedIn() {
-		return nil, auth.ErrForbidden
+// maxHouseholds bounds one list.
+const maxHouseholds = 5000
+
+// SetHouseholds brings in the list of the households of an area that must move, in place
+// of the one before. Nobody reads it but the workers of the grids, each his own.
+func (s *Service) SetHouseholds(ctx context.Context, by auth.By, area, reason string, list []restricted.Household) (int, error) {
+	if len(Desk(by.Identity, s.now())) == 0 {
+		return 0, auth.ErrForbidden
 	}
-	var within any
-	if area != "" {
-		a, err := geo.ParseScope(area)
-		if err != nil {
-			return nil, &auth.Invalid{Items: []auth.Fault{{Path: "area", Code: "not_a_code", ZH: "应为行政区划代码或网格编码", EN: "it is an administrative code or the code of a grid"}}}
+	scope, err := geo.ParseScope(area)
+	if err != nil {
+		return 0, auth.ErrNotFound
+	}
+	var bad faults
+	reason = bad.text("reason", reason, 4, 2000)
+	if len(list) > maxHouseholds {
+		bad.add("households", "too_many", "一次至多 5000 户", "at most 5,000 households at once")
+	}
+	for i := range list {
+		if len(bad) > 20 {
+			break
 		}
-		within = a
+		h, path := &list[i], fmt.Sprintf("households[%d].", i)
+		if h.Area == "" {
+			h.Area = area
+		}
+		if at, err := geo.ParseScope(h.Area); err != nil || !scope.Contains(at) {
+			bad.add(path+"area", "outside", "不在此区域内", "it is not inside the area")
+		}
+		h.Head, h.Address = bad.text(path+"head", h.Head, 1, 100), bad.text(path+"address", h.Address, 0, 500)
+		h.Phone, h.Move = bad.text(path+"phone", h.Phone, 0, 40), bad.text(path+"move", h.Move, 0, 1000)
+		if h.Phone != "" && strings.Trim(h.Phone, "0123456789+-() ") != "" {
+			bad.add(path+"phone", "not_a_phone", "不是电话号码", "it is no telephone number")
+		}
+		for name, n := range map[string]int{"persons": h.Persons, "elderly": h.Elderly, "children": h.Children, "disabled": h.Disabled} {
+			if n < 0 || n > 1000 {
+				bad.add(path+name, "out_of_range", "人数超出范围", "the number is out of range")
+			}
+		}
 	}
-	today := s.now().In(s.catalogue.Now().Location()).Format(time.DateOnly)
-	var out []Route
-	err := s.db.Query.Ask(ctx, who.Reading(), s.queries.Get("routes"), []any{who.Reach.Of(db.Internal).String(), within, today}, func(rows pgx.Rows) error {
-		var err error
-		out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r Route, err error) {
-			var g geo.Shape
-			err = row.Scan(&r.ID, &r.Title, &r.Area, &r.Shelter, &r.ShelterName, &r.Assembly, &r.Persons, &r.Note, &r.ApprovedBy, &r.ApprovedAt, &r.ValidFrom, &r.ValidTo, &g, &r.Version)
-			r.Geometry = g.Geometry
-			return r, err
-		})
-		return err
-	})
-	return out, wrap("routes", err)
+	if err := bad.err(); err != nil {
+		return 0, err
+	}
+	g, ok := under(by.Identity, auth.WorkDesk, s.now(), scope)
+	if !ok {
+		return 0, auth.ErrForbidden
+	}
+	n, err := s.contacts.SetHouseholds(ctx, by.Writing(g), by.Doer(g), area, reason, list)
+	return n, wrap("households", err)
 }
 
 // Patrols counts patrols and zero reports per unit and day.

@@ -12,7 +12,7 @@ import (
 	"onemap/internal/registry"
 )
 
-// areaCache keeps the names of administrative units and grids: lists of people and grants name
+// areaCache keeps the names of administrative units: lists of people and grants name
 // the same few again and again. A unit's name is no secret to whoever may see the
 // code it stands beside.
 type areaCache struct {
@@ -30,8 +30,6 @@ type area struct {
 const (
 	areaAge  = time.Minute
 	maxAreas = 20_000
-	// gridDigits are more than a village has, which is 12.
-	gridDigits = 13
 )
 
 // areaTitles looks names up for one request.
@@ -61,20 +59,20 @@ func (a *areaTitles) look(code string) area {
 	if ok {
 		return found
 	}
+	admin, ok := a.snap.Layer("admin")
+	if !ok {
+		return area{}
+	}
 	who := features.Asker{Name: "onemap", Role: "system", Reach: db.Everything()}
-	for _, name := range []string{"admin", "grids"} {
-		l, ok := a.snap.Layer(name)
-		if !ok || name == "grids" && len(code) < gridDigits {
-			continue
-		}
-		title, bound, has, err := a.s.opts.Features.Unit(a.ctx, who, l, code, features.At(a.now))
-		if err != nil {
-			return area{}
-		}
-		if has {
-			found = area{title, bound}
-			break
-		}
+	title, bound, has, err := a.s.opts.Features.Unit(a.ctx, who, admin, code, features.At(a.now))
+	if grids, ok := a.snap.Layer("grids"); ok && err == nil && !has {
+		title, bound, has, err = a.s.opts.Features.Unit(a.ctx, who, grids, code, features.At(a.now))
+	}
+	if err != nil {
+		return area{}
+	}
+	if has {
+		found = area{title, bound}
 	}
 	c.mu.Lock()
 	if c.snap == a.snap {

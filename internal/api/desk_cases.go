@@ -42,6 +42,8 @@ type caseAnswer struct {
 	AccuracyM  *float64                   `json:"accuracy_m"`
 	Position   []float64                  `json:"position"`
 	SrcCRS     string                     `json:"src_crs"`
+	Area       *string                    `json:"area"`
+	AreaTitle  *string                    `json:"area_title"`
 	Level      string                     `json:"level"`
 	DueAt      time.Time                  `json:"due_at"`
 	CreatedAt  time.Time                  `json:"created_at"`
@@ -60,12 +62,13 @@ type caseAnswer struct {
 	Raw json.RawMessage `json:"raw,omitempty"`
 }
 
-func caseLine(c sync.Case, whole bool) caseAnswer {
+func caseLine(c sync.Case, areas *areaTitles, whole bool) caseAnswer {
 	out := caseAnswer{
 		ID: c.ID, OpID: c.OpID, Kind: c.Kind, Object: c.Object, Title: c.Title, Op: c.Do, To: optional(c.To), OpNote: optional(c.Note),
 		Who: deskWho{c.Who, c.Name, c.Account}, Device: c.Device, CapturedAt: c.Captured, ReceivedAt: c.Received, Marks: c.Marks,
 		Position: positionOrNil(c.Position), SrcCRS: crsWord(string(c.Datum)), Level: "township", DueAt: c.Due, CreatedAt: c.Created, Code: c.Code, Reason: c.Reason, Path: optional(c.Path),
 		Fields: c.Fields, Geometry: c.Shapes, Photos: c.Photos, Status: c.Status, State: "open",
+		Area: optional(codeOf(c.Scope)), AreaTitle: areas.of(codeOf(c.Scope)),
 	}
 	if c.Accuracy > 0 {
 		out.AccuracyM = &c.Accuracy
@@ -136,9 +139,9 @@ func (s *Server) desk(conflicts bool) HandlerFunc {
 		if err != nil {
 			return nil, err
 		}
-		items := make([]caseAnswer, 0, len(list))
+		items, areas := make([]caseAnswer, 0, len(list)), s.areaTitles(ctx, req)
 		for _, c := range list {
-			items = append(items, caseLine(c, false))
+			items = append(items, caseLine(c, areas, false))
 		}
 		var next *string
 		if more {
@@ -160,7 +163,7 @@ func (s *Server) deskCase(conflicts bool) HandlerFunc {
 		if err != nil {
 			return nil, err
 		}
-		return private(caseLine(c, true))
+		return private(caseLine(c, s.areaTitles(ctx, req), true))
 	}
 }
 
@@ -200,7 +203,7 @@ func (s *Server) postResolve(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
-	return private(caseLine(c, true))
+	return private(caseLine(c, s.areaTitles(ctx, req), true))
 }
 
 func (s *Server) postAccept(ctx context.Context, req *Request) (*Response, error) {
@@ -212,7 +215,7 @@ func (s *Server) postAccept(ctx context.Context, req *Request) (*Response, error
 	if err != nil {
 		return nil, err
 	}
-	return private(caseLine(c, true))
+	return private(caseLine(c, s.areaTitles(ctx, req), true))
 }
 
 func (s *Server) postReturn(ctx context.Context, req *Request) (*Response, error) {
@@ -224,5 +227,5 @@ func (s *Server) postReturn(ctx context.Context, req *Request) (*Response, error
 	if err != nil {
 		return nil, err
 	}
-	return private(caseLine(c, true))
+	return private(caseLine(c, s.areaTitles(ctx, req), true))
 }

@@ -16,7 +16,11 @@ type Work interface {
 	Notices
 	Home(ctx context.Context, by auth.By) (field.Home, error)
 	Households(ctx context.Context, by auth.By, reason string) ([]restricted.Household, error)
-	Routes(ctx context.Context, who *auth.Identity, area string) ([]field.Route, error)
+	SetHouseholds(ctx context.Context, by auth.By, area, reason string, list []restricted.Household) (int, error)
+	Routes(ctx context.Context, who *auth.Identity, area, state string) ([]field.Route, error)
+	Propose(ctx context.Context, by auth.By, n field.NewRoute) (field.Route, error)
+	Way(ctx context.Context, who *auth.Identity, id string) (field.Route, error)
+	StepRoute(ctx context.Context, by auth.By, id string, version int64, to, note string) (field.Route, error)
 	Patrols(ctx context.Context, who *auth.Identity, q field.PatrolQuery) (string, []field.PatrolUnit, error)
 }
 
@@ -93,40 +97,6 @@ func (s *Server) postHouseholds(ctx context.Context, req *Request) (*Response, e
 		out = append(out, householdAnswer(h))
 	}
 	return private(map[string]any{"households": out})
-}
-
-type routeAnswer struct {
-	ID          string          `json:"id"`
-	Title       string          `json:"title"`
-	Area        string          `json:"area"`
-	AreaTitle   *string         `json:"area_title"`
-	Shelter     *string         `json:"shelter"`
-	ShelterName string          `json:"shelter_name"`
-	Assembly    *string         `json:"assembly"`
-	Persons     *int            `json:"persons"`
-	Note        *string         `json:"note"`
-	ApprovedBy  string          `json:"approved_by"`
-	ApprovedAt  string          `json:"approved_at"`
-	ValidFrom   *string         `json:"valid_from"`
-	ValidTo     *string         `json:"valid_to"`
-	Geometry    json.RawMessage `json:"geometry"`
-}
-
-// getRoutes are the approved ways out, as they were drawn.
-func (s *Server) getRoutes(ctx context.Context, req *Request) (*Response, error) {
-	routes, err := s.opts.Work.Routes(ctx, req.Who, req.Query.Value("area"))
-	if err != nil {
-		return nil, err
-	}
-	areas := s.areaTitles(ctx, req)
-	out := make([]routeAnswer, 0, len(routes))
-	for _, r := range routes {
-		out = append(out, routeAnswer{
-			ID: r.ID, Title: r.Title, Area: r.Area, AreaTitle: areas.of(r.Area), Shelter: optional(r.Shelter), ShelterName: r.ShelterName, Assembly: optional(r.Assembly), Persons: r.Persons, Note: optional(r.Note),
-			ApprovedBy: r.ApprovedBy, ApprovedAt: r.ApprovedAt.Format(time.DateOnly), ValidFrom: day(r.ValidFrom), ValidTo: day(r.ValidTo), Geometry: geometryJSON(r.Geometry),
-		})
-	}
-	return private(map[string]any{"routes": out})
 }
 
 type patrolDay struct {

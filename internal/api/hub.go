@@ -276,6 +276,10 @@ type positionEvent struct {
 // harm, and misses nothing.
 func (h *hub) encode(ctx context.Context, g groupOf, changes []feed.Change, before, upTo feed.Position) ([]byte, error) {
 	told := heard(changes, g.told)
+	if !slices.Contains(g.topics, topicTiles) {
+		// Nobody is asked about rows the stream is not to tell of.
+		changes = slices.DeleteFunc(slices.Clone(changes), func(c feed.Change) bool { return !slices.Contains(g.topics, c.Layer) })
+	}
 	changes, err := h.published(ctx, g.asker, visible(changes, h.server.opts.Catalogue.Now(), g.asker.Reach))
 	if err != nil {
 		return nil, err
@@ -339,9 +343,9 @@ func (h *hub) encode(ctx context.Context, g groupOf, changes []feed.Change, befo
 			case c.Op == feed.Delete:
 			case present:
 				e.Properties, e.Geometry = raw(f.Properties, "{}"), raw(f.Geometry, "null")
-			case c.Op == feed.Insert || g.asker.Reach.Demo():
+			case c.Op == feed.Insert || g.asker.Reach.Demo() || g.told[c.Layer].actor != "":
 				// It never was on this client's map, nor will it be by this change: gone
-				// again, a draft, or not a demo row.
+				// again, a draft, not a demo row, or somebody else's own.
 				continue
 			default:
 				// Gone again, or not to be seen: for this client it does not exist.

@@ -73,8 +73,8 @@ func (s *Server) getLive(_ context.Context, req *Request) (*Response, error) {
 }
 
 // readTopics are tiles, layers of ours, and records the asker is told of, with the areas
-// whose records those are.
-func (s *Server) readTopics(req *Request) ([]string, map[string]geo.Scopes, error) {
+// whose records those are, or the person.
+func (s *Server) readTopics(req *Request) ([]string, map[string]ear, error) {
 	v, given := req.Query.Get("topics")
 	if !given {
 		return nil, nil, problem(CodeMissingParameter, "topics")
@@ -84,14 +84,14 @@ func (s *Server) readTopics(req *Request) ([]string, map[string]geo.Scopes, erro
 	if len(topics) > 64 {
 		return nil, nil, invalid("topics", "主题过多", "too many topics")
 	}
-	told := map[string]geo.Scopes{}
+	told := map[string]ear{}
 	for _, t := range topics {
 		if t == topicTiles {
 			continue
 		}
 		if r, ok := s.recordTopics()[t]; ok {
-			if areas := r.areas(req.Who, req.Received); len(areas) > 0 {
-				told[t] = areas
+			if e, ok := r.hears(req.Who, req.Received); ok {
+				told[t] = e
 				continue
 			}
 		}
@@ -304,13 +304,15 @@ func somewhere(c feed.Change) feed.Change {
 // drops those of drafts: whoever may not see a draft is not told that somebody works
 // on it, nor where. Of many rows at once it is not known which are drafts.
 func (h *hub) published(ctx context.Context, who features.Asker, changes []feed.Change) ([]feed.Change, error) {
-	if who.Reach.Class() == planning {
-		return changes, nil
-	}
 	snap := h.server.opts.Catalogue.Now()
 	hides := func(c feed.Change) (*registry.Layer, bool) {
 		l, ok := snap.Layer(c.Layer)
-		return l, ok && l.Own && l.ShownField != ""
+		if !ok || !l.Own || l.ShownField == "" {
+			return l, false
+		}
+		// Drafts of plans are drawn by several; any other draft is its author's alone.
+		_, plans := l.Field("plan")
+		return l, !plans || who.Reach.Class() != planning
 	}
 	after, before := map[string][][16]byte{}, map[string][]int64{}
 	asked := map[string]*registry.Layer{}
@@ -349,7 +351,7 @@ func (h *hub) published(ctx context.Context, who features.Asker, changes []feed.
 	return out, nil
 }
 
-// planning is the class of reaches whose askers may see drafts (see [auth.ReachOf]).
+// planning is the class of reaches whose askers may see drafts of plans (see [auth.ReachOf]).
 const planning = "planning"
 
 func overlaps(row, asker geo.Scopes) bool {

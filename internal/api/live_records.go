@@ -16,28 +16,51 @@ import (
 	"onemap/internal/features"
 	"onemap/internal/feed"
 	"onemap/internal/geo"
+	"onemap/internal/sync"
 )
 
 // recordTopic is a table that is no layer and is told of on streams under its own name,
 // by the rules of layers: a record is heard of where its scopes touch the areas, and one
 // that leaves them is gone. A layer asks its visibility whose those are; a record asks
-// what somebody does.
+// what somebody does; what is one person's own asks who he is.
 type recordTopic struct {
-	areas func(who *auth.Identity, now time.Time) geo.Scopes
-	// read gives those of the records that lie in the areas as they are now.
-	read func(ctx context.Context, areas geo.Scopes, ids []string, line func(id string, v any, geometry json.RawMessage) error) error
+	hears func(who *auth.Identity, now time.Time) (ear, bool)
+	// read gives those of the records that are his as they are now.
+	read func(ctx context.Context, e ear, ids []string, line func(id string, v any, geometry json.RawMessage) error) error
+}
+
+// ear is whose records somebody is told of on a topic: those of areas, or a person's own.
+type ear struct {
+	areas geo.Scopes
+	actor string
+}
+
+func inAreas(areas func(who *auth.Identity, now time.Time) geo.Scopes) func(*auth.Identity, time.Time) (ear, bool) {
+	return func(who *auth.Identity, now time.Time) (ear, bool) {
+		a := areas(who, now)
+		return ear{areas: a}, len(a) > 0
+	}
+}
+
+type caseNews struct {
+	Sort    string    `json:"sort"`
+	State   string    `json:"state"`
+	Outcome *string   `json:"outcome"`
+	Area    *string   `json:"area"`
+	DueAt   time.Time `json:"due_at"`
 }
 
 // recordTopics are what comes from the field and what goes there. 险情 and tasks are the
-// duty desk's; a notice is everybody's whom it is for.
+// duty desk's, and what waits for its decision; a notice is everybody's whom it is for; a
+// receipt is its sender's.
 func (s *Server) recordTopics() map[string]recordTopic {
 	titles := func(ctx context.Context) *areaTitles {
 		return &areaTitles{s: s, ctx: ctx, snap: s.opts.Catalogue.Now(), now: time.Now()}
 	}
 	type line = func(id string, v any, geometry json.RawMessage) error
 	return map[string]recordTopic{
-		"incident_reports": {incidents.Desk, func(ctx context.Context, areas geo.Scopes, ids []string, out line) error {
-			list, err := s.opts.Reports.ByIDs(ctx, areas, ids)
+		"incident_reports": {inAreas(incidents.Desk), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Reports.ByIDs(ctx, e.areas, ids)
 			for id, r := range list {
 				if err := out(id, reportLine(r, titles(ctx)), geometryJSON(r.Geometry)); err != nil {
 					return err
@@ -45,8 +68,8 @@ func (s *Server) recordTopics() map[string]recordTopic {
 			}
 			return err
 		}},
-		"tasks": {field.Desk, func(ctx context.Context, areas geo.Scopes, ids []string, out line) error {
-			list, err := s.opts.Work.TasksIn(ctx, areas, ids)
+		"tasks": {inAreas(field.Desk), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Work.TasksIn(ctx, e.areas, ids)
 			for id, t := range list {
 				if err := out(id, taskLine(t, titles(ctx)), geometryJSON(t.Geometry)); err != nil {
 					return err
@@ -54,15 +77,38 @@ func (s *Server) recordTopics() map[string]recordTopic {
 			}
 			return err
 		}},
-		"notices": {func(who *auth.Identity, _ time.Time) geo.Scopes {
+		"notices": {inAreas(func(who *auth.Identity, _ time.Time) geo.Scopes {
 			if !who.SignedIn() || who.Account == "" {
 				return nil
 			}
 			return who.Reach.Of(db.Internal)
-		}, func(ctx context.Context, areas geo.Scopes, ids []string, out line) error {
-			list, err := s.opts.Work.NoticesIn(ctx, areas, ids)
+		}), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Work.NoticesIn(ctx, e.areas, ids)
 			for id, n := range list {
 				if err := out(id, noticeLine(n, false, titles(ctx)), json.RawMessage("null")); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		sync.CaseTable: {inAreas(func(who *auth.Identity, _ time.Time) geo.Scopes { return s.opts.Sync.DeskAreas(who) }), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Sync.CasesIn(ctx, e.areas, ids)
+			for _, c := range list {
+				if err := out(c.ID, caseNews{c.Sort, c.State, optional(c.Outcome), optional(codeOf(c.Scope)), c.Due}, json.RawMessage("null")); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		sync.ReceiptTable: {func(who *auth.Identity, _ time.Time) (ear, bool) {
+			if !who.SignedIn() || who.Account == "" {
+				return ear{}, false
+			}
+			return ear{actor: who.Actor()}, true
+		}, func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Sync.ReceiptsOf(ctx, e.actor, ids)
+			for _, r := range list {
+				if err := out(r.OpID, receiptLine(r), json.RawMessage("null")); err != nil {
 					return err
 				}
 			}
@@ -72,24 +118,28 @@ func (s *Server) recordTopics() map[string]recordTopic {
 }
 
 // toldKey is equal exactly where the same records are told of.
-func toldKey(told map[string]geo.Scopes) string {
+func toldKey(told map[string]ear) string {
 	var b strings.Builder
 	for _, topic := range slices.Sorted(maps.Keys(told)) {
-		b.WriteString(topic + told[topic].String() + " ")
+		b.WriteString(topic + told[topic].areas.String() + " " + told[topic].actor + "\n")
 	}
 	return b.String()
 }
 
 // heard keeps the changes of records somebody is told of. A record that left his areas
 // reaches him as a deletion.
-func heard(changes []feed.Change, told map[string]geo.Scopes) []feed.Change {
+func heard(changes []feed.Change, told map[string]ear) []feed.Change {
 	var out []feed.Change
 	for _, c := range changes {
-		areas, ok := told[c.Layer]
+		e, ok := told[c.Layer]
 		if !ok || c.Op == feed.Bulk {
 			continue
 		}
-		before, after := overlaps(c.OldScope, areas), overlaps(c.NewScope, areas)
+		if e.actor != "" {
+			out = append(out, c) // whose it is the record says
+			continue
+		}
+		before, after := overlaps(c.OldScope, e.areas), overlaps(c.NewScope, e.areas)
 		switch {
 		case !before && !after:
 			continue

@@ -55,7 +55,10 @@ func (s *Server) workRoutes() []*Route {
 	return []*Route{
 		t.route("GET", "/api/field/home", "field_home", s.getHome, AccessPerson),
 		t.json(0, t.route("POST", "/api/households/open", "households_open", s.postHouseholds, AccessPerson)),
-		t.route("GET", "/api/evacuation-routes", "evacuation_routes", s.getRoutes, AccessSignedIn, "area"),
+		desk(t.json(limitHouseholds, t.route("PUT", "/api/households/{area}", "households_put", s.putHouseholds, ""))),
+		t.route("GET", "/api/evacuation-routes", "evacuation_routes", s.getRoutes, AccessSignedIn, "area", "state"),
+		desk(t.json(limitDesk, t.route("POST", "/api/evacuation-routes", "evacuation_route_propose", s.postRoute, ""))),
+		t.may(t.json(0, t.route("POST", "/api/evacuation-routes/{id}/transitions", "evacuation_route_transition", s.postRouteStep, "")), auth.WorkDesk, auth.ApproveWays),
 		desk(t.route("GET", "/api/patrols/summary", "patrols_summary", s.getPatrols, "", "area", "from", "to", "by")),
 
 		desk(t.route("GET", reports, "reports", s.getReports, "", "state", "urgency", "area", "since", "alarm", "limit", "cursor")),

@@ -10,7 +10,6 @@ import (
 	"onemap/internal/auth"
 	"onemap/internal/features"
 	"onemap/internal/feed"
-	"onemap/internal/geo"
 )
 
 // stream is one client of /api/live. Frames wait in a bounded queue; whoever is too
@@ -18,7 +17,7 @@ import (
 type stream struct {
 	hub    *hub
 	topics []string
-	told   map[string]geo.Scopes // of the topics that are records: whose areas' he is told of
+	told   map[string]ear // of the topics that are records: whose areas' he is told of
 	asker  features.Asker
 	who    *auth.Identity // whose rights it was opened under
 
@@ -42,7 +41,7 @@ type stream struct {
 	over      bool
 }
 
-func newStream(h *hub, topics []string, told map[string]geo.Scopes, asker features.Asker, who *auth.Identity) *stream {
+func newStream(h *hub, topics []string, told map[string]ear, asker features.Asker, who *auth.Identity) *stream {
 	return &stream{hub: h, topics: topics, told: told, asker: asker, who: who, holding: true, ended: make(chan struct{}), room: make(chan struct{}, 1)}
 }
 
@@ -56,7 +55,7 @@ type groupKey struct{ topics, reach, told string }
 type groupOf struct {
 	key    groupKey
 	topics []string
-	told   map[string]geo.Scopes
+	told   map[string]ear
 	asker  features.Asker
 }
 

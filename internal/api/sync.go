@@ -132,6 +132,14 @@ type receiptAnswer struct {
 	Reason *sync.Words `json:"reason,omitempty"`
 }
 
+func receiptLine(r sync.Receipt) receiptAnswer {
+	a := receiptAnswer{OpID: r.OpID, ID: r.ID, Kind: r.Kind, Status: r.Status, SeenBy: r.SeenBy, SeenAt: timeOrNone(r.SeenAt)}
+	if r.Reason != (sync.Words{}) {
+		a.Reason = &r.Reason
+	}
+	return a
+}
+
 func timeOrNone(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -174,11 +182,7 @@ func (s *Server) getSyncChanges(ctx context.Context, req *Request) (*Response, e
 	}
 	receipts := make([]receiptAnswer, 0, len(page.Receipts))
 	for _, r := range page.Receipts {
-		a := receiptAnswer{OpID: r.OpID, ID: r.ID, Kind: r.Kind, Status: r.Status, SeenBy: r.SeenBy, SeenAt: timeOrNone(r.SeenAt)}
-		if r.Reason != (sync.Words{}) {
-			a.Reason = &r.Reason
-		}
-		receipts = append(receipts, a)
+		receipts = append(receipts, receiptLine(r))
 	}
 	resp, err := private(map[string]any{"position": page.Position, "more": page.More, "reset": page.Reset, "changes": changes, "receipts": receipts})
 	if err == nil {

@@ -11,6 +11,8 @@ const (
 	ownTask, otherTask           = "01a1ffb1-d369-7ca3-86f4-0000000000b1", "01a1ffb1-d369-7ca3-86f4-0000000000b2"
 	ownNotice, otherNotice       = "01a1ffb1-d369-7ca3-86f4-0000000000c1", "01a1ffb1-d369-7ca3-86f4-0000000000c2"
 	ownGrid, otherGrid, noGrid   = "990100101001001", "990200101001001", "990999101001001"
+	ownEmpty, otherEmpty         = "990100101001009", "990200101001009" // grids nobody lives in
+	ownWay, otherWay             = "01a1ffb1-d369-7ca3-86f4-0000000000e1", "01a1ffb1-d369-7ca3-86f4-0000000000e2"
 	ownHousehold, otherHousehold = "01a1ffb1-d369-7ca3-86f4-0000000000d1", "01a1ffb1-d369-7ca3-86f4-0000000000d2"
 )
 
@@ -27,16 +29,16 @@ func (a who) does(county string) bool {
 // fieldWork puts reports, tasks, notices, ways out and households into both counties.
 func (w *world) fieldWork() {
 	w.exec(`select set_config('app.role', 'system', false), set_config('app.actor', 'test', false)`)
-	for i, c := range []struct{ area, grid, report, task, notice, household, tag string }{
-		{ownArea, ownGrid, ownReport, ownTask, ownNotice, ownHousehold, "1x"}, {otherArea, otherGrid, otherReport, otherTask, otherNotice, otherHousehold, "2x"},
+	for i, c := range []struct{ area, grid, report, task, notice, household, way, tag string }{
+		{ownArea, ownGrid, ownReport, ownTask, ownNotice, ownHousehold, ownWay, "1x"}, {otherArea, otherGrid, otherReport, otherTask, otherNotice, otherHousehold, otherWay, "2x"},
 	} {
 		x := 119.25 + float64(i)
 		w.exec(`insert into incident_reports (id, kind, urgency, description, geom, scope, home, captured_at, name)
 			values ($1, 'landslide', 'urgent', $2, st_setsrid(st_makepoint($3, 34.15), 4490), code_scope($4), code_scope($4), now(), '网格员')`, c.report, "QZREPORT"+c.tag, x, c.grid)
 		w.exec(`insert into tasks (id, title, kind, grid, scope, name) values ($1, $2, 'visit', $3, code_scope($3), '值班员')`, c.task, "QZTASK"+c.tag, c.grid)
 		w.exec(`insert into notices (id, kind, title, body, level, areas, scopes, name) values ($1, 'warning', $2, '暴雨', 2, array[$3], int8multirange(code_scope($3)), '值班员')`, c.notice, "QZNOTICE"+c.tag, c.area)
-		w.exec(`insert into evacuation_routes (title, area, shelter_name, approved_by, approved_at, geom)
-			values ($1, $2, '学校', '县指挥部', '2026-01-01', st_setsrid(st_makeline(st_makepoint($3, 34.15), st_makepoint($3 + 0.01, 34.16)), 4490))`, "QZROUTE"+c.tag, c.grid, x)
+		w.exec(`insert into evacuation_routes (id, title, area, shelter_name, approved_by, approved_at, geom)
+			values ($4, $1, $2, '学校', '县指挥部', '2026-01-01', st_setsrid(st_makeline(st_makepoint($3, 34.15), st_makepoint($3 + 0.01, 34.16)), 4490))`, "QZROUTE"+c.tag, c.grid, x, c.way)
 		w.exec(`insert into restricted.household (id, admin_code, scope, head, phone, address, must_move, move) values ($1, $2, code_scope($2), $3, '13700000000', '村口', true, '一有预警就走')`, c.household, c.grid, "QZHOUSEHOLD"+c.tag)
 		county := c.area
 		w.add("QZREPORT"+c.tag, "a report of "+county, func(a who) bool { return a.desks(county) })
@@ -86,6 +88,12 @@ func (w *world) fieldLines() map[string]line {
 			}
 			return []int{403}
 		}},
+		"households_put": {want: inside(200, 403), alike: true, calls: with(paths("/api/households/"+ownEmpty, "/api/households/"+otherEmpty, "/api/households/"+noGrid), `{"reason":"矩阵测试理由","households":[]}`)},
+		"evacuation_route_propose": {calls: bodies("/api/evacuation-routes", func(_, grid string) string {
+			return `{"title":"矩阵","area":"` + grid + `","shelter_name":"学校","geometry":{"type":"LineString","coordinates":[[119.2,34.1],[119.3,34.2]]}}`
+		}), want: inside(201, 403), alike: true},
+		"evacuation_route_transition": {calls: with(paths("/api/evacuation-routes/"+ownWay+"/transitions", "/api/evacuation-routes/"+otherWay+"/transitions", "/api/evacuation-routes/"+noID+"/transitions"), `{"to":"approved"}`),
+			want: reaching(428), alike: true},
 		"evacuation_routes": {calls: area("/api/evacuation-routes?area=")},
 		"patrols_summary":   {calls: area("/api/patrols/summary?area="), want: inside(200, 403), alike: true},
 

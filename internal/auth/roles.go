@@ -55,7 +55,8 @@ const (
 	HandleDangers  Permission = "handle_dangers"  // verify, grade, order, review and close them; measures
 	RectifyDangers Permission = "rectify_dangers" // put right what is assigned to one's unit
 	ApproveDangers Permission = "approve_dangers" // plans of serious ones, 挂牌 and 摘牌, their deadlines
-	WorkDesk       Permission = "work_desk"       // what comes from the field: 险情, conflicts, quarantine; tasks and notices
+	WorkDesk       Permission = "work_desk"       // what comes from the field: 险情, conflicts, quarantine; tasks and notices; ways out are drawn there
+	ApproveWays    Permission = "approve_ways"    // 转移路线 another drew
 )
 
 // RoleInfo is a line of the rights table (docs/rights.md is made from it).
@@ -82,8 +83,8 @@ func Roles() []RoleInfo {
 		{Planner, title("规划人员", "Planner"), db.Sensitive, false, true, true, []Permission{WriteFeatures, EditPlans, MakeTokens}},
 		// Publishing writes the rows it shows, so an approver writes in his area; no route lets
 		// him write others.
-		{Approver, title("审批人", "Approver"), db.Sensitive, false, true, true, []Permission{VerifyRules, Countersign, ReviewPlans, ApproveDangers}},
-		{Commander, title("指挥员", "Commander"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, Countersign, MakeTokens, WorkDesk, ReportDangers, ApproveDangers}},
+		{Approver, title("审批人", "Approver"), db.Sensitive, false, true, true, []Permission{VerifyRules, Countersign, ReviewPlans, ApproveDangers, ApproveWays}},
+		{Commander, title("指挥员", "Commander"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, Countersign, MakeTokens, WorkDesk, ReportDangers, ApproveDangers, ApproveWays}},
 		{DataEngineer, title("数据工程师", "Data engineer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, EditRules, MakeTokens}},
 		{Admin, title("系统管理员", "System administrator"), db.Internal, false, false, true, []Permission{ManageAccounts, EnrolDevices, ManageSystem}},
 		{SecurityAdmin, title("安全管理员", "Security administrator"), db.Internal, false, false, true, []Permission{ManageGrants, ManageTokens, ManageSecurity, ClassifyLayers}},

@@ -145,7 +145,7 @@ func ParseName(sha256 string) ([]byte, error) {
 // Run forgets what nobody finished, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	for {
-		s.sweep()
+		s.sweep(ctx)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -155,8 +155,9 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // sweep removes half-finished files after fourteen days and pieces that were left lying
-// by a process that ended. Whole files are never touched.
-func (s *Service) sweep() {
+// by a process that ended. Whole files are never touched, but where the process ended
+// before anybody was told of one and its sender never came again.
+func (s *Service) sweep(ctx context.Context) {
 	now := s.opts.Now()
 	for pattern, age := range map[string]time.Duration{
 		filepath.Join(partialDir, "*", "*"): unfinishedFor, filepath.Join(incomingDir, "*"): pieceFor,
@@ -171,9 +172,43 @@ func (s *Service) sweep() {
 			if err != nil || !info.Mode().IsRegular() || now.Sub(info.ModTime()) < age {
 				continue
 			}
+			if !s.forgetUntold(ctx, path) {
+				continue // another time
+			}
 			if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 				s.opts.Logger.Warn("blobs: an unfinished file stays", "err", err)
 			}
 		}
 	}
+}
+
+// forgetUntold removes the whole file that a half-finished one is a second name of, where
+// the table does not know it. False: it cannot be told now.
+func (s *Service) forgetUntold(ctx context.Context, path string) bool {
+	sha, err := ParseName(filepath.Base(path))
+	if err != nil {
+		return true
+	}
+	final := s.final(filepath.Base(path))
+	half, err := os.Lstat(path)
+	if err != nil {
+		return true
+	}
+	whole, err := os.Lstat(final)
+	if err != nil || !os.SameFile(half, whole) {
+		return true
+	}
+	f, _, err := lockPartial(ctx, path)
+	if err != nil {
+		return false // its sender is here again
+	}
+	defer f.Close()
+	_, known, err := s.store.blob(ctx, sha, "")
+	if err != nil || known {
+		return err == nil
+	}
+	if err := os.Remove(final); err != nil && !errors.Is(err, os.ErrNotExist) {
+		s.opts.Logger.Warn("blobs: a file nobody knows stays", "err", err)
+	}
+	return true
 }

@@ -616,6 +616,62 @@ func TestSweep(t *testing.T) {
 	h.want(err, blobs.ErrAbsent)
 }
 
+// A process that was killed between the file's name and the table, and whose sender never
+// came again: that file goes with its half-finished name. One that somebody else was told
+// of stays.
+func TestSweepOfWhatNobodyWasTold(t *testing.T) {
+	h := open(t)
+	who := person(1, auth.GridWorker, village)
+	untold, told := photo(14, 40), photo(15, 40)
+	for _, all := range [][]byte{untold, told} {
+		_, err := h.put(who, name(all), all, 0, 10)
+		h.must(err)
+	}
+	_, err := h.send(person(2, auth.GridWorker, village), told)
+	h.must(err)
+	long := time.Now().Add(-15 * 24 * time.Hour)
+	for _, all := range [][]byte{untold, told} {
+		// As the process leaves it when it is killed after the rename.
+		half := filepath.Join(h.dir, "partial", who.Account, name(all))
+		final := filepath.Join(h.dir, name(all)[:2], name(all)[2:])
+		h.must(os.WriteFile(half, all, 0o600))
+		h.must(os.MkdirAll(filepath.Dir(final), 0o700))
+		_ = os.Remove(final)
+		h.must(os.Link(half, final))
+		h.must(os.Chtimes(half, long, long))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = h.s.Run(ctx) }()
+	for deadline := time.Now().Add(20 * time.Second); len(h.left("partial")) > 0 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	}
+	cancel()
+	<-done
+	if left := h.left(""); len(left) != 1 || !strings.HasSuffix(left[0], name(told)[2:]) {
+		t.Errorf("left: %v", left)
+	}
+	if st, err := h.s.State(t.Context(), person(2, auth.GridWorker, village), name(told)); err != nil || !st.Complete {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+// A worker whose grant ended while he was out: the photos of what was taken of him come,
+// others do not.
+func TestPhotosOfWhoseGrantEnded(t *testing.T) {
+	h := open(t)
+	who := person(1, auth.GridWorker, village)
+	awaited, loose := photo(16, 40), photo(17, 40)
+	h.refer(who, "hazards", record, scope(village), name(awaited))
+	who.Grants = nil
+	if st, err := h.send(who, awaited); err != nil || !st.Complete {
+		t.Errorf("%+v, %v", st, err)
+	}
+	_, err := h.send(who, loose)
+	h.want(err, blobs.ErrForbidden)
+	_, err = h.send(person(2, auth.Viewer, village), awaited)
+	h.want(err, blobs.ErrForbidden)
+}
+
 // exif puts an orientation and a position into a JPEG, as a camera does.
 func exif(b []byte, orientation byte) []byte {
 	tiff := []byte("II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00")

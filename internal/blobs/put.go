@@ -45,16 +45,27 @@ func (s *Service) maySend(who *auth.Identity) error {
 	return nil
 }
 
+// awaited says whether something of the person's own that was taken names the photo.
+func (s *Service) awaited(ctx context.Context, who *auth.Identity, sha []byte) (bool, error) {
+	if !who.SignedIn() || who.Account == "" || who.Kind != auth.Session && who.Kind != auth.Device {
+		return false, nil
+	}
+	return s.store.awaited(ctx, sha, who.Account)
+}
+
 // Put takes a piece. When it is the last one the file is checked, put on the disk for
 // good and remembered as the sender's; only then the answer says complete. A repeated
 // last piece is answered like the first.
 func (s *Service) Put(ctx context.Context, who *auth.Identity, p Piece) (State, error) {
-	if err := s.maySend(who); err != nil {
-		return State{}, err
-	}
 	sha, err := ParseName(p.SHA256)
 	if err != nil {
 		return State{}, err
+	}
+	if err := s.maySend(who); err != nil {
+		// Whose grant ended while he was out is heard, and so are the photos of what was taken.
+		if awaited, aerr := s.awaited(ctx, who, sha); aerr != nil || !awaited {
+			return State{}, errors.Join(err, aerr)
+		}
 	}
 	switch {
 	case p.Length > MaxBytes || p.Size > MaxPiece:

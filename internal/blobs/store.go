@@ -87,6 +87,12 @@ func (s *store) loose(ctx context.Context, account string, limit int) (n int, er
 	return n, err
 }
 
+// awaited says whether a record refers to the file by an operation of the person's.
+func (s *store) awaited(ctx context.Context, sha []byte, account string) (yes bool, err error) {
+	_, err = s.one(ctx, db.System("blobs"), "awaited", []any{sha, account}, &yes)
+	return yes, err
+}
+
 func (s *store) keep(ctx context.Context, sha []byte, size int64, h header, who *auth.Identity) error {
 	err := s.db.Intake.Tx(ctx, db.System("blobs"), func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, s.queries.Get("keep"), sha, size, h.mime, h.width, h.height); err != nil {

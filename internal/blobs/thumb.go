@@ -99,7 +99,7 @@ func (s *Service) draw(ctx context.Context, name, path string, size int) (err er
 	if err := s.room(); err != nil {
 		return err
 	}
-	return writePicture(path, out)
+	return writePicture(filepath.Join(s.opts.Dir, incomingDir), path, out)
 }
 
 func decode(r io.Reader, mime string) (image.Image, error) {
@@ -162,8 +162,9 @@ func upright(img *image.RGBA, o int) *image.RGBA {
 	return out
 }
 
-func writePicture(path string, img image.Image) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "small-")
+// writePicture makes the file where the sweep looks, should the process end here.
+func writePicture(dir, path string, img image.Image) error {
+	f, err := os.CreateTemp(dir, "small-")
 	if err != nil {
 		return diskError(err)
 	}

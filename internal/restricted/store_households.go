@@ -60,6 +60,44 @@ func (s *Store) Households(ctx context.Context, claims db.Claims, doer audit.Doe
 	return out, nil
 }
 
+// SetHouseholds replaces the list of an area that must move, brought in by the office, and
+// says how many it took the place of. The audit says how many and why, and nothing of them.
+// What came with a data set stays: it goes with its data set.
+func (s *Store) SetHouseholds(ctx context.Context, claims db.Claims, doer audit.Doer, area, reason string, list []Household) (replaced int, err error) {
+	if reason, err = sayable(reason); err != nil {
+		return 0, err
+	}
+	if !codeText.MatchString(area) {
+		return 0, ErrInvalid
+	}
+	cols := struct {
+		area, head, address, phone, move     []string
+		persons, elderly, children, disabled []int
+	}{}
+	for _, h := range list {
+		cols.area, cols.head, cols.address = append(cols.area, h.Area), append(cols.head, h.Head), append(cols.address, h.Address)
+		cols.phone, cols.move = append(cols.phone, h.Phone), append(cols.move, h.Move)
+		cols.persons, cols.elderly = append(cols.persons, h.Persons), append(cols.elderly, h.Elderly)
+		cols.children, cols.disabled = append(cols.children, h.Children), append(cols.disabled, h.Disabled)
+	}
+	err = s.pool.Tx(ctx, claims, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, s.queries.Get("households_clear"), area)
+		if err != nil {
+			return err
+		}
+		replaced = int(tag.RowsAffected())
+		if _, err := tx.Exec(ctx, s.queries.Get("households_add"), cols.area, cols.head, cols.address, cols.persons, cols.elderly, cols.children, cols.disabled, cols.phone, cols.move); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{Doer: doer, Action: "restricted.households_set", Object: "households/" + area, Area: area, Reason: audit.Clip(reason),
+			Before: map[string]int{"households": replaced}, After: map[string]int{"households": len(list)}})
+	})
+	if err != nil {
+		return 0, fmt.Errorf("restricted: set households: %w", err)
+	}
+	return replaced, nil
+}
+
 // DeskPhone is the number of a duty desk.
 type DeskPhone struct{ Name, Phone string }
 

@@ -50,7 +50,7 @@ type Down interface {
 
 // Former is a Down that shows less than the areas of its rows say (tasks: one's own). It
 // tells which of the records, not his to see now, he could see once; the others' names
-// are nobody's business.
+// are nobody's business. Its All is asked once, without an area.
 type Former interface {
 	Former(ctx context.Context, who auth.By, ids []string) ([]string, error)
 }

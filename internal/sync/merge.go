@@ -63,6 +63,17 @@ func merge(d Dictionary, rec Record, o *Op) merged {
 	return m
 }
 
+// hold keeps back what would be written: it goes to a person.
+func (m *merged) hold(rec Record, o *Op) {
+	at := rec.At
+	for name, v := range m.write {
+		m.conflict[name] = Difference{Base: orNull(o.Fields[name].Base), Mine: orNull(v), Theirs: orNull(rec.Fields[name]), TheirsBy: rec.By, TheirsAt: &at}
+	}
+	clear(m.write)
+	m.shapes = m.shapes || m.shape != nil
+	m.shape = nil
+}
+
 // sameBase says whether the shape he began from is the one that stands. The server gave
 // it to him in our system, whatever datum his phone is set to; a phone that turned it
 // into its own sends that.

@@ -30,8 +30,9 @@ type attempt struct {
 	place   geo.Scope // the smallest unit around the shape
 	marks   []string
 	values  map[string]json.RawMessage
-	waited  bool // it is in the log, waiting, and has its turn
-	red     bool // it is 险情, or adds to it
+	waited  bool   // it is in the log, waiting, and has its turn
+	red     bool   // it is 险情, or adds to it
+	name    string // what the record is called as it stands
 }
 
 // run costs, for a new record: the begin, one batch of claims and questions, the kind's
@@ -336,7 +337,7 @@ func (t *attempt) apply(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	t.red = t.red || t.adds(k, rec)
+	t.red, t.name = t.red || t.adds(k, rec), called(rec.Fields)
 	if !rec.Scope.IsNull() {
 		if ref := t.under(ctx, rec.Scope, placed); ref != nil {
 			if ref.Verdict == Retry {
@@ -450,7 +451,7 @@ func (t *attempt) missing(ctx context.Context) (outcome, error) {
 	}
 	switch {
 	case deleted && t.o.Do == Delete:
-		return outcome{status: Applied}, nil // both wanted it
+		return outcome{status: Applied}, t.photos(ctx, t.scope) // both wanted it
 	case deleted && t.o.Do == Put:
 		out := outcome{status: Conflict, code: "edited_what_was_deleted", conflict: map[string]Difference{
 			deletedKey: {Base: json.RawMessage("false"), Mine: json.RawMessage("false"), Theirs: json.RawMessage("true")},
@@ -472,8 +473,10 @@ func (t *attempt) remove(ctx context.Context, k Kind, d Dictionary, rec Record) 
 			deletedKey: {Base: json.RawMessage("false"), Mine: json.RawMessage("true"), Theirs: json.RawMessage("false"), TheirsBy: rec.By, TheirsAt: &at},
 		}}, nil
 	}
-	_, err := guard(d.Kind, func() (struct{}, error) { return struct{}{}, k.Delete(ctx, t.tx, t.by, t.write(nil)) })
-	return outcome{status: Applied}, err
+	if _, err := guard(d.Kind, func() (struct{}, error) { return struct{}{}, k.Delete(ctx, t.tx, t.by, t.write(nil)) }); err != nil {
+		return outcome{}, err
+	}
+	return outcome{status: Applied}, t.photos(ctx, rec.Scope)
 }
 
 // move is a step to another state. What it adds is merged like an edit; a step that was
@@ -484,6 +487,10 @@ func (t *attempt) move(ctx context.Context, k Kind, d Dictionary, rec Record) (o
 		return refusedAs(&Refusal{Verdict: Rejected, Code: "unknown_transition", Words: Words{"没有这一步", "There is no such step."}, Path: "/to"}), nil
 	}
 	m := merge(d, rec, t.o)
+	taken := rec.State == t.o.To && !slices.ContainsFunc(d.Transitions, func(x Transition) bool { return x.From == rec.State && x.To == t.o.To })
+	if taken {
+		m.hold(rec, t.o) // his word on it is another than the one it was taken with
+	}
 	out := t.told(m, rec)
 	if rec.State == t.o.To && !m.changes() {
 		if out.status == Applied {

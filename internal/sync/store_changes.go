@@ -208,14 +208,18 @@ func (s *Service) everything(ctx context.Context, who auth.By, areas geo.Scopes,
 		if name != m.kind {
 			m.kind, m.area, m.after = name, 0, ""
 		}
-		for ; m.area < len(areas); m.area, m.after = m.area+1, "" {
+		in := areas
+		if _, personal := s.downs[name].(Former); personal {
+			in = geo.Scopes{{}} // his own are his wherever they lie, also where he has no area any more
+		}
+		for ; m.area < len(in); m.area, m.after = m.area+1, "" {
 			for {
 				want := limit - len(out.Changes)
 				if want == 0 {
 					out.Position, out.More = m.String(), true
 					return out, nil
 				}
-				list, err := s.downs[name].All(ctx, who, areas[m.area], m.after, want)
+				list, err := s.downs[name].All(ctx, who, in[m.area], m.after, want)
 				if err != nil {
 					return out, fmt.Errorf("sync: download %s: %w", name, err)
 				}
@@ -256,7 +260,7 @@ func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m ma
 	own := map[string][]string{}
 	rows, last := 0, m.at
 	bulk := false
-	err := s.opts.DB.Query.Ask(ctx, who.Reading(), s.queries.Get("changed"), []any{m.at.Xid, m.at.Seq, end.Xid, end.Seq, names, areas, who.Actor(), limit, slices.Sorted(maps.Keys(echoes))}, func(r pgx.Rows) error {
+	err := s.opts.DB.Query.Ask(ctx, who.Reading(), s.queries.Get("changed"), []any{m.at.Xid, m.at.Seq, end.Xid, end.Seq, names, areas, who.Actor(), limit, slices.Sorted(maps.Keys(echoes)), s.personal()}, func(r pgx.Rows) error {
 		for r.Next() {
 			var layer, id, op string
 			var before, after geo.Scopes
@@ -335,6 +339,17 @@ func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m ma
 	return out, nil
 }
 
+// personal are the kinds of which somebody is sent his own, wherever they lie.
+func (s *Service) personal() []string {
+	out := []string{}
+	for name, d := range s.downs {
+		if _, ok := d.(Former); ok {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // echoes are the tables whose rows of one's own send another kind's record anew.
 func (s *Service) echoes() map[string]string {
 	out := map[string]string{}
@@ -367,10 +382,11 @@ func (s *Service) changed(ctx context.Context, who auth.By, areas geo.Scopes, na
 	if err != nil {
 		return nil, fmt.Errorf("sync: changed %s: %w", name, err)
 	}
+	former, personal := s.downs[name].(Former)
 	var out []Change
 	for _, r := range list {
 		t := seen[r.ID]
-		if t == nil || !r.Scope.IsNull() && !areas.Overlaps(r.Scope) {
+		if t == nil || !personal && !r.Scope.IsNull() && !areas.Overlaps(r.Scope) {
 			continue // of another area: to forget, if he had it
 		}
 		out = append(out, Change{Kind: name, Record: r})
@@ -378,12 +394,12 @@ func (s *Service) changed(ctx context.Context, who auth.By, areas geo.Scopes, na
 	}
 	var gone []string
 	for _, id := range ids {
-		if t := seen[id]; t != nil && t.had && !t.born {
+		if t := seen[id]; t != nil && (t.had || personal) && !t.born {
 			gone = append(gone, id)
 		}
 	}
-	if f, ok := s.downs[name].(Former); ok && len(gone) > 0 {
-		if gone, err = f.Former(ctx, who, gone); err != nil {
+	if personal && len(gone) > 0 {
+		if gone, err = former.Former(ctx, who, gone); err != nil {
 			return nil, fmt.Errorf("sync: former %s: %w", name, err)
 		}
 	}
@@ -393,8 +409,12 @@ func (s *Service) changed(ctx context.Context, who auth.By, areas geo.Scopes, na
 	return out, nil
 }
 
-func (s *Service) receipts(ctx context.Context, who auth.By, query string, arg any) (out []Receipt, err error) {
-	err = s.opts.DB.Query.Ask(ctx, who.Reading(), s.queries.Get(query), []any{who.Actor(), arg}, func(rows pgx.Rows) error {
+func (s *Service) receipts(ctx context.Context, who auth.By, query string, arg any) ([]Receipt, error) {
+	return s.receiptsUnder(ctx, who.Reading(), query, who.Actor(), arg)
+}
+
+func (s *Service) receiptsUnder(ctx context.Context, claims db.Claims, query, actor string, arg any) (out []Receipt, err error) {
+	err = s.opts.DB.Query.Ask(ctx, claims, s.queries.Get(query), []any{actor, arg}, func(rows pgx.Rows) error {
 		for rows.Next() {
 			var r Receipt
 			var at *time.Time

@@ -86,7 +86,6 @@ type Case struct {
 	DecidedBy       string
 	DecidedName     string
 	op              *Op
-	named           bool
 	conflictDeleted bool
 }
 
@@ -146,10 +145,10 @@ func (s *Service) Desk(ctx context.Context, who auth.By, q DeskQuery) (out []Cas
 	if err != nil {
 		return nil, false, fmt.Errorf("sync: desk: %w", err)
 	}
-	if more = len(out) > q.Limit; more {
-		out = out[:q.Limit]
+	if len(out) > q.Limit {
+		return out[:q.Limit], true, nil
 	}
-	return out, more, s.entitle(ctx, who, out)
+	return out, false, nil
 }
 
 func (s *Service) scanCase(row pgx.Row, now time.Time) (Case, error) {
@@ -161,7 +160,7 @@ func (s *Service) scanCase(row pgx.Row, now time.Time) (Case, error) {
 	if err != nil {
 		return c, err
 	}
-	var words struct{ Zh, En, Path string }
+	var words struct{ Zh, En, Path, Title string }
 	_ = json.Unmarshal(reason, &words)
 	c.Reason, c.Path = Words{words.Zh, words.En}, words.Path
 	_ = json.Unmarshal(fields, &c.Fields)
@@ -183,48 +182,38 @@ func (s *Service) scanCase(row pgx.Row, now time.Time) (Case, error) {
 			c.Shapes = &Shapes{Base: geoJSON(o.ShapeOf), Mine: geoJSON(o.Shape)}
 		}
 	}
-	c.Title, c.named = s.title(c.Kind, func(name string) json.RawMessage { return o.Fields[name].Value })
+	c.Title = s.title(c, o, words.Title)
 	return c, nil
 }
 
-// title is what a person calls the thing, and whether that is more than its kind.
-func (s *Service) title(kind string, of func(name string) json.RawMessage) (string, bool) {
-	if k, ok := s.kinds[kind]; ok {
+// title is what a person calls the thing: the record as it stood, else what was sent, else
+// what he who sent it had before his eyes.
+func (s *Service) title(c Case, o *Op, record string) string {
+	kind := c.Kind
+	if k, ok := s.kinds[c.Kind]; ok {
 		kind = k.Dictionary().Title.Zh
 	}
-	for _, name := range []string{"name", "title", "place", "description"} {
-		var text string
-		if json.Unmarshal(of(name), &text) == nil && strings.TrimSpace(text) != "" {
-			return kind + ":" + clip(text, 60), true
+	values, bases := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	for name, e := range o.Fields {
+		values[name], bases[name] = e.Value, e.Base
+	}
+	for _, text := range []string{record, called(values), called(bases)} {
+		if text != "" {
+			return kind + ":" + text
 		}
 	}
-	return kind, false
+	return kind
 }
 
-// entitle calls a change that does not name its record as the record is called, so that
-// ten changes of ten hazards are not ten times "hazard": as far as the asker sees it.
-func (s *Service) entitle(ctx context.Context, who auth.By, list []Case) error {
-	asked := map[string][]string{}
-	for _, c := range list {
-		if !c.named && c.Object != "" && s.downs[c.Kind] != nil {
-			asked[c.Kind] = append(asked[c.Kind], c.Object)
+// called is the name a record goes by, "" where none of its fields is one.
+func called(fields map[string]json.RawMessage) string {
+	for _, name := range []string{"name", "title", "place", "description"} {
+		var text string
+		if json.Unmarshal(fields[name], &text) == nil && strings.TrimSpace(text) != "" {
+			return clip(strings.TrimSpace(text), 60)
 		}
 	}
-	for kind, ids := range asked {
-		recs, err := s.downs[kind].Changed(ctx, who, ids)
-		if err != nil {
-			return fmt.Errorf("sync: names of %s: %w", kind, err)
-		}
-		for _, rec := range recs {
-			title, named := s.title(kind, func(name string) json.RawMessage { return rec.Fields[name] })
-			for i := range list {
-				if named && !list[i].named && list[i].Kind == kind && list[i].Object == rec.ID {
-					list[i].Title = title
-				}
-			}
-		}
-	}
-	return nil
+	return ""
 }
 
 // Case gives one, with the record as it is now beside it.
@@ -234,15 +223,8 @@ func (s *Service) Case(ctx context.Context, who auth.By, sort, id string) (Case,
 		return Case{}, err
 	}
 	c, err := s.find(ctx, who, sort, id, all)
-	if err != nil {
+	if err != nil || c.Done {
 		return c, err
-	}
-	one := []Case{c}
-	if err := s.entitle(ctx, who, one); err != nil {
-		return c, err
-	}
-	if c = one[0]; c.Done {
-		return c, nil
 	}
 	k, ok := s.kinds[c.Kind]
 	if !ok || c.Object == "" {

@@ -103,6 +103,9 @@ func (t *attempt) queueCase(b *pgx.Batch, out outcome) {
 		reason = &Problem{Code: out.code, Words: conflictWords(out.code)}
 	}
 	words := map[string]string{"zh": reason.Words.Zh, "en": reason.Words.En, "path": reason.Path}
+	if t.name != "" {
+		words["title"] = t.name
+	}
 	fields := out.conflict
 	if fields == nil {
 		fields = map[string]Difference{}

@@ -107,3 +107,7 @@ update danger_extension set decision = $2, note = nullif($3, ''), decided_accoun
 -- Records before and after, as far as they are seen.
 select d.id::text, coalesce(d.code, ''), coalesce(d.name, ''), d.state, d.created_at from danger_seen($1::boolean) d
 where case when $2 then d.id = $3::uuid else d.reopens = $3::uuid end order by d.id
+
+-- name: danger_former
+-- Which of these the asker could see once, as history has them: a draft of another never.
+select distinct h.id::text from dangers_history h where h.id = any ($1::uuid[])

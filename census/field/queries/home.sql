@@ -6,13 +6,6 @@ select u.name, u.geom, st_xmin(u.geom), st_ymin(u.geom), st_xmax(u.geom), st_yma
   select coalesce(name, code) as name, geom from grids where code = $1 and geom is not null and valid_to is null
   union all select coalesce(name, code), geom from admin where code = $1 and geom is not null and valid_to is null) u limit 1
 
--- name: routes
-select r.id::text, r.title, r.area, coalesce(r.shelter::text, ''), r.shelter_name, coalesce(r.assembly, ''), r.persons, coalesce(r.note, ''), r.approved_by, r.approved_at, r.valid_from, r.valid_to, r.geom, r.version
-from evacuation_routes r
-where r.scope && $1::int8multirange and ($2::int8range is null or r.scope && $2)
-  and (r.valid_from is null or r.valid_from <= $3::date) and (r.valid_to is null or r.valid_to >= $3::date)
-order by r.area, r.title, r.id limit 2000
-
 -- name: patrol_units
 -- The units directly below an area; of one without any below, its grids.
 with inside as (select a.code, coalesce(a.name, a.code) as name, a.scope, a.rank from admin a where a.valid_to is null and a.scope <@ $1::int8range and a.scope <> $1::int8range),

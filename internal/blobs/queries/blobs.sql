@@ -29,3 +29,6 @@ group by kind, object order by max(at) desc limit 50
 
 -- name: row
 select blob_row($1, $2::uuid)
+
+-- name: awaited
+select exists (select from blob_ref where sha256 = $1 and account = $2::uuid)

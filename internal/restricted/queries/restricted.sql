@@ -14,6 +14,14 @@ select restricted.reveal($1::uuid)
 -- name: ask_households
 select restricted.ask_households($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)::text
 
+-- name: households_clear
+delete from restricted.household where scope <@ code_scope($1) and must_move and dataset is null
+
+-- name: households_add
+insert into restricted.household (admin_code, scope, head, address, persons, elderly, children, disabled, phone, must_move, move)
+select x.area, code_scope(x.area), x.head, x.address, x.persons, x.elderly, x.children, x.disabled, x.phone, true, x.move
+from unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::int[], $8::text[], $9::text[]) x(area, head, address, persons, elderly, children, disabled, phone, move)
+
 -- name: households
 select id::text, admin_code, coalesce(head, ''), coalesce(address, ''), coalesce(persons, 0), coalesce(elderly, 0), coalesce(children, 0), coalesce(disabled, 0), coalesce(phone, ''), coalesce(move, '')
 from restricted.households($1::uuid, $2)

@@ -19,6 +19,9 @@ select c.id::text, c.op_id::text, c.sort, c.scope, c.code, c.reason, c.fields, c
 from sync_case c join sync_op o using (op_id)
 where c.sort = $1 and c.id = $2 and c.scope <@ $3::int8multirange
 
+-- name: case_news
+select id::text, sort, state, coalesce(outcome, ''), scope, due_at from sync_case where id = any ($1::uuid[]) and scope <@ $2::int8multirange
+
 -- name: lock_case
 -- One decides at a time.
 select state from sync_case where id = $1 for update

@@ -60,7 +60,7 @@ export interface ComputeResult {
 export interface IndicatorSpec { id: string; source: string; measure?: string; field?: string; group?: string; normalise?: string; direction?: string; weight?: number }
 export interface ComputeSpec {
   unit: string; indicators: IndicatorSpec[]; weights: { method: string; ahp?: { matrix: number[][] }; theta?: number }; combine: string; base?: string; capability?: number
-  classify: { method: string; k?: number; thresholds?: number[]; ties?: string; step?: number }; overlay?: { hazards: { hazard: string; weight?: number }[]; at_least?: number }; prevention?: { dangers?: boolean }; dissolve?: string
+  classify: { method: string; k?: number; thresholds?: number[]; ties?: string; step?: number }; overlay?: { hazards: { hazard: string; weight?: number }[]; at_least?: number }; prevention?: { dangers?: boolean; risk_plan?: string }; dissolve?: string
 }
 export interface AHPResult { weights: number[]; lambda_max: number; ci?: number; ri?: number; cr: number | null; consistent: boolean; worst?: { i: number; j: number; given: number; implied: number } | null }
 export interface Classes { breaks: number[]; gvf: number; counts?: number[] }
