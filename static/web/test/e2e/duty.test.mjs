@@ -10,7 +10,6 @@ import { read as readCode } from './qr.mjs'
 
 let o, county, town
 const people = []
-
 /** seat is somebody at a desk of his own, in a browser of his own. */
 async function seat(who, { tab = '', size = { width: 1440, height: 900 }, ...extra } = {}) {
   const context = await (await launch()).newContext({ viewport: size, deviceScaleFactor: 1, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce', acceptDownloads: true, ...extra })
@@ -222,8 +221,7 @@ describe('conflicts', () => {
     await side(county).getByRole('button', { name: '全部用现场报来的' }).click()
     await side(county).getByRole('button', { name: '按所选的定下来' }).click()
     await side(county).getByRole('alert').getByText('这一条先由乡镇处理').waitFor()
-    county.faults.splice(0) // the refusal was looked for
-    // The hours are over.
+    county.faults.splice(0) // the refusal was looked for; now the hours are over
     o.sql(`update sync_case set due_at = now() - interval '1 minute' where id = '${c.id}'`)
     await to(county, 'conflicts')
     await row(county, `桥头崩塌${o.tag}`).getByText('县里处理').waitFor()
@@ -338,8 +336,7 @@ describe('hidden dangers', () => {
     })
     await state(unit, '待审批')
     for (const i of [0, 1, 2, 3, 4]) await side(unit).getByText(`落实${i}`, { exact: true }).waitFor()
-    // Whoever graded it, or made its plan, does not approve.
-    assert.equal(await may(unit, '批准并挂牌').count() + await may(town, '批准并挂牌').count(), 0)
+    assert.equal(await may(unit, '批准并挂牌').count() + await may(town, '批准并挂牌').count(), 0, 'who graded it or made its plan approves it')
     await to(approver, 'dangers', d.id)
     await step(approver, '批准并挂牌', async (form) => { assert.ok(await form.getByLabel('同时挂牌督办').isChecked()) })
     await state(approver, '整改中')
