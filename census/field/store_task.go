@@ -245,6 +245,10 @@ func (s *Service) Send(ctx context.Context, by auth.By, n NewTask) (Task, error)
 		scopes = append(scopes, gridScope)
 	}
 	g, ok := under(by.Identity, auth.WorkDesk, s.now(), scopes...)
+	if !ok && n.At != nil {
+		bad.add("at", "outside_area", "地点不在您的值守区域,或与所派网格不在一处", "the place is not in the area of your desk, or not where the grid is")
+		return Task{}, bad.err()
+	}
 	if !ok {
 		return Task{}, auth.ErrForbidden
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paulmach/orb"
+
 	"onemap/census/field"
 	"onemap/internal/auth"
 	"onemap/internal/geo"
@@ -52,6 +54,7 @@ func TestSending(t *testing.T) {
 		{"without a title", county, field.NewTask{Kind: "visit", Grid: gridA}, "title required"},
 		{"of no kind", county, field.NewTask{Title: "a", Kind: "war", Grid: gridA}, "kind unknown"},
 		{"due yesterday", county, field.NewTask{Title: "a", Kind: "visit", Grid: gridA, DueAt: &past}, "due_at out_of_range"},
+		{"to a place elsewhere", county, field.NewTask{Title: "a", Kind: "visit", Grid: gridA, At: &orb.Point{50, 10}}, "at outside_area"},
 		{"by a worker", worker, field.NewTask{Title: "a", Kind: "visit", Grid: gridA}, "forbidden"},
 		{"by a planner", h.as("planner", auth.Planner, countyA), field.NewTask{Title: "a", Kind: "visit", Grid: gridA}, "forbidden"},
 	} {

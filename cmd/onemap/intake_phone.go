@@ -111,55 +111,99 @@ func (p *phone) deliver(ctx context.Context) error {
 	return nil
 }
 
-// sync delivers operations; ids are those whose verdicts count.
+// sync delivers operations; ids are those whose verdicts count. What was not received is
+// sent again, with all the rest, as a phone does that cannot know.
 func (p *phone) sync(ctx context.Context, body []byte, ids map[string]string) error {
-	status, answer, err := p.ask(ctx, http.MethodPost, "/api/sync", body, &p.load.sync, "Content-Type", "application/json")
-	if err != nil {
-		return err
+	wait := 200 * time.Millisecond
+	for try := 0; ; try++ {
+		a, err := p.ask(ctx, http.MethodPost, "/api/sync", body, &p.load.sync, "Content-Type", "application/json")
+		if err != nil {
+			return err
+		}
+		var got struct {
+			Results []verdict `json:"results"`
+		}
+		if a.status != http.StatusOK || json.Unmarshal(a.body, &got) != nil {
+			return fmt.Errorf("sync: %d %.300s", a.status, a.body)
+		}
+		left := p.judged(got.Results, ids)
+		if left == 0 {
+			return nil
+		}
+		if try >= patience || ctx.Err() != nil {
+			return fmt.Errorf("sync: %d operations were never received", left)
+		}
+		p.load.again()
+		select {
+		case <-ctx.Done():
+		case <-time.After(max(wait, a.after) + time.Duration(mathrand.Int64N(int64(100*time.Millisecond)))):
+		}
+		wait = min(2*wait, 5*time.Second)
 	}
-	var got struct {
-		Results []struct {
-			OpID   string `json:"op_id"`
-			Status string `json:"status"`
-		} `json:"results"`
-	}
-	if status != http.StatusOK || json.Unmarshal(answer, &got) != nil {
-		return fmt.Errorf("sync: %d %.300s", status, answer)
-	}
-	for _, r := range got.Results {
-		id, ok := ids[r.OpID]
-		if !ok {
+}
+
+// verdict is the answer on one operation.
+type verdict struct {
+	OpID   string `json:"op_id"`
+	Status string `json:"status"`
+	Was    string `json:"verdict"`
+}
+
+// judged counts the verdicts and says how many operations have none yet. One that arrived
+// with a delivery before is acknowledged by how it stands.
+func (p *phone) judged(results []verdict, ids map[string]string) (left int) {
+	for _, r := range results {
+		if r.Status == "retry" {
+			left++
+			continue
+		}
+		id, first := ids[r.OpID]
+		if !first {
 			if ids == nil && r.Status != "duplicate" {
 				p.load.verdict("repeated as " + r.Status)
 			}
 			continue
 		}
-		p.load.verdict(r.Status)
-		if r.Status != "rejected" {
+		status := r.Status
+		if status == "duplicate" {
+			status = r.Was
+		}
+		delete(ids, r.OpID)
+		p.load.verdict(status)
+		if status != "rejected" {
 			p.load.mu.Lock()
 			p.load.acknowledged = append(p.load.acknowledged, id)
 			p.load.mu.Unlock()
 		}
 	}
-	return nil
+	return left
 }
 
-// send brings one photo, piece by piece.
+// send brings one photo, piece by piece, each from where the server has it.
 func (p *phone) send(ctx context.Context, photo []byte) error {
 	name := hashOf(photo)
-	for from := 0; ; {
+	for from, wrong := 0, 0; ; {
 		to := min(from+blobs.MaxPiece, len(photo))
-		status, answer, err := p.ask(ctx, http.MethodPut, "/api/blobs/"+name, photo[from:to], &p.load.blob,
+		a, err := p.ask(ctx, http.MethodPut, "/api/blobs/"+name, photo[from:to], &p.load.blob,
 			"Content-Type", "image/jpeg", "Upload-Offset", strconv.Itoa(from), "Upload-Length", strconv.Itoa(len(photo)))
 		if err != nil {
 			return err
+		}
+		if a.status == http.StatusConflict && wrong < patience {
+			// The answer before was lost, or refused after the bytes were there.
+			wrong++
+			p.load.again()
+			if n, err := strconv.Atoi(a.offset); err == nil && n >= 0 && n <= len(photo) {
+				from = n
+			}
+			continue
 		}
 		var st struct {
 			Offset   int  `json:"offset"`
 			Complete bool `json:"complete"`
 		}
-		if status >= 300 || json.Unmarshal(answer, &st) != nil {
-			return fmt.Errorf("photo: %d %.300s", status, answer)
+		if a.status >= 300 || json.Unmarshal(a.body, &st) != nil {
+			return fmt.Errorf("photo: %d %.300s", a.status, a.body)
 		}
 		if st.Complete {
 			p.load.mu.Lock()
@@ -174,34 +218,40 @@ func (p *phone) send(ctx context.Context, photo []byte) error {
 // patience is how often a phone asks again.
 const patience = 200
 
+// reply is an answer, as far as a phone looks at it.
+type reply struct {
+	status int
+	body   []byte
+	after  time.Duration // not before
+	offset string        // where an upload goes on
+}
+
 // ask sends a request until it is answered with more than "later".
-func (p *phone) ask(ctx context.Context, method, path string, body []byte, into *times, headers ...string) (int, []byte, error) {
+func (p *phone) ask(ctx context.Context, method, path string, body []byte, into *times, headers ...string) (reply, error) {
 	wait := 200 * time.Millisecond
 	for try := 0; ; try++ {
 		started := time.Now()
-		status, answer, after, err := p.once(ctx, method, path, body, headers)
-		if err == nil && status < 500 && status != http.StatusTooManyRequests {
+		a, err := p.once(ctx, method, path, body, headers)
+		if err == nil && a.status < 500 && a.status != http.StatusTooManyRequests {
 			into.add(time.Since(started))
-			return status, answer, nil
+			return a, nil
 		}
 		if try >= patience || ctx.Err() != nil {
-			return status, answer, errors.Join(fmt.Errorf("%s %s: %d after %d tries: %.200s", method, path, status, try+1, answer), err)
+			return a, errors.Join(fmt.Errorf("%s %s: %d after %d tries: %.200s", method, path, a.status, try+1, a.body), err)
 		}
-		p.load.mu.Lock()
-		p.load.report.Retries++
-		p.load.mu.Unlock()
+		p.load.again()
 		select {
 		case <-ctx.Done():
-		case <-time.After(max(wait, after) + time.Duration(mathrand.Int64N(int64(100*time.Millisecond)))):
+		case <-time.After(max(wait, a.after) + time.Duration(mathrand.Int64N(int64(100*time.Millisecond)))):
 		}
 		wait = min(2*wait, 5*time.Second)
 	}
 }
 
-func (p *phone) once(ctx context.Context, method, path string, body []byte, headers []string) (int, []byte, time.Duration, error) {
+func (p *phone) once(ctx context.Context, method, path string, body []byte, headers []string) (reply, error) {
 	req, err := http.NewRequestWithContext(ctx, method, p.load.url+path, bytes.NewReader(body))
 	if err != nil {
-		return 0, nil, 0, err
+		return reply{}, err
 	}
 	req.Header.Set("Cookie", "onemap="+p.cookie)
 	req.Header.Set("Onemap-Device", p.device)
@@ -211,12 +261,12 @@ func (p *phone) once(ctx context.Context, method, path string, body []byte, head
 	}
 	resp, err := p.load.client.Do(req)
 	if err != nil {
-		return 0, nil, 0, err
+		return reply{}, err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-	return resp.StatusCode, answer, time.Duration(seconds) * time.Second, err
+	return reply{resp.StatusCode, answer, time.Duration(seconds) * time.Second, resp.Header.Get("Upload-Offset")}, err
 }
 
 // readTiles is a map somebody moves about in.

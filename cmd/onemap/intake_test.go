@@ -53,3 +53,21 @@ func TestPhotosOfARun(t *testing.T) {
 		t.Errorf("ids %s %s", a, b)
 	}
 }
+
+// A phone takes for acknowledged what has a verdict, once, and nothing that is to be sent
+// again.
+func TestVerdictsOfARun(t *testing.T) {
+	l := &load{report: &intakeReport{Verdicts: map[string]int{}}}
+	p := &phone{load: l}
+	ids := map[string]string{"a": "A", "b": "B", "c": "C", "d": "D"}
+	if left := p.judged([]verdict{{"a", "applied", ""}, {"b", "retry", ""}, {"c", "rejected", ""}, {"d", "waiting", ""}}, ids); left != 1 {
+		t.Errorf("%d are left", left)
+	}
+	if left := p.judged([]verdict{{"a", "duplicate", "applied"}, {"b", "duplicate", "applied"}, {"c", "duplicate", "rejected"}, {"d", "duplicate", "applied"}}, ids); left != 0 {
+		t.Errorf("%d are left", left)
+	}
+	slices.Sort(l.acknowledged)
+	if !slices.Equal(l.acknowledged, []string{"A", "B", "D"}) || l.report.Verdicts["applied"] != 2 {
+		t.Errorf("acknowledged %v, %v", l.acknowledged, l.report.Verdicts)
+	}
+}

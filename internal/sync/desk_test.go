@@ -185,8 +185,12 @@ func TestDeskResolves(t *testing.T) {
 	if len(list) != 1 {
 		t.Fatalf("%d conflicts", len(list))
 	}
+	// The change does not say whose it is: the record does.
+	if list[0].Title != "致灾点:滑坡" {
+		t.Errorf("listed as %q", list[0].Title)
+	}
 	c, err := f.s.Case(t.Context(), d, sync.Conflicts, list[0].ID)
-	if err != nil || c.Version != 2 || len(c.Fields) != 3 || c.Shapes == nil || !strings.Contains(string(c.Shapes.Theirs), "110.06") || string(c.Fields["measure"].Theirs) != `"拉网"` {
+	if err != nil || c.Title != "致灾点:滑坡" || c.Version != 2 || len(c.Fields) != 3 || c.Shapes == nil || !strings.Contains(string(c.Shapes.Theirs), "110.06") || string(c.Fields["measure"].Theirs) != `"拉网"` || c.Fields["measure"].TheirsBy != "某1" {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	bad := func(decision sync.Decision) {

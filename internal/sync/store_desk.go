@@ -239,10 +239,15 @@ func (s *Service) Case(ctx context.Context, who auth.By, sort, id string) (Case,
 		if errors.Is(err, ErrAbsent) {
 			return nil
 		}
-		if err == nil {
-			c.beside(rec)
+		if err != nil {
+			return err
 		}
-		return err
+		name := rec.By
+		if err := tx.QueryRow(ctx, s.queries.Get("wrote"), c.Object, rec.By).Scan(&name); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		c.beside(rec, name)
+		return nil
 	})
 	if err != nil {
 		return c, fmt.Errorf("sync: case: %w", err)
@@ -251,14 +256,14 @@ func (s *Service) Case(ctx context.Context, who auth.By, sort, id string) (Case,
 }
 
 // beside puts the record as it stands beside what was sent.
-func (c *Case) beside(rec Record) {
+func (c *Case) beside(rec Record, by string) {
 	c.Version = rec.Version
 	at := rec.At
 	for name, d := range c.Fields {
 		if name == deletedKey {
 			continue
 		}
-		d.Theirs, d.TheirsBy, d.TheirsAt = orNull(rec.Fields[name]), rec.By, &at
+		d.Theirs, d.TheirsBy, d.TheirsAt = orNull(rec.Fields[name]), by, &at
 		c.Fields[name] = d
 	}
 	if c.Shapes != nil {

@@ -18,7 +18,9 @@ order by 1
 -- Taps of one device in one grid within a minute count once. A grid did report that has
 -- a patrol or a zero report of that day.
 with units as (select c as code, code_scope(c) as scope from unnest($1::text[]) c),
-expected as (select u.code, count(g.id) as grids from units u left join grids g on g.scope <@ u.scope and g.valid_to is null group by u.code),
+-- Each table is read once under its rules; what lies in what is then asked within a unit only.
+mine as materialized (select u.code, g.id, g.scope from units u join (select id, scope from grids where valid_to is null offset 0) g on g.scope <@ u.scope),
+expected as (select u.code, count(m.id) as grids from units u left join mine m using (code) group by u.code),
 taps as (
   select coalesce(nullif(p.device, ''), p.account::text, p.actor) as who, p.scope, p.kind, date_trunc('minute', p.captured_at) as at,
     (min(p.captured_at) at time zone $4)::date as day, bool_or(p.result = 'problem') as problem
@@ -28,9 +30,10 @@ taps as (
 done as (
   select u.code, t.day, count(*) filter (where t.kind = 'patrol') as patrols, count(*) filter (where t.kind = 'zero_report') as zeros, count(*) filter (where t.problem) as problems
   from taps t join units u on t.scope <@ u.scope group by 1, 2),
+spots as materialized (select distinct u.code, t.day, t.scope from taps t join units u on t.scope <@ u.scope),
 grids_done as (
-  select u.code, t.day, count(distinct g.id) as grids
-  from taps t join units u on t.scope <@ u.scope join grids g on t.scope <@ g.scope and g.valid_to is null group by 1, 2)
+  select m.code, s.day, count(distinct m.id) as grids
+  from spots s join mine m on m.code = s.code and s.scope <@ m.scope group by 1, 2)
 select e.code, d.day::date, e.grids, coalesce(x.grids, 0), coalesce(n.patrols, 0), coalesce(n.zeros, 0), coalesce(n.problems, 0)
 from expected e cross join generate_series($2::date, $3::date, interval '1 day') d(day)
 left join done n on n.code = e.code and n.day = d.day::date

@@ -31,3 +31,7 @@ update sync_case set state = 'done', outcome = $2, choices = $3, note = $4, deci
 
 -- name: op_became
 update sync_op set status = $2, version = coalesce($3, version) where op_id = $1
+
+-- name: wrote
+-- What whoever wrote a record is called, where he did it from a device.
+select name from sync_op where object = $1 and actor = $2 and name <> '' order by received_at desc limit 1

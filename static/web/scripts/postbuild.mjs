@@ -16,10 +16,12 @@ const PLAN = 600 // KB, what the planner's table fetches first
 const TABLE = 75 // KB, its own part of that
 const PHONE = 500 // KB, everything the phone fetches, with its map
 const HAND = 60 // KB, our code in that, beside MapLibre and Svelte
+const DUTY = 500 // KB, what the duty desk fetches before its first part is drawn, with its map
+const DESKS = 115 // KB, our code of all its parts, beside MapLibre and Svelte
 const FORM = 130 // KB, what it fetches before the list and the forms can be used
 
-/** reach is what a document fetches before anything is clicked: its own files and what they import. */
-function reach(html, also = []) {
+/** reach is what a document fetches before anything is clicked: its own files and what they import; with `later`, what is clicked, too. */
+function reach(html, also = [], later = false) {
   const seen = new Set()
   const add = (name) => {
     if (seen.has(name)) return
@@ -27,6 +29,7 @@ function reach(html, also = []) {
     if (!name.endsWith('.js')) return
     const text = readFileSync(`${from}assets/${name}`, 'utf8')
     for (const m of text.matchAll(/(?:from|import)\s*["'`]\.\/([^"'`]+)["'`]/g)) add(m[1])
+    if (later) for (const m of text.matchAll(/import\(\s*["'`]\.\/([^"'`]+)["'`]/g)) add(m[1])
     for (const m of text.matchAll(/(maplibre-gl-csp-worker-[\w-]+\.js)/g)) add(m[1])
   }
   for (const m of readFileSync(from + html, 'utf8').matchAll(/\/assets\/([^"']+)/g)) add(m[1])
@@ -64,6 +67,13 @@ console.log(`phone: all ${(phone / 1024).toFixed(1)} KB; ours ${(hand / 1024).to
 if (phone / 1024 > PHONE) fail(`the phone's load is over the budget of ${PHONE} KB`)
 if (hand / 1024 > HAND) fail(`the phone's own code is over its budget of ${HAND} KB`)
 if (form / 1024 > FORM) fail(`what a form needs is over its budget of ${FORM} KB`)
+// The desk opens on 险情, whose map it waits for; every other part is fetched when it is opened.
+const opens = [...sizes.keys()].filter((n) => /^Reports-/.test(n))
+const duty = weight('duty.html', opens), desks = ours(reach('duty.html', [], true)) + size('duty.html')
+console.log(`duty desk: ${(duty / 1024).toFixed(1)} KB with its first part; ours ${(desks / 1024).toFixed(1)} KB with every part`)
+if (opens.length === 0 || !reach('duty.html', opens).some((n) => n.startsWith('maplibre-gl-csp-worker'))) fail('the first part of the duty desk was not counted')
+if (duty / 1024 > DUTY) fail(`the duty desk is over its budget of ${DUTY} KB`)
+if (desks / 1024 > DESKS) fail(`the duty desk's own code is over its budget of ${DESKS} KB`)
 if (reach('field.html').some((n) => n.startsWith('maplibre'))) fail('a form would wait for the map')
 if (!reach('index.html').some((n) => n.startsWith('maplibre-gl-csp-worker'))) fail('the worker was not counted')
 if (reach('desk.html').some((n) => n.startsWith('maplibre'))) fail('signing in would load the map')

@@ -37,11 +37,21 @@ export function children(of: Unit): Promise<Unit[]> {
   return made
 }
 
-interface Found { kind: string; title: string; subtitle: string | null; code?: string | null; bounds: Unit['bounds']; center: Unit['center'] }
-export async function searchUnits(q: string): Promise<Unit[]> {
+/** gridsOf are the grids of a village. */
+const kept = new Map<string, Promise<Unit[]>>()
+export function gridsOf(village: Unit): Promise<Unit[]> {
+  const made = kept.get(village.code) ?? desk.call<{ features: Item[] }>(`/ogc/collections/grids/items${query({ village_code: village.code, limit: 200 })}`).then(({ data }) => data.features.map((f) => ({ code: f.properties.code, title: f.properties.name, rank: 6, bounds: boundsOf(f.geometry), center: null })).sort((a, b) => (a.code < b.code ? -1 : 1)))
+  kept.set(village.code, made)
+  made.catch(() => kept.delete(village.code))
+  return made
+}
+
+interface Found { kind: string; layer?: string; title: string; subtitle: string | null; code?: string | null; bounds: Unit['bounds']; center: Unit['center'] }
+/** searchUnits finds units by name or code, and with `grids` grids, too. */
+export async function searchUnits(q: string, grids = false): Promise<Unit[]> {
   const { data } = await desk.call<{ results: Found[] | null }>(`/api/search${query({ q, limit: 20 })}`)
-  return (data.results ?? []).filter((r) => r.kind === 'admin' && r.code).map((r) => ({
-    code: r.code!, title: r.title, rank: rankOf(r.code!), bounds: r.bounds, center: r.center, subtitle: r.subtitle?.split(' · ').pop() ?? null,
+  return (data.results ?? []).filter((r) => (r.kind === 'admin' || (grids && r.layer === 'grids')) && r.code).map((r) => ({
+    code: r.code!, title: r.title, rank: r.layer === 'grids' ? 6 : rankOf(r.code!), bounds: r.bounds, center: r.center, subtitle: r.subtitle?.split(' · ').pop() ?? null,
   }))
 }
 

@@ -2,11 +2,16 @@
 import { ago, dateTime } from '../lib/format.ts'
 import { boundsOf } from '../lib/geometry.ts'
 import { duty } from './duty.svelte.ts'
-import type { Geometry, LonLat, Words } from './types.ts'
+import type { Case, Geometry, Kind, LonLat, Words } from './types.ts'
 
 export const said = (w: Words | null | undefined): string => (w ? (duty.lang === 'en' && w.en) || w.zh : '')
 /** named is what a code is called; one nobody knows is shown as it is. */
 export const named = (list: string, code: string | null | undefined): string => (code ? duty.list(list)?.items.find((i) => i.code === code)?.title ?? code : '')
+/** called is what the thing is, without its kind, which stands beside it in the reader's language. */
+export function called(c: Case, kinds: readonly Kind[]): string {
+  const kind = kinds.find((k) => k.kind === c.kind)?.title
+  return !kind ? c.title : c.title === kind.zh ? said(kind) : c.title.startsWith(`${kind.zh}:`) ? c.title.slice(kind.zh.length + 1) : c.title
+}
 export function age(at: string): string {
   const a = ago(duty.now - new Date(at).getTime())
   return duty.t(a.key, { n: a.n })

@@ -43,6 +43,7 @@ export interface Link { id: string; number: string | null; name: string; state: 
 export interface DangerDetail extends Danger { photos: string[]; actions: DangerAction[]; extensions: Extension[]; measures: Link[]; before: Link[]; after: Link[] }
 export interface Figures { group: string; title: string; total: number; open: number; overdue: number; closed: number; closed_in_time: number; serious: number; serious_open: number; listed: number; closure_rate: number | null; in_time_rate: number | null; overdue_rate: number | null }
 export interface Summary { by: string; whole: Figures; groups: Figures[]; states: Record<string, number>; as_of: string; rules: { verified: boolean; standard: string; days: Record<string, number>; extension_max_days: number; extension_times: number } }
+export interface Reminders { days: number; yours: number; units: { unit: string; overdue: number; due_soon: number }[]; reminders: (Danger & { reason: 'overdue' | 'due_soon' | 'waits'; days: number | null; for: string; yours: boolean })[] }
 
 export interface Measure {
   id: string; etag: number; number: string | null; title: string; kind: string; kind_title: string; content: string; basis: string; unit: string; person: string; state: string; state_title: string

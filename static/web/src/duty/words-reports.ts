@@ -7,7 +7,7 @@ export const reportWords = {
   photo_missing: ['照片还没有传到,点一下再看', 'The picture has not arrived; press to look again'],
   map_none: ['这个浏览器不能显示地图,坐标写在旁边', 'This browser cannot show maps; the coordinates are beside'],
   more_rows: ['再看一些', 'More'],
-  shown_n: ['{n} 条', '{n}'],
+  shown_n: ['{n} 条', '{n} shown'],
   filter_clear: ['清除条件', 'Clear the filters'],
   none_found: ['没有符合条件的', 'Nothing matches'],
   see_on_map: ['在一张图上看', 'See on the one map'],

@@ -96,6 +96,7 @@ export const words = {
   urgent_received: 'The county has it',
   urgent_received_at: 'The county has it, {time}',
   urgent_seen: 'Seen by {who} at {time}',
+  urgent_taken: '{who} took it at {time}',
   urgent_unseen: 'Waiting for the duty officer to see it…',
   urgent_unseen_do: 'Nobody has seen it yet. You can also phone.',
   urgent_silence: 'Stop ringing',

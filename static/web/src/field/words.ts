@@ -98,6 +98,7 @@ export const words = {
   urgent_received: '已到县里',
   urgent_received_at: '已到县里 {time}',
   urgent_seen: '值班员 {who} {time} 已看到',
+  urgent_taken: '值班员 {who} {time} 已接手',
   urgent_unseen: '等值班员看到…',
   urgent_unseen_do: '值班员还没看到。可以再打个电话。',
   urgent_silence: '停止响铃',

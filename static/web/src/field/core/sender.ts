@@ -98,10 +98,16 @@ export class Sender {
     return this.running
   }
 
-  /** quiet is how long nothing is asked for when all is done; he who waits for somebody to see his 险情 looks at the phone. */
+  /** inHand: somebody at the desk has taken it, or it came to nothing. */
+  private inHand(id: string): boolean {
+    const at = this.store.records.get(`incident_reports/${id}`)
+    return Boolean(at?.fields.taken_by || at?.fields.ended_by)
+  }
+
+  /** quiet is how long nothing is asked for when all is done; he who waits for somebody to take his 险情 in hand looks at the phone. */
   private quiet(): number {
     const hidden = typeof document !== 'undefined' && document.visibilityState === 'hidden'
-    const age = Math.min(...[...this.store.ops.values()].filter((o) => o.urgent && o.op === 'put' && o.received_at && !o.seen_by).map((o) => Date.now() - Date.parse(o.received_at!)))
+    const age = Math.min(...[...this.store.ops.values()].filter((o) => o.urgent && o.op === 'put' && o.received_at && !this.inHand(o.id)).map((o) => Date.now() - Date.parse(o.received_at!)))
     return age < 600_000 ? (hidden ? 8_000 : 3_000) : age < 1_800_000 ? 8_000 : hidden ? 300_000 : 60_000
   }
 
