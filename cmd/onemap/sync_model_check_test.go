@@ -98,6 +98,11 @@ func (w *modelWorld) checkOperations(log map[string]loggedOp) {
 		and exists (select from hazards h where h.id = o.object) and not exists (select from auth.role_grant g where g.account = o.account and g.revoked_at is not null)`) {
 		t.Errorf("out of order: %s", line)
 	}
+	// What a device made after something else was done after it; only 险情 overtakes.
+	if n := w.count(`select count(distinct b.op_id) from sync_op b join sync_op a using (account, device) where a.device_seq < b.device_seq and a.settled_at > b.settled_at
+		and b.kind <> 'incident_reports' and b.answer->'problem'->>'code' is null`); n != 0 {
+		t.Errorf("%d operations overtook an earlier one of their device", n)
+	}
 	if n := w.count(`select count(*) from sync_op where status = 'waiting'`); n != 0 {
 		t.Errorf("%d operations wait for what came long ago", n)
 	}
