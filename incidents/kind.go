@@ -40,8 +40,8 @@ func (k *Kind) Dictionary() sync.Dictionary {
 			{Name: "grid", Title: words("网格", "Grid"), Type: "text", MaxLength: 32},
 			{Name: "place", Title: words("地点", "Place"), Type: "text", MaxLength: 500},
 			{Name: "description", Title: words("情况", "What happened"), Type: "text", MaxLength: 4000, Templates: []sync.Words{
-				words("道路被埋,车辆无法通行", "The road is buried, no vehicle passes"), words("房屋进水,水还在涨", "Houses are flooded, the water still rises"),
-				words("房屋开裂,人员已撤出", "Walls crack, people have left"), words("有人被困,需要救援", "People are trapped, rescue needed"),
+				words("道路被埋，车辆无法通行", "The road is buried, no vehicle passes"), words("房屋进水，水还在涨", "Houses are flooded, the water still rises"),
+				words("房屋开裂，人员已撤出", "Walls crack, people have left"), words("有人被困，需要救援", "People are trapped, rescue needed"),
 			}},
 			count("trapped", "被困人数", "Trapped"), count("deaths", "死亡人数", "Deaths"), count("missing", "失踪人数", "Missing"), count("injured", "受伤人数", "Injured"),
 			count("affected", "受灾人数", "Affected"), count("houses", "受损房屋(间)", "Damaged rooms"), wan,

@@ -136,7 +136,7 @@ func (k *Kind) Update(ctx context.Context, tx pgx.Tx, by auth.By, w sync.Write) 
 	}
 	urgent := k.Urgent(now.Fields)
 	if v, given := w.Fields["urgency"]; urgent && given && records.Text(v) != Urgent {
-		return sync.Record{}, records.Reject("stays_urgent", "/fields/urgency", "险情不能改为灾情,请由值班员排除", "urgent danger does not become damage; the duty desk dismisses it")
+		return sync.Record{}, records.Reject("stays_urgent", "/fields/urgency", "险情不能改为灾情，请由值班员排除", "urgent danger does not become damage; the duty desk dismisses it")
 	}
 	fields, err := k.strict(w.Fields)
 	if err != nil {
@@ -190,7 +190,7 @@ func fieldNames(fields map[string]json.RawMessage) []string {
 
 // Delete is no device's to do: a report is dismissed at the desk.
 func (k *Kind) Delete(context.Context, pgx.Tx, auth.By, sync.Write) error {
-	return records.Reject("not_deletable", "/op", "报告不能删除,请联系值班员排除", "a report is not deleted; the duty desk dismisses it")
+	return records.Reject("not_deletable", "/op", "报告不能删除，请联系值班员排除", "a report is not deleted; the duty desk dismisses it")
 }
 
 // Transition is the desk's, not a device's.

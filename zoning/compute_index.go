@@ -46,10 +46,10 @@ func (c *computation) score(raw [][]float64, dangers []float64, risk []int) (*sc
 		}
 		if n.Constant {
 			constant = append(constant, c.cols[j].TitleZH)
-			c.warns("indicator_constant", fmt.Sprintf("indicators/%d", j), "指标“"+c.cols[j].TitleZH+"”各单元相同,权重记为 0", c.cols[j].TitleEN+" is the same everywhere: its weight is 0")
+			c.warns("indicator_constant", fmt.Sprintf("indicators/%d", j), "指标“"+c.cols[j].TitleZH+"”各单元相同，权重记为 0", c.cols[j].TitleEN+" is the same everywhere: its weight is 0")
 		}
 		if len(n.Missing) > 0 {
-			c.warns("indicator_missing_units", fmt.Sprintf("indicators/%d", j), fmt.Sprintf("指标“%s”有 %d 个单元缺值,不按 0 计,这些单元不评级", c.cols[j].TitleZH, len(n.Missing)),
+			c.warns("indicator_missing_units", fmt.Sprintf("indicators/%d", j), fmt.Sprintf("指标“%s”有 %d 个单元缺值，不按 0 计，这些单元不评级", c.cols[j].TitleZH, len(n.Missing)),
 				fmt.Sprintf("%s is missing in %d units: they are not graded", c.cols[j].TitleEN, len(n.Missing)))
 		}
 		s.norm = append(s.norm, n)
@@ -58,7 +58,7 @@ func (c *computation) score(raw [][]float64, dangers []float64, risk []int) (*sc
 		return s, c.scoreGiven(s, len(constant), dangers, risk)
 	}
 	if len(constant) == len(raw) {
-		return nil, newFault("indicators", "indicator_constant", "所有指标在各单元都相同,无从分级", "every indicator is the same everywhere: nothing to classify")
+		return nil, newFault("indicators", "indicator_constant", "所有指标在各单元都相同，无从分级", "every indicator is the same everywhere: nothing to classify")
 	}
 	if err := c.weigh(s); err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (c *computation) score(raw [][]float64, dangers []float64, risk []int) (*sc
 		}
 	}
 	if known < 2 {
-		return nil, newFault("indicators", "indicator_missing", "指标齐全的单元不足两个,无从分级", "fewer than two units have every indicator")
+		return nil, newFault("indicators", "indicator_missing", "指标齐全的单元不足两个，无从分级", "fewer than two units have every indicator")
 	}
 	var err error
 	if s.classes, err = calc.Classify(s.index, c.spec.Classify.division(c.k)); err != nil {
@@ -331,7 +331,7 @@ func (c *computation) capability(s *scored) error {
 	s.ability = g.Grades
 	s.groups[GroupCapability] = t.C
 	if g.Merged > 0 {
-		c.warns("grades_merged", "prevention/capability", "减灾能力均值相对离散程度偏小,低等级已按规则合并", "the mean of capability is small against its spread: the lower grades were joined by the rule")
+		c.warns("grades_merged", "prevention/capability", "减灾能力均值相对离散程度偏小，低等级已按规则合并", "the mean of capability is small against its spread: the lower grades were joined by the rule")
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func (g *gauge) riskLevels(ctx context.Context, c *computation, d *readings) ([]
 		}
 	}
 	if unknown > 0 {
-		c.warns("risk_missing_units", "prevention/risk_plan", fmt.Sprintf("有 %d 个单元过半未被风险区划定级,这些单元不评级", unknown), fmt.Sprintf("in %d units more than half is not graded by the plan of risk: they are not graded", unknown))
+		c.warns("risk_missing_units", "prevention/risk_plan", fmt.Sprintf("有 %d 个单元过半未被风险区划定级，这些单元不评级", unknown), fmt.Sprintf("in %d units more than half is not graded by the plan of risk: they are not graded", unknown))
 	}
 	return out, nil
 }

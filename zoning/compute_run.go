@@ -105,7 +105,7 @@ type readings struct {
 
 func (s *Service) readUnits(ctx context.Context, g *gauge, c *computation, d *readings, step func(done int, what string)) (err error) {
 	if len(d.units) < 2 {
-		return newFault("unit", "one_unit", "区域内只有一个单元,无从比较和分级", "there is one unit only: nothing to compare or to classify")
+		return newFault("unit", "one_unit", "区域内只有一个单元，无从比较和分级", "there is one unit only: nothing to compare or to classify")
 	}
 	d.m = measuredOf(d.units)
 	g.m = d.m
@@ -129,11 +129,11 @@ func (s *Service) readUnits(ctx context.Context, g *gauge, c *computation, d *re
 			return newFault(path, "indicator_missing", zh, en)
 		}
 		if in.WithoutValue > 0 {
-			c.warns("rows_without_value", fmt.Sprintf("indicators/%d", j), fmt.Sprintf("指标“%s”有 %d 条记录没有数值,未计入", col.TitleZH, in.WithoutValue),
+			c.warns("rows_without_value", fmt.Sprintf("indicators/%d", j), fmt.Sprintf("指标“%s”有 %d 条记录没有数值，未计入", col.TitleZH, in.WithoutValue),
 				fmt.Sprintf("%s: %d rows have no value and were not counted", col.TitleEN, in.WithoutValue))
 		}
 		if c.hides(col.layer) {
-			c.warns("indicator_withheld", fmt.Sprintf("indicators/%d", j), "指标“"+col.TitleZH+"”的图层保护级别高于区划,数值不随方案保存,只参与计算", "the layer of "+col.TitleEN+" is more protected than zones are: its figures are used and not kept with the plan")
+			c.warns("indicator_withheld", fmt.Sprintf("indicators/%d", j), "指标“"+col.TitleZH+"”的图层保护级别高于区划，数值不随方案保存，只参与计算", "the layer of "+col.TitleEN+" is more protected than zones are: its figures are used and not kept with the plan")
 		}
 		in.Position = d.position
 		d.raw, d.inputs = append(d.raw, x), append(d.inputs, in)
@@ -165,14 +165,14 @@ func (s *Service) readUnits(ctx context.Context, g *gauge, c *computation, d *re
 	}
 	// Cells are cut at the border: what fitting them mends is less than a step of the grid.
 	if d.mended > 0 && (c.spec.Unit == UnitVillage || c.spec.Unit == UnitTownship) {
-		c.warns("units_mended", "unit", fmt.Sprintf("单元边界有 %d 处缝隙或重叠,已归整", d.mended), fmt.Sprintf("%d gaps or overlaps between the units were closed", d.mended))
+		c.warns("units_mended", "unit", fmt.Sprintf("单元边界有 %d 处缝隙或重叠，已归整", d.mended), fmt.Sprintf("%d gaps or overlaps between the units were closed", d.mended))
 	}
 	if len(d.rest) > 0 {
 		m2 := 0.0
 		for i := range d.rest {
 			m2 += coverage.AreaM2(d.rest[i].Shape)
 		}
-		c.warns("no_unit", "unit", fmt.Sprintf("有 %d 处共 %.3f km² 不属于任何单元,单列且不评级", len(d.rest), m2/1e6), fmt.Sprintf("%d places, %.3f km² together, belong to no unit: zones of their own, not graded", len(d.rest), m2/1e6))
+		c.warns("no_unit", "unit", fmt.Sprintf("有 %d 处共 %.3f km² 不属于任何单元，单列且不评级", len(d.rest), m2/1e6), fmt.Sprintf("%d places, %.3f km² together, belong to no unit: zones of their own, not graded", len(d.rest), m2/1e6))
 	}
 	return nil
 }
@@ -251,7 +251,7 @@ func (s *gauge) overlay(ctx context.Context, c *computation) ([]map[string]any, 
 			anywhere[j] = anywhere[j] || u[h.Hazard] != nil
 		}
 		if !anywhere[j] {
-			c.warns("hazard_unmapped", fmt.Sprintf("overlay/hazards/%d", j), "区域内没有灾种“"+h.Hazard+"”的范围数据,未计入", "there is no area of "+h.Hazard+": it was not taken into account")
+			c.warns("hazard_unmapped", fmt.Sprintf("overlay/hazards/%d", j), "区域内没有灾种“"+h.Hazard+"”的范围数据，未计入", "there is no area of "+h.Hazard+": it was not taken into account")
 		}
 	}
 	if w, err = calc.Weights(w); err != nil {

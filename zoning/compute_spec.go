@@ -191,7 +191,7 @@ func (c *computation) indicators(snap *registry.Snapshot, who *auth.Identity, f 
 		path := fmt.Sprintf("indicators/%d", i)
 		d, ok := find(snap, who, list, *in)
 		if !ok {
-			f.add(path+"/source", "unknown", "没有这个指标,或其图层不可见", "there is no such indicator, or its layer is not seen")
+			f.add(path+"/source", "unknown", "没有这个指标，或其图层不可见", "there is no such indicator, or its layer is not seen")
 			continue
 		}
 		if slices.ContainsFunc(list, func(r indicator) bool { return r.ID == in.Source }) {
@@ -204,7 +204,7 @@ func (c *computation) indicators(snap *registry.Snapshot, who *auth.Identity, f 
 			f.add(path+"/group", "unknown", "分组只有 H、S、E、V、C", "the group is H, S, E, V or C")
 		}
 		if c.ofRiskPlan() && d.Group != GroupCapability {
-			f.add(path+"/group", "risk_given", "风险已由风险区划给出,只需减灾能力指标(C 组)", "the risk is that of the plan: only capability (group C) is measured")
+			f.add(path+"/group", "risk_given", "风险已由风险区划给出，只需减灾能力指标(C 组)", "the risk is that of the plan: only capability (group C) is measured")
 		}
 		if in.Direction == "" {
 			in.Direction = d.Direction
@@ -266,7 +266,7 @@ func (c *computation) weighing(f *faults) {
 			f.add("weights", "required", "请给出每个指标的权重", "the weights are to be given: say them")
 		case len(given) == 0: // equal
 		case len(given) != len(c.spec.Indicators):
-			f.add("weights", "bad_weights", "要么每个指标都给权重,要么都不给(等权)", "every indicator has a weight, or none (equal weights)")
+			f.add("weights", "bad_weights", "要么每个指标都给权重，要么都不给(等权)", "every indicator has a weight, or none (equal weights)")
 		default:
 			if _, err := calc.Weights(given); err != nil {
 				f.calc("weights", err)
@@ -282,7 +282,7 @@ func (c *computation) weighing(f *faults) {
 		return
 	}
 	if n := len(w.AHP.Matrix); n != len(c.spec.Indicators) {
-		f.add("weights/ahp/matrix", "size", fmt.Sprintf("判断矩阵有 %d 行,指标有 %d 个", n, len(c.spec.Indicators)), fmt.Sprintf("the matrix has %d rows, and there are %d indicators", n, len(c.spec.Indicators)))
+		f.add("weights/ahp/matrix", "size", fmt.Sprintf("判断矩阵有 %d 行，指标有 %d 个", n, len(c.spec.Indicators)), fmt.Sprintf("the matrix has %d rows, and there are %d indicators", n, len(c.spec.Indicators)))
 		return
 	}
 	a, err := calc.Analyse(w.AHP.Matrix)
@@ -341,7 +341,7 @@ func (c *computation) levels(snap *registry.Snapshot, usual string, f *faults) {
 // classes says whether a classification makes as many classes as the ladder has.
 func (c *computation) classes(path string, d ClassifySpec, k int, f *faults) {
 	if d.K != 0 && d.K != k {
-		f.add(path+"/k", "bad_k", fmt.Sprintf("等级方案有 %d 级,分级数须相同", k), fmt.Sprintf("the ladder has %d levels, and so many classes are needed", k))
+		f.add(path+"/k", "bad_k", fmt.Sprintf("等级方案有 %d 级，分级数须相同", k), fmt.Sprintf("the ladder has %d levels, and so many classes are needed", k))
 		return
 	}
 	if d.Method == calc.Thresholds {
@@ -387,7 +387,7 @@ func (c *computation) overlaid(snap *registry.Snapshot, f *faults) {
 	seen := map[string]bool{}
 	for i, h := range o.Hazards {
 		if _, ok := snap.CodeLists["hazard"].Item(h.Hazard); !ok || seen[h.Hazard] {
-			f.add(fmt.Sprintf("overlay/hazards/%d", i), "unknown", "没有这种灾种,或重复", "there is no such hazard, or it is there twice")
+			f.add(fmt.Sprintf("overlay/hazards/%d", i), "unknown", "没有这种灾种，或重复", "there is no such hazard, or it is there twice")
 		}
 		seen[h.Hazard] = true
 		if h.Weight != nil && !(*h.Weight >= 0 && *h.Weight <= 1e6) {
@@ -446,11 +446,11 @@ func (c *computation) prevention(snap *registry.Snapshot, who *auth.Identity, f 
 			}
 		}
 		if c.dangers == nil {
-			c.warns("dangers_unknown", "prevention/dangers", "看不到隐患台账,重大隐患未计入", "hidden dangers are not seen: they were not taken into account")
+			c.warns("dangers_unknown", "prevention/dangers", "看不到隐患台账，重大隐患未计入", "hidden dangers are not seen: they were not taken into account")
 		}
 	}
 	if !slices.ContainsFunc(c.cols, func(d indicator) bool { return d.Group == GroupCapability }) {
-		c.warns("capability_unknown", "indicators", "没有减灾能力指标(C 组),能力按中等计", "no indicator of capability (group C): taken as medium")
+		c.warns("capability_unknown", "indicators", "没有减灾能力指标(C 组)，能力按中等计", "no indicator of capability (group C): taken as medium")
 	}
 	if !c.ofRiskPlan() && len(c.cols) > 0 && !slices.ContainsFunc(c.cols, func(d indicator) bool { return d.Group != GroupCapability }) {
 		f.add("indicators", "no_risk", "须有减灾能力之外的指标", "an indicator beside capability is needed")

@@ -72,7 +72,7 @@ func (s *Service) Diff(ctx context.Context, who *auth.Identity, id, against stri
 		against = d.Plan.Parent
 	}
 	if against == "" {
-		return Diff{}, &auth.Invalid{Items: []auth.Fault{{Path: "against", Code: "no_parent", ZH: "这是第一个版本,请指定比较的版本", EN: "this is the first version: name the one to compare with"}}}
+		return Diff{}, &auth.Invalid{Items: []auth.Fault{{Path: "against", Code: "no_parent", ZH: "这是第一个版本，请指定比较的版本", EN: "this is the first version: name the one to compare with"}}}
 	}
 	if d.Against, err = s.Plan(ctx, who, against); err != nil {
 		return Diff{}, err

@@ -102,7 +102,7 @@ func (d *drawing) step(st *Step, path string, computed bool) error {
 		}
 		if st.Relevel && computed && *st.Set.Level != z.Level && (st.Set.Reason == nil || len([]rune(*st.Set.Reason)) < 2) {
 			return &auth.Invalid{Items: []auth.Fault{{Path: path + ".reason", Code: "reason_required",
-				ZH: "该方案由计算得出,改等级须写明理由", EN: "the plan was computed: say why the level is another"}}}
+				ZH: "该方案由计算得出，改等级须写明理由", EN: "the plan was computed: say why the level is another"}}}
 		}
 		st.Set.to(z)
 	}

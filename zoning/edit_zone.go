@@ -87,7 +87,7 @@ func (s *Service) oneZone(ctx context.Context, by auth.By, plan, zone string, r 
 		return EditResult{}, wrap("zone", err)
 	}
 	if shaped && p.Exhaustive {
-		return EditResult{}, &StateError{State: p.State, Code: "use_edits", ZH: "该方案要求全覆盖,边界只能通过编辑步骤修改", EN: "the plan leaves no gap: its borders move through edits"}
+		return EditResult{}, &StateError{State: p.State, Code: "use_edits", ZH: "该方案要求全覆盖，边界只能通过编辑步骤修改", EN: "the plan leaves no gap: its borders move through edits"}
 	}
 	if _, ok := canonical(zone); !ok && len(r.Base) > 0 {
 		return EditResult{}, auth.ErrNotFound

@@ -67,7 +67,7 @@ func (s *Service) Import(ctx context.Context, by auth.By, id string, m ImportMap
 	// The plan is there: what cannot be compared now can be asked again.
 	if report.Joins, err = s.Joins(ctx, by.Identity, report.Plan.ID); err != nil {
 		s.log.WarnContext(ctx, "joins of an imported plan", "plan", report.Plan.ID, "error", err)
-		report.Notices = append(report.Notices, Notice{"no_joins", "接边检查未完成,可在方案中重新检查", "the check against neighbours was not finished: ask for it again"})
+		report.Notices = append(report.Notices, Notice{"no_joins", "接边检查未完成，可在方案中重新检查", "the check against neighbours was not finished: ask for it again"})
 	}
 	return report, nil
 }
@@ -134,7 +134,7 @@ func (n *NewPlan) follow(p Plan) error {
 			*x.into = x.was
 		}
 		if *x.into != x.was && !x.mayDiffer {
-			f.add(x.path, "other_series", "与所续版本的不同:同一系列的灾种、类别和区域不变", "not that of the version it follows: a series is of one hazard, kind and area")
+			f.add(x.path, "other_series", "与所续版本的不同：同一系列的灾种、类别和区域不变", "not that of the version it follows: a series is of one hazard, kind and area")
 		}
 	}
 	return f.err()
@@ -382,7 +382,7 @@ func (r *ImportReport) suspect(zones []Zone, area coverage.Shape) {
 		}
 	}
 	if all > 0 && out*50 > all && shifted*2 < out {
-		r.Notices = append(r.Notices, Notice{"gcj02_suspected", "图形像是 GCJ-02 坐标(纠偏后更合辖区边界),请核对后以 crs=GCJ02 重新上传", "the shapes look like GCJ-02 (they fit the area better unshifted): look, and upload again with crs=GCJ02"})
+		r.Notices = append(r.Notices, Notice{"gcj02_suspected", "图形像是 GCJ-02 坐标(纠偏后更合辖区边界)，请核对后以 crs=GCJ02 重新上传", "the shapes look like GCJ-02 (they fit the area better unshifted): look, and upload again with crs=GCJ02"})
 	}
 	if all > 0 && out == all {
 		at := zones[0].Shape[0][0][0].LonLat()

@@ -142,7 +142,7 @@ func (s *Service) suspectShift(ctx context.Context, by auth.By, p *ImportPreview
 	}
 	unit, err := s.shiftedUnit(ctx, by, *p.Bounds, is, back)
 	if err == nil && unit != "" {
-		p.Notices = append(p.Notices, Notice{"gcj02_suspected", "图形像是 GCJ-02 坐标(纠偏后与" + unit + "的辖区边界吻合),请核对后以 crs=GCJ02 重新上传",
+		p.Notices = append(p.Notices, Notice{"gcj02_suspected", "图形像是 GCJ-02 坐标(纠偏后与" + unit + "的辖区边界吻合)，请核对后以 crs=GCJ02 重新上传",
 			"the shapes look like GCJ-02 (unshifted they fit the border of " + unit + "): look, and upload again with crs=GCJ02"})
 	}
 	return err
@@ -166,12 +166,12 @@ func digest(path string) (string, error) {
 func (p *ImportPreview) notice(src *importSource, swapped int) {
 	add := func(code, zh, en string) { p.Notices = append(p.Notices, Notice{code, zh, en}) }
 	if src.projected && src.crs == "" {
-		add("crs_unknown", "文件未注明坐标系,按经纬度读取", "the file names no coordinate system: read as longitude and latitude")
+		add("crs_unknown", "文件未注明坐标系，按经纬度读取", "the file names no coordinate system: read as longitude and latitude")
 	} else if src.projected {
-		add("crs_guessed", "文件未注明坐标系,按数值推断为 "+src.crs, "the file names no coordinate system: its numbers look like "+src.crs)
+		add("crs_guessed", "文件未注明坐标系，按数值推断为 "+src.crs, "the file names no coordinate system: its numbers look like "+src.crs)
 	}
 	if src.by == "guess" {
-		add("encoding_guessed", "属性编码为推断("+src.encoding+"),请核对文字", "the encoding is a guess ("+src.encoding+"): look at the text")
+		add("encoding_guessed", "属性编码为推断("+src.encoding+")，请核对文字", "the encoding is a guess ("+src.encoding+"): look at the text")
 	}
 	if swapped > 0 {
 		add("swapped", "经纬度可能颠倒", "longitude and latitude may be exchanged")
@@ -181,9 +181,9 @@ func (p *ImportPreview) notice(src *importSource, swapped int) {
 	if p.Suggestion.LevelField == "" {
 		add("no_level", "没有看出等级字段", "no field looks like levels")
 	} else if p.Suggestion.Direction == "" {
-		add("levels_unknown", "字段 "+p.Suggestion.LevelField+" 的值不像等级,请逐个对应", "the values of "+p.Suggestion.LevelField+" do not look like levels: map each of them")
+		add("levels_unknown", "字段 "+p.Suggestion.LevelField+" 的值不像等级，请逐个对应", "the values of "+p.Suggestion.LevelField+" do not look like levels: map each of them")
 	} else if p.Suggestion.Direction != Named && p.Suggestion.DirectionReason == "" {
-		add("direction_unknown", "等级是数字,文件没有说明 1 是最高还是最低,请看图确认", "levels are numbers, and the file does not say whether 1 is the worst: look at the map")
+		add("direction_unknown", "等级是数字，文件没有说明 1 是最高还是最低，请看图确认", "levels are numbers, and the file does not say whether 1 is the worst: look at the map")
 	}
 }
 

@@ -66,7 +66,7 @@ func openImport(ctx context.Context, f ImportFile, near float64) (*importSource,
 		return nil, &auth.Invalid{Items: []auth.Fault{{Path: "crs", Code: "unknown", ZH: "没有这种坐标系", EN: "there is no such coordinate system"}}}
 	}
 	if f.Encoding != "" && !slices.Contains(encodings(), strings.ToUpper(f.Encoding)) {
-		return nil, &auth.Invalid{Items: []auth.Fault{{Path: "encoding", Code: "unknown", ZH: "没有这种字符编码;可用:" + strings.Join(encodings(), "、"), EN: "there is no such encoding, but: " + strings.Join(encodings(), ", ")}}}
+		return nil, &auth.Invalid{Items: []auth.Fault{{Path: "encoding", Code: "unknown", ZH: "没有这种字符编码；可用:" + strings.Join(encodings(), "、"), EN: "there is no such encoding, but: " + strings.Join(encodings(), ", ")}}}
 	}
 	info, err := os.Stat(f.Path)
 	if err != nil {
@@ -96,7 +96,7 @@ func openImport(ctx context.Context, f ImportFile, near float64) (*importSource,
 	if looksLikeJSON(path) {
 		if f.Layer != "" && !(archive && stem(path) == f.Layer) {
 			closer()
-			return nil, &auth.Invalid{Items: []auth.Fault{{Path: "layer", Code: "no_layers", ZH: "GeoJSON 没有图层之分,请去掉 layer", EN: "GeoJSON has no layers: leave layer out"}}}
+			return nil, &auth.Invalid{Items: []auth.Fault{{Path: "layer", Code: "no_layers", ZH: "GeoJSON 没有图层之分，请去掉 layer", EN: "GeoJSON has no layers: leave layer out"}}}
 		}
 		src, err = openJSON(path, declared)
 	} else {
@@ -128,7 +128,7 @@ func unpacked(ctx context.Context, archive, dir, want string) (string, []string,
 	files, err := gdal.Unpack(ctx, archive, dir, gdal.ArchiveLimits{Entries: 300, Bytes: importUnpacked})
 	if err != nil {
 		if errors.Is(err, gdal.ErrArchive) {
-			return "", nil, badFile("archive", "压缩包无法接受:过大、条目过多、嵌套或含有不安全的名称", "the archive is refused: too large, too many entries, nested, or with unsafe names")
+			return "", nil, badFile("archive", "压缩包无法接受：过大、条目过多、嵌套或含有不安全的名称", "the archive is refused: too large, too many entries, nested, or with unsafe names")
 		}
 		return "", nil, fmt.Errorf("zoning: import: %w", err)
 	}
@@ -154,7 +154,7 @@ func unpacked(ctx context.Context, archive, dir, want string) (string, []string,
 	case len(paths) > 1 && want != "":
 		return "", nil, badFile("no_such_layer", "压缩包中没有图层 "+clipText(want, 60)+",只有:"+strings.Join(names, "、"), "there is no layer "+clipText(want, 60)+" in the archive, but: "+strings.Join(names, ", "))
 	case len(paths) > 1:
-		return "", nil, badFile("several_layers", "压缩包中有多个图层,请用 layer 指定其一:"+strings.Join(names, "、"), "several layers, name one with layer: "+strings.Join(names, ", "))
+		return "", nil, badFile("several_layers", "压缩包中有多个图层，请用 layer 指定其一:"+strings.Join(names, "、"), "several layers, name one with layer: "+strings.Join(names, ", "))
 	}
 	return paths[0], names, nil
 }
@@ -226,7 +226,7 @@ func openForeign(ctx context.Context, path string, f ImportFile, declared geo.CR
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, badFile("damaged", "文件无法读取,可能已损坏", "the file cannot be read: it may be damaged")
+		return nil, badFile("damaged", "文件无法读取，可能已损坏", "the file cannot be read: it may be damaged")
 	}
 	layer, found := layers[0], false
 	var names []string
@@ -245,7 +245,7 @@ func openForeign(ctx context.Context, path string, f ImportFile, declared geo.CR
 	case !found && f.Layer != "" && len(names) > 0:
 		return nil, badFile("no_such_layer", "文件中没有图层 "+clipText(f.Layer, 60)+",只有:"+strings.Join(names, "、"), "there is no layer "+clipText(f.Layer, 60)+", but: "+strings.Join(names, ", "))
 	case !found || len(names) > 1 && f.Layer == "":
-		return nil, badFile("several_layers", "文件中有多个图层,请用 layer 指定其一:"+strings.Join(names, "、"), "several layers, name one with layer: "+strings.Join(names, ", "))
+		return nil, badFile("several_layers", "文件中有多个图层，请用 layer 指定其一:"+strings.Join(names, "、"), "several layers, name one with layer: "+strings.Join(names, ", "))
 	}
 	src.layer, src.layers, src.crs = layer.Name, names, layer.SRS
 	conv := gdal.Conversion{Layer: layer.Name, Encoding: encoding}
@@ -302,7 +302,7 @@ func (src *importSource) guessMetres(ctx context.Context, conv *gdal.Conversion,
 	}
 	gk, ok := geo.GuessGaussKruger(at[0], at[1], near)
 	if !ok || gk.Swapped {
-		return &auth.Invalid{Items: []auth.Fault{{Path: "crs", Code: "required", ZH: "文件未注明坐标系,坐标是米制的,请用 crs 指定(如 EPSG:4549)", EN: "the file names no coordinate system and is in metres: name it with crs (such as EPSG:4549)"}}}
+		return &auth.Invalid{Items: []auth.Fault{{Path: "crs", Code: "required", ZH: "文件未注明坐标系，坐标是米制的，请用 crs 指定(如 EPSG:4549)", EN: "the file names no coordinate system and is in metres: name it with crs (such as EPSG:4549)"}}}
 	}
 	conv.Raw, conv.SourceEPSG = false, gk.EPSG
 	src.crs = fmt.Sprintf("EPSG:%d", gk.EPSG)

@@ -18,10 +18,10 @@ var importWords = map[string][2]string{
 	"not_an_area":        {"不是面(点或线)", "not an area (a point or a line)"},
 	"not_on_earth":       {"坐标超出经纬度范围", "coordinates out of range"},
 	"too_large":          {"节点过多(超过 200,000 个)", "too many vertices (over 200,000)"},
-	"too_many_crossings": {"自相交过多,无法可靠修复", "it crosses itself too often to be mended"},
+	"too_many_crossings": {"自相交过多，无法可靠修复", "it crosses itself too often to be mended"},
 	"degenerate":         {"没有面积", "it has no area"},
 	"bad_json":           {"图形无法解析", "the shape cannot be read"},
-	"mended":             {"自相交已修复,原图保留", "it crossed itself and was mended; the original is kept"},
+	"mended":             {"自相交已修复，原图保留", "it crossed itself and was mended; the original is kept"},
 }
 
 func importFault(row int, code string, at *orb.Point) *ImportFault {

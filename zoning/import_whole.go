@@ -49,7 +49,7 @@ func wholeShapefile(shp string) error {
 			continue
 		}
 		if size < says {
-			return badFile("truncated", fmt.Sprintf("Shapefile 不完整:%s 应有 %d 字节,只有 %d 字节,请重新复制或上传", ext, says, size),
+			return badFile("truncated", fmt.Sprintf("Shapefile 不完整:%s 应有 %d 字节，只有 %d 字节，请重新复制或上传", ext, says, size),
 				fmt.Sprintf("the Shapefile is cut short: its %s should have %d bytes and has %d; copy or upload it again", ext, says, size))
 		}
 	}

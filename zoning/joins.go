@@ -59,7 +59,7 @@ func (f *JoinFault) message(vertices int) registry.Title {
 	case JoinOverlap:
 		return registry.Title{ZH: fmt.Sprintf("%s重叠 %.1f 平方米", pair, f.AreaM2), EN: fmt.Sprintf("%s overlap by %.1f m²", both, f.AreaM2)}
 	case JoinLevel:
-		return registry.Title{ZH: fmt.Sprintf("%s等级不一致(%d 与 %d),共用边界 %.0f 米", pair, f.Level, f.NeighbourLevel, f.LengthM), EN: fmt.Sprintf("%s differ in level (%d and %d) along %.0f m", both, f.Level, f.NeighbourLevel, f.LengthM)}
+		return registry.Title{ZH: fmt.Sprintf("%s等级不一致(%d 与 %d)，共用边界 %.0f 米", pair, f.Level, f.NeighbourLevel, f.LengthM), EN: fmt.Sprintf("%s differ in level (%d and %d) along %.0f m", both, f.Level, f.NeighbourLevel, f.LengthM)}
 	}
 	return registry.Title{ZH: fmt.Sprintf("%s的共用边界有 %d 个节点错位", pair, vertices), EN: fmt.Sprintf("%d vertices of the border of %s do not lie on each other", vertices, both)}
 }

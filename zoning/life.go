@@ -151,7 +151,7 @@ func conditions(st LifeStep, p Plan, t Transition) error {
 		}
 	case "return":
 		if p.ReturnedZones == 0 && t.Note == "" {
-			return no("reason_required", "请退回具体单元并说明理由,或填写退回意见", "return a zone with its reason, or say why")
+			return no("reason_required", "请退回具体单元并说明理由，或填写退回意见", "return a zone with its reason, or say why")
 		}
 	case "approve":
 		if p.Zones == 0 || p.Accepted < p.Zones {

@@ -47,7 +47,7 @@ func (s *Service) draw(ctx context.Context, tx pgx.Tx, p editPlan, t drafting) (
 		}
 		boxes = append(boxes, more.Box)
 	}
-	return nil, &auth.Invalid{Items: []auth.Fault{{Path: "ops", Code: "too_complex", ZH: "这一步牵涉的单元过多,请分步绘制", EN: "the step reaches too many zones; draw it in steps"}}}
+	return nil, &auth.Invalid{Items: []auth.Fault{{Path: "ops", Code: "too_complex", ZH: "这一步牵涉的单元过多，请分步绘制", EN: "the step reaches too many zones; draw it in steps"}}}
 }
 
 func (s *Service) drawn(ctx context.Context, tx pgx.Tx, d *drawing, r EditRequest, lone bool) (*outcome, error) {

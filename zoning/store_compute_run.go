@@ -98,7 +98,7 @@ func (s *Service) replace(ctx context.Context, by auth.By, g auth.Grant, c *comp
 }
 
 func errMeanwhile() error {
-	return &auth.Conflict{Code: "changed_meanwhile", ZH: "计算期间草案已被他人修改,未覆盖;请重新计算", EN: "the draft was changed while it was computed and was not overwritten: compute again"}
+	return &auth.Conflict{Code: "changed_meanwhile", ZH: "计算期间草案已被他人修改，未覆盖；请重新计算", EN: "the draft was changed while it was computed and was not overwritten: compute again"}
 }
 
 // roomFor refuses at once what would come to too many zones: where nothing is dissolved,

@@ -87,7 +87,7 @@ func (s *Service) computeUnits(ctx context.Context, tx pgx.Tx, who *auth.Identit
 		var dataset *string
 		err := tx.QueryRow(ctx, s.queries.Get("plan_unit"), c.plan.Area, who.Reach.Of(s.visibilityOf("admin")).String()).Scan(&name, &rank, &border, &dataset)
 		if err != nil || border.IsNull() {
-			return nil, nil, nil, 0, newFault("area", "unknown", "没有这个行政区的边界,请先导入行政区划", "there is no border of this administrative unit: import the units first")
+			return nil, nil, nil, 0, newFault("area", "unknown", "没有这个行政区的边界，请先导入行政区划", "there is no border of this administrative unit: import the units first")
 		}
 		if area, err = coverage.FromGeometry(border.Geometry); err != nil {
 			return nil, nil, nil, 0, err
@@ -137,7 +137,7 @@ func (s *Service) computeUnits(ctx context.Context, tx pgx.Tx, who *auth.Identit
 }
 
 func tooMany(path string, n, most int) error {
-	return newFault(path, "too_many", fmt.Sprintf("共 %d 个,最多 %d 个:请缩小区域,或用更大的单元、合并", n, most), fmt.Sprintf("%d, and at most %d are possible: take a smaller area, larger units, or dissolve", n, most))
+	return newFault(path, "too_many", fmt.Sprintf("共 %d 个，最多 %d 个：请缩小区域，或用更大的单元、合并", n, most), fmt.Sprintf("%d, and at most %d are possible: take a smaller area, larger units, or dissolve", n, most))
 }
 
 func coverageOf(zones []Zone, area coverage.Shape) *coverage.Coverage {

@@ -56,7 +56,7 @@ func (s *Service) Create(ctx context.Context, by auth.By, n NewPlan) (Plan, erro
 		}
 		note := ""
 		if start.mended > 0 {
-			note = fmt.Sprintf("起始单元的边界有 %d 处缝隙或重叠,已归整", start.mended)
+			note = fmt.Sprintf("起始单元的边界有 %d 处缝隙或重叠，已归整", start.mended)
 		}
 		if err := s.event(ctx, tx, by, id, "", Draft, note); err != nil {
 			return err
@@ -81,7 +81,7 @@ func (s *Service) startOf(ctx context.Context, by auth.By, n NewPlan, scope geo.
 		reads := by.Reach.Of(s.visibilityOf("admin")).String()
 		err := tx.QueryRow(ctx, s.queries.Get("plan_unit"), n.Area, reads).Scan(&name, &rank, &g, &b.dataset)
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && g.IsNull() {
-			return &auth.Invalid{Items: []auth.Fault{{Path: "area", Code: "unknown", ZH: "没有这个行政区的边界,请先导入行政区划", EN: "there is no border of this administrative unit: import the units first"}}}
+			return &auth.Invalid{Items: []auth.Fault{{Path: "area", Code: "unknown", ZH: "没有这个行政区的边界，请先导入行政区划", EN: "there is no border of this administrative unit: import the units first"}}}
 		}
 		if err != nil {
 			return err

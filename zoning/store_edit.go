@@ -390,7 +390,7 @@ func editError(ctx context.Context, err error) error {
 		return db.ErrBusy
 	case "57014":
 		if ctx.Err() == nil {
-			return &auth.Invalid{Items: []auth.Fault{{Path: "ops", Code: "too_complex", ZH: "图形过于复杂,请分步绘制", EN: "the shape is too complex; draw it in steps"}}}
+			return &auth.Invalid{Items: []auth.Fault{{Path: "ops", Code: "too_complex", ZH: "图形过于复杂，请分步绘制", EN: "the shape is too complex; draw it in steps"}}}
 		}
 	case "23514":
 		if pg.TableName == "zones" {

@@ -78,7 +78,7 @@ func (s *Service) countZone(ctx context.Context, who *auth.Identity, f *Figures,
 }
 
 func populationBasis() registry.Title {
-	return registry.Title{ZH: "人口图层按面积权重分摊;无数据的单元不计入", EN: "the population layer by share of area; rows without a number are not counted"}
+	return registry.Title{ZH: "人口图层按面积权重分摊；无数据的单元不计入", EN: "the population layer by share of area; rows without a number are not counted"}
 }
 
 func (f *Figures) scanGroups(rows pgx.Rows) error {

@@ -251,7 +251,7 @@ func (s *Service) addImported(ctx context.Context, by auth.By, in imported, repo
 		if _, err := tx.Exec(ctx, s.queries.Get("import_method"), plan, how); err != nil {
 			return err
 		}
-		if err := s.event(ctx, tx, by, plan, "", Draft, fmt.Sprintf("由文件 %s 导入,%d 个面", in.name, report.Read)); err != nil {
+		if err := s.event(ctx, tx, by, plan, "", Draft, fmt.Sprintf("由文件 %s 导入，%d 个面", in.name, report.Read)); err != nil {
 			return err
 		}
 		if report.Plan, err = s.plan(ctx, tx, plan, false); err != nil {

@@ -179,9 +179,9 @@ func refusal(p Plan, err error) error {
 // seriesExists refuses a second series of the same hazard, kind and area; newest is the
 // version to be continued. Both are "" where only the database knows.
 func seriesExists(series, newest string) error {
-	c := &auth.Conflict{Code: "series_exists", ZH: "该灾种、类别和区域已有区划系列,请编制其下一版本", EN: "there is a series of this hazard, kind and area: make its next version"}
+	c := &auth.Conflict{Code: "series_exists", ZH: "该灾种、类别和区域已有区划系列，请编制其下一版本", EN: "there is a series of this hazard, kind and area: make its next version"}
 	if series != "" {
-		c.ZH += fmt.Sprintf("(系列 %s,最新版本 %s)", series, newest)
+		c.ZH += fmt.Sprintf("(系列 %s，最新版本 %s)", series, newest)
 		c.EN += fmt.Sprintf(" (series %s, newest plan %s)", series, newest)
 	}
 	return c

@@ -108,7 +108,7 @@ func (s *Service) Update(ctx context.Context, by auth.By, id string, version int
 // zones whose level the new ladder lacks, and levels that were computed, stand against it.
 func (s *Service) reladder(ctx context.Context, tx pgx.Tx, p Plan, ladder string) error {
 	if hasMethod(p.Method) {
-		return &StateError{State: p.State, Code: "computed", ZH: "等级由计算得出,不能改换等级方案;请撤销计算,或按新方案重新编制", EN: "the levels were computed by this ladder: take the computation back first"}
+		return &StateError{State: p.State, Code: "computed", ZH: "等级由计算得出，不能改换等级方案；请撤销计算，或按新方案重新编制", EN: "the levels were computed by this ladder: take the computation back first"}
 	}
 	rows, err := tx.Query(ctx, s.queries.Get("plan_levels"), p.ID)
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *Service) reladder(ctx context.Context, tx pgx.Tx, p Plan, ladder string
 		return err
 	}
 	var f faults
-	f.add("ladder", "levels_lost", fmt.Sprintf("有 %d 个单元的等级在新方案中不存在,请先改它们的等级", lost), fmt.Sprintf("%d zones have a level the new ladder lacks: change those first", lost))
+	f.add("ladder", "levels_lost", fmt.Sprintf("有 %d 个单元的等级在新方案中不存在，请先改它们的等级", lost), fmt.Sprintf("%d zones have a level the new ladder lacks: change those first", lost))
 	return f.err()
 }
 
@@ -146,7 +146,7 @@ func (s *Service) Remove(ctx context.Context, by auth.By, id string, version int
 		case p.Version != version:
 			return auth.ErrStaleVersion
 		case p.State != Draft || p.SubmittedAt != nil:
-			return &StateError{State: p.State, Code: "cannot_follow", ZH: "已报审过的版本只能撤回,不能删除", EN: "a version that was submitted is withdrawn, not deleted"}
+			return &StateError{State: p.State, Code: "cannot_follow", ZH: "已报审过的版本只能撤回，不能删除", EN: "a version that was submitted is withdrawn, not deleted"}
 		}
 		for _, q := range []string{"plan_zones_remove", "plan_remove"} {
 			if _, err := tx.Exec(ctx, s.queries.Get(q), id); err != nil {

@@ -114,7 +114,7 @@ func (o *office) report() Danger {
 	return d
 }
 
-var plan = &Plan{Responsibility: "县水利局局长", Measures: "灌浆", Funds: "30 万元,县财政", Deadline: "4 月底前", Contingency: "险情扩大即转移下游 80 人"}
+var plan = &Plan{Responsibility: "县水利局局长", Measures: "灌浆", Funds: "30 万元，县财政", Deadline: "4 月底前", Contingency: "险情扩大即转移下游 80 人"}
 
 func (o *office) take(by auth.By, d Danger, t Transition) Danger {
 	o.t.Helper()

@@ -27,7 +27,7 @@ func LifeSteps() []Step {
 		{Action: "rectified", From: []State{Rectifying}, To: Reviewing, Needs: fix, Note: true, Title: title("报整改完成", "Report as put right")},
 		{Action: "first_review", From: []State{Reviewing}, To: Reviewing, Needs: handle, Other: true, Title: title("初次复查通过", "First review passed")},
 		{Action: "fail", From: []State{Reviewing}, To: Rectifying, Needs: handle, Other: true, Note: true, Title: title("复查不合格", "Review failed")},
-		{Action: "close", From: []State{Reviewing}, To: Closed, Needs: handle, Other: true, Title: title("复查通过,销号", "Close")},
+		{Action: "close", From: []State{Reviewing}, To: Closed, Needs: handle, Other: true, Title: title("复查通过，销号", "Close")},
 	}
 }
 
@@ -53,11 +53,11 @@ func cannotFollow(from State) error {
 }
 
 func frozen(state State) error {
-	return &StateError{State: state, Code: "frozen", ZH: "已销号或不属实的记录不能再改;再次发现请重新立项", EN: "what is closed or rejected never changes; reopen it as a new record"}
+	return &StateError{State: state, Code: "frozen", ZH: "已销号或不属实的记录不能再改；再次发现请重新立项", EN: "what is closed or rejected never changes; reopen it as a new record"}
 }
 
 func fourEyes(state State) error {
-	return &StateError{State: state, Code: "four_eyes", ZH: "须由另一人办理:整改人不能复查,定级人、方案提交人不能审批", EN: "another person does this: not who put it right, graded it or made its plan"}
+	return &StateError{State: state, Code: "four_eyes", ZH: "须由另一人办理：整改人不能复查，定级人、方案提交人不能审批", EN: "another person does this: not who put it right, graded it or made its plan"}
 }
 
 // May names what the asker may do with the danger now.

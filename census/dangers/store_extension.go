@@ -67,7 +67,7 @@ func (s *Service) Extend(ctx context.Context, by auth.By, id, extension string, 
 		}
 		switch {
 		case approved >= rules.Times:
-			return &StateError{State: d.State, Code: "too_many_extensions", ZH: fmt.Sprintf("已延期 %d 次,不能再延", approved), EN: "it was extended as often as the rule allows"}
+			return &StateError{State: d.State, Code: "too_many_extensions", ZH: fmt.Sprintf("已延期 %d 次，不能再延", approved), EN: "it was extended as often as the rule allows"}
 		case !due.After(*d.DueAt) || !due.After(s.now()):
 			f.add("due_at", "not_later", "新期限须晚于原期限和现在", "the new deadline lies after the old one, in the future")
 		case due.After(s.deadline(*d.DueAt, rules.MaxDays)):
@@ -137,7 +137,7 @@ func (s *Service) DecideExtension(ctx context.Context, by auth.By, id, extension
 		case e.AskedAccount == by.Account:
 			return fourEyes(d.State)
 		case approve && (!d.State.open() || d.DueAt == nil || !d.DueAt.Equal(e.OldDueAt)):
-			return &StateError{State: d.State, Code: "out_of_date", ZH: "期限或状态已变,请退回此申请", EN: "the deadline or the state has changed: refuse it"}
+			return &StateError{State: d.State, Code: "out_of_date", ZH: "期限或状态已变，请退回此申请", EN: "the deadline or the state has changed: refuse it"}
 		}
 		decision, action := "refused", "extension_refused"
 		if approve {

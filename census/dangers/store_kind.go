@@ -43,7 +43,7 @@ func (Kind) Dictionary() sync.Dictionary {
 			}},
 			{Name: "fixed_on_spot", Title: w("已当场整改", "Fixed on the spot"), Type: "boolean"},
 			{Name: "interim_measure", Title: w("临时管控措施", "Interim measure"), Type: "text", MaxLength: 2000, Templates: []sync.Words{
-				w("设警示标志,专人巡查", "Warning signs, patrolled"), w("拉警戒线,暂停使用", "Cordoned off, not used"), w("人员暂时撤离", "People moved out for now"),
+				w("设警示标志，专人巡查", "Warning signs, patrolled"), w("拉警戒线，暂停使用", "Cordoned off, not used"), w("人员暂时撤离", "People moved out for now"),
 			}},
 			{Name: "source", Title: w("来源", "Source"), Type: "code", Codes: "danger_source"},
 			{Name: "found_at", Title: w("发现时间", "Found at"), Type: "datetime"},
@@ -264,7 +264,7 @@ func (k Kind) Update(ctx context.Context, tx pgx.Tx, by auth.By, w sync.Write) (
 		handles := w.Grant.Role.May(auth.HandleDangers) && w.Grant.Scope().Contains(d.Scope)
 		own := w.Grant.Role.May(auth.ReportDangers) && d.ReportedAccount == by.Account && (d.State == Draft || d.State == Reported)
 		if !handles && !own {
-			return Danger{}, records.Quarantine("taken_up", "", "县里已受理,由值班员决定是否采用", "it was taken up: the office decides")
+			return Danger{}, records.Quarantine("taken_up", "", "县里已受理，由值班员决定是否采用", "it was taken up: the office decides")
 		}
 		var p Patch
 		p.Geometry = w.Geometry

@@ -133,7 +133,7 @@ func (s *Service) apply(ctx context.Context, tx pgx.Tx, by auth.By, st Step, d *
 				t.GradeBasis = d.GradeBasis
 			}
 			if d.Listed && t.Level != Serious {
-				return nil, no("still_listed", "已挂牌督办,须先批准摘牌", "it is listed: taking it off the list is approved first")
+				return nil, no("still_listed", "已挂牌督办，须先批准摘牌", "it is listed: taking it off the list is approved first")
 			}
 			if err := s.number(ctx, tx, d); err != nil {
 				return nil, err
@@ -167,7 +167,7 @@ func (s *Service) apply(ctx context.Context, tx pgx.Tx, by auth.By, st Step, d *
 		return map[string]any{"listed": d.Listed}, nil
 	case "first_review":
 		if !d.SecondReview {
-			return nil, no("one_review", "此隐患只需一次复查,请直接销号或退回", "one review is enough: close it or send it back")
+			return nil, no("one_review", "此隐患只需一次复查，请直接销号或退回", "one review is enough: close it or send it back")
 		}
 		if d.FirstReviewerAccount != "" {
 			return nil, no("reviewed_once", "已有初次复查", "it has its first review")
@@ -182,7 +182,7 @@ func (s *Service) apply(ctx context.Context, tx pgx.Tx, by auth.By, st Step, d *
 		if d.Level == 0 {
 			// Fixed on the spot, and it was not: it is graded now.
 			if t.Level == Serious {
-				return nil, no("needs_plan", "重大隐患请转为定级,再报批方案", "a serious one is graded and goes by an approved plan")
+				return nil, no("needs_plan", "重大隐患请转为定级，再报批方案", "a serious one is graded and goes by an approved plan")
 			}
 			t.Level = Ordinary
 			return graded()
@@ -190,7 +190,7 @@ func (s *Service) apply(ctx context.Context, tx pgx.Tx, by auth.By, st Step, d *
 	case "close":
 		switch {
 		case d.Listed:
-			return nil, no("still_listed", "已挂牌督办,须先批准摘牌", "it is listed: taking it off the list is approved first")
+			return nil, no("still_listed", "已挂牌督办，须先批准摘牌", "it is listed: taking it off the list is approved first")
 		case d.SecondReview && d.FirstReviewerAccount == "":
 			return nil, no("first_review_missing", "须先有另一人初次复查", "another person reviews it first")
 		}
@@ -238,7 +238,7 @@ func (s *Service) grade(d *Danger, t Transition, f *faults) error {
 	case !t.DueAt.After(now):
 		f.add("due_at", "in_the_past", "期限须在将来", "a deadline lies in the future")
 	case t.DueAt.After(latest):
-		f.add("due_at", "after_limit", fmt.Sprintf("不得晚于规则期限(%d 日);需要更长请办理延期", days), fmt.Sprintf("it cannot be after the rule's limit of %d days; ask for an extension", days))
+		f.add("due_at", "after_limit", fmt.Sprintf("不得晚于规则期限(%d 日)；需要更长请办理延期", days), fmt.Sprintf("it cannot be after the rule's limit of %d days; ask for an extension", days))
 	default:
 		due = *t.DueAt
 	}

@@ -255,7 +255,7 @@ func (s *Service) patchWords(ctx context.Context, tx pgx.Tx, d *Danger, p Patch)
 		return nil
 	}
 	if d.State != Draft && d.State != Reported && d.State != Verified {
-		return &StateError{State: d.State, Code: "already_graded", ZH: "已定级,查明的内容不能再改", EN: "it is graded: what was found stays"}
+		return &StateError{State: d.State, Code: "already_graded", ZH: "已定级，查明的内容不能再改", EN: "it is graded: what was found stays"}
 	}
 	var f faults
 	text := func(into *string, v *string, path string, most int) {

@@ -33,7 +33,7 @@ func hazardDictionary() sync.Dictionary {
 	level := sync.Field{Name: "level", Title: words("危险等级", "Level"), Type: "integer", Codes: "hazard_4", Min: &one, Max: &four}
 	description := text("description", "描述", "Description", 4000)
 	description.Templates = []sync.Words{
-		words("坡体出现裂缝,宽约 cm,长约 m", "Cracks in the slope, some cm wide and m long"), words("坡脚渗水,有小块掉落", "Water seeps at the foot, small pieces fall"),
+		words("坡体出现裂缝，宽约 cm,长约 m", "Cracks in the slope, some cm wide and m long"), words("坡脚渗水，有小块掉落", "Water seeps at the foot, small pieces fall"),
 		words("房后边坡高约 m,未支护", "The slope behind the house is some m high, unsupported"),
 	}
 	return sync.Dictionary{

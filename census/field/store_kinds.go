@@ -152,7 +152,7 @@ func (k *hazardKind) Delete(ctx context.Context, tx pgx.Tx, _ auth.By, w sync.Wr
 		return err
 	}
 	if imported {
-		return kept("普查登记的点不能删除,请报办公室", "a registered point is not deleted; tell the office")
+		return kept("普查登记的点不能删除，请报办公室", "a registered point is not deleted; tell the office")
 	}
 	return one(records.Attempt(ctx, tx, k.queries.Get("hazards_delete"), w.ID))
 }
@@ -241,7 +241,7 @@ func (k *checkKind) Insert(ctx context.Context, tx pgx.Tx, by auth.By, w sync.Wr
 
 func (k *checkKind) Update(ctx context.Context, tx pgx.Tx, by auth.By, w sync.Write) (sync.Record, error) {
 	if _, given := w.Fields["shelter"]; given {
-		return sync.Record{}, records.Reject("fixed", "/fields/shelter", "检查的场所不能改,请另做一次检查", "the shelter of a check does not change; make another check")
+		return sync.Record{}, records.Reject("fixed", "/fields/shelter", "检查的场所不能改，请另做一次检查", "the shelter of a check does not change; make another check")
 	}
 	body, err := k.checked(k.Dictionary(), w)
 	if err != nil {

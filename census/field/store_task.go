@@ -173,7 +173,7 @@ func (s *Service) addressee(ctx context.Context, by auth.By, account, grid strin
 	if grid != "" {
 		var ok bool
 		if scope, ok = within(in, grid); !ok {
-			bad.add("grid", "unknown", "没有这个网格,或不在您的责任区内", "there is no such grid in your area")
+			bad.add("grid", "unknown", "没有这个网格，或不在您的责任区内", "there is no such grid in your area")
 			return to, geo.Scope{}, nil
 		}
 	}
@@ -185,7 +185,7 @@ func (s *Service) addressee(ctx context.Context, by auth.By, account, grid strin
 			}
 		}
 		if len(list) == 0 {
-			bad.add("assignee", "unknown", "没有这个人,或不在您的责任区内", "there is no such person in your area")
+			bad.add("assignee", "unknown", "没有这个人，或不在您的责任区内", "there is no such person in your area")
 			return to, scope, nil
 		}
 		to = list[0]
@@ -235,6 +235,13 @@ func (s *Service) Send(ctx context.Context, by auth.By, n NewTask) (Task, error)
 	}); err != nil {
 		return Task{}, wrap("send", err)
 	}
+	elsewhere := func() error {
+		bad.add("at", "outside_area", "地点不在您的值守区域，或与所派网格不在一处", "the place is not in the area of your desk, or not where the grid is")
+		return bad.err()
+	}
+	if scope.IsNull() && n.At != nil {
+		return Task{}, elsewhere() // in no unit at all
+	}
 	if scope.IsNull() {
 		if scope = gridScope; scope.IsNull() {
 			scope = to.Scope
@@ -246,8 +253,7 @@ func (s *Service) Send(ctx context.Context, by auth.By, n NewTask) (Task, error)
 	}
 	g, ok := under(by.Identity, auth.WorkDesk, s.now(), scopes...)
 	if !ok && n.At != nil {
-		bad.add("at", "outside_area", "地点不在您的值守区域,或与所派网格不在一处", "the place is not in the area of your desk, or not where the grid is")
-		return Task{}, bad.err()
+		return Task{}, elsewhere()
 	}
 	if !ok {
 		return Task{}, auth.ErrForbidden
@@ -352,7 +358,7 @@ func (s *Service) Patch(ctx context.Context, by auth.By, id string, version int6
 			return t, err
 		}
 		if !gridScope.IsNull() && !g.Scope().Contains(gridScope) {
-			bad.add("grid", "unknown", "没有这个网格,或不在您的责任区内", "there is no such grid in your area")
+			bad.add("grid", "unknown", "没有这个网格，或不在您的责任区内", "there is no such grid in your area")
 		}
 	}
 	if err := bad.err(); err != nil {

@@ -49,7 +49,7 @@ func photos(w sync.Write) []string {
 }
 
 func (k *taskKind) Delete(context.Context, pgx.Tx, auth.By, sync.Write) error {
-	return kept("任务不能删除,可以退回", "a task is not deleted; hand it back")
+	return kept("任务不能删除，可以退回", "a task is not deleted; hand it back")
 }
 
 // Transition accepts, does or hands back. What somebody else has accepted, or was sent to
@@ -94,7 +94,7 @@ func (k *taskKind) early(ctx context.Context, tx pgx.Tx, by auth.By, id string, 
 // notHis is the word against a step on a task that is another's.
 func notHis(err error) error {
 	if err == nil || errors.Is(err, auth.ErrForbidden) || errors.Is(err, auth.ErrNotFound) {
-		return records.Reject("reassigned", "/id", "任务不是派给您的,或已改派", "the task is not yours, or went to somebody else")
+		return records.Reject("reassigned", "/id", "任务不是派给您的，或已改派", "the task is not yours, or went to somebody else")
 	}
 	return err
 }

@@ -163,9 +163,9 @@ func (s *Server) allowed(req *Request, rt *Route) *Error {
 func limitedText(why string) Text {
 	switch why {
 	case "password_expired":
-		return text("密码已过期,请先修改密码", "the password has expired; change it first")
+		return text("密码已过期，请先修改密码", "the password has expired; change it first")
 	case "enrol_second_factor":
-		return text("您的角色需要第二因素,请先绑定", "your role requires a second factor; enrol one first")
+		return text("您的角色需要第二因素，请先绑定", "your role requires a second factor; enrol one first")
 	}
 	return text("请先完成第二因素验证", "finish the second factor first")
 }

@@ -170,7 +170,7 @@ func blobProblem(lang registry.Lang, err error) *Error {
 	case errors.Is(err, blobs.ErrTooLarge):
 		return wrap(CodeTooLarge, err)
 	case errors.Is(err, blobs.ErrBusy):
-		p := wrap(CodeConflict, err, text("另一请求正在写入同一文件,请稍后再试", "another request is writing the same file; try again shortly"))
+		p := wrap(CodeConflict, err, text("另一请求正在写入同一文件，请稍后再试", "another request is writing the same file; try again shortly"))
 		p.As, p.RetryAfter = "being_written", time.Second
 		return p
 	case errors.Is(err, blobs.ErrTooMany):
@@ -181,15 +181,15 @@ func blobProblem(lang registry.Lang, err error) *Error {
 	case errors.Is(err, blobs.ErrName):
 		return refuse("bad_hash_name", "sha256", "名称应为 64 位小写十六进制的 SHA-256", "the name is a SHA-256 in 64 small hexadecimal digits")
 	case errors.Is(err, blobs.ErrHash):
-		return refuse("wrong_hash", "", "内容与名称的 SHA-256 不符,已丢弃,请重新上传", "the bytes do not have this SHA-256; they were dropped, send them again")
+		return refuse("wrong_hash", "", "内容与名称的 SHA-256 不符，已丢弃，请重新上传", "the bytes do not have this SHA-256; they were dropped, send them again")
 	case errors.Is(err, blobs.ErrImage):
 		return refuse("not_an_image", "", "不是 JPEG、PNG 或 WebP 图片", "not a JPEG, PNG or WebP image")
 	case errors.Is(err, blobs.ErrPixels):
 		return refuse("too_many_pixels", "", "图片超过 5000 万像素", "the image has more than 50 million pixels")
 	case errors.Is(err, blobs.ErrLength):
-		return refuse("wrong_length", "Upload-Length", "长度应大于零,且不小于已有与新到的字节之和", "the length is above zero and not below what is there and came")
+		return refuse("wrong_length", "Upload-Length", "长度应大于零，且不小于已有与新到的字节之和", "the length is above zero and not below what is there and came")
 	case errors.Is(err, blobs.ErrPicture):
-		return refuse("no_small_picture", "size", "这张照片无法生成缩略图,请打开原图", "there is no small picture of this photo; open the original")
+		return refuse("no_small_picture", "size", "这张照片无法生成缩略图，请打开原图", "there is no small picture of this photo; open the original")
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func (s *Server) getContacts(ctx context.Context, req *Request) (*Response, erro
 		Area: req.Query.Value("area"), Layer: req.Query.Value("layer"), Feature: req.Query.Value("id"), Limit: limit, After: cursor, Doer: s.by(req).Doer(auth.Grant{}),
 	})
 	if errors.Is(err, restricted.ErrInvalid) {
-		return nil, invalid("area", "应为行政区划代码,或图层与要素编号", "it is an administrative code, or a layer with the id of a feature")
+		return nil, invalid("area", "应为行政区划代码，或图层与要素编号", "it is an administrative code, or a layer with the id of a feature")
 	}
 	if err != nil {
 		return nil, err

@@ -94,7 +94,7 @@ func (s *Server) getDangerLedger(ctx context.Context, req *Request) (*Response, 
 	zone, areas, zh := snap.Location(), s.areaTitles(ctx, req), registry.Chinese
 	t := report.Table{
 		Name: "问题隐患清单", Title: "问题隐患清单", By: takenBy(req), At: req.Received.In(zone),
-		Head: s.ledgerHead(ctx, req, "逾期由整改期限与当前时间推算;已在期限内报完成、等待复查的不算逾期", page.Next != ""),
+		Head: s.ledgerHead(ctx, req, "逾期由整改期限与当前时间推算；已在期限内报完成、等待复查的不算逾期", page.Next != ""),
 		Columns: []report.Column{
 			{Title: "序号", Kind: report.Integer}, {Title: "编号"}, {Title: "隐患名称", Width: 24}, {Title: "类别"}, {Title: "级别"}, {Title: "所在区域"}, {Title: "经度", Kind: report.Number, Decimals: 6}, {Title: "纬度", Kind: report.Number, Decimals: 6},
 			{Title: "情况描述", Width: 36}, {Title: "来源"}, {Title: "发现时间", Kind: report.Moment}, {Title: "状态"}, {Title: "责任单位", Width: 18}, {Title: "临时管控措施", Width: 24}, {Title: "整改期限", Kind: report.Date},
@@ -127,7 +127,7 @@ func (s *Server) getDangerLedger(ctx context.Context, req *Request) (*Response, 
 			strings.Join(measures[d.ID], "、"),
 		})
 	}
-	t.Foot = []string{fmt.Sprintf("共 %d 条:未销号 %d(其中逾期 %d),已销号 %d", len(page.Dangers), open, overdue, closed)}
+	t.Foot = []string{fmt.Sprintf("共 %d 条：未销号 %d(其中逾期 %d)，已销号 %d", len(page.Dangers), open, overdue, closed)}
 	return s.ledger(ctx, req, t, "danger.export", q.Area)
 }
 
@@ -150,7 +150,7 @@ func (s *Server) getMeasureLedger(ctx context.Context, req *Request) (*Response,
 	zone, areas, zh := snap.Location(), s.areaTitles(ctx, req), registry.Chinese
 	t := report.Table{
 		Name: "制度措施清单", Title: "制度措施清单", By: takenBy(req), At: req.Received.In(zone),
-		Head: s.ledgerHead(ctx, req, "与问题隐患清单多对多对应;隐患编号只列可见的", page.Next != ""),
+		Head: s.ledgerHead(ctx, req, "与问题隐患清单多对多对应；隐患编号只列可见的", page.Next != ""),
 		Columns: []report.Column{
 			{Title: "序号", Kind: report.Integer}, {Title: "编号"}, {Title: "制度措施", Width: 30}, {Title: "类别"}, {Title: "内容", Width: 44}, {Title: "依据", Width: 24}, {Title: "责任单位", Width: 18}, {Title: "责任人"}, {Title: "区域"}, {Title: "状态"},
 			{Title: "完成期限", Kind: report.Date}, {Title: "完成日期", Kind: report.Date}, {Title: "对应隐患数", Kind: report.Integer}, {Title: "对应隐患编号", Width: 30}, {Title: "备注", Width: 20},
@@ -178,7 +178,7 @@ func (s *Server) getMeasureLedger(ctx context.Context, req *Request) (*Response,
 		}
 		t.Rows = append(t.Rows, []any{i + 1, m.Number, m.Title, codeTitle(snap, "measure_kind", m.Kind, zh), m.Content, m.Basis, m.Unit, m.Person, area, codeTitle(snap, "measure_state", m.State, zh), due, done, len(numbers), strings.Join(numbers, "、"), m.Note})
 	}
-	t.Foot = []string{fmt.Sprintf("共 %d 条:拟定 %d,执行中 %d,已完成 %d,已废止 %d", len(page.Measures), states["planned"], states["in_force"], states["done"], states["abolished"])}
+	t.Foot = []string{fmt.Sprintf("共 %d 条：拟定 %d，执行中 %d，已完成 %d，已废止 %d", len(page.Measures), states["planned"], states["in_force"], states["done"], states["abolished"])}
 	return s.ledger(ctx, req, t, "measure.export", q.Area)
 }
 
@@ -279,7 +279,7 @@ func (s *Server) card(ctx context.Context, req *Request, c dangers.Card) (*Respo
 		out.Watermark = mark
 	}
 	if !c.RuleVerified {
-		out.Note = "处置用语为一般做法,尚未经本地核实"
+		out.Note = "处置用语为一般做法，尚未经本地核实"
 	}
 	var b bytes.Buffer
 	if err := report.CardPDF(ctx, &b, out); err != nil {

@@ -337,7 +337,7 @@ func tileWords(code string) string {
 	case "unknown_property":
 		return "图层没有此字段"
 	case "bad_plan", "no_plans":
-		return "应为区划方案编号,且图层应有区划方案"
+		return "应为区划方案编号，且图层应有区划方案"
 	case "no_history":
 		return "此图层没有历史"
 	case "bad_filter", "bad_value":

@@ -106,7 +106,7 @@ func packProblem(lang registry.Lang, err error) *Error {
 	case errors.Is(err, packs.ErrTooLarge):
 		p := wrap(CodeInvalid, err)
 		p.As = "area_too_large"
-		p.Items = []Item{{Path: "area", Code: "area_too_large", Message: text("片区太大,请选择乡镇、村或网格", "the area is too large; choose a township, village or grid").In(lang)}}
+		p.Items = []Item{{Path: "area", Code: "area_too_large", Message: text("片区太大，请选择乡镇、村或网格", "the area is too large; choose a township, village or grid").In(lang)}}
 		return p
 	}
 	return nil

@@ -229,7 +229,7 @@ func readZone(req *Request) (zoning.ZonePut, *Error) {
 	}
 	z := zoning.ZonePut{Attributes: zoning.Attributes{Code: b.Code, Name: b.Name, Reason: b.Reason, Countermeasure: b.Countermeasure, Responsible: b.Responsible, Level: b.Level}}
 	if b.Level != nil && *b.Level < 1 {
-		return z, fault(req, "level", "bad_level", "应为等级的序号,从 1 起", "it is the number of a level, 1 first")
+		return z, fault(req, "level", "bad_level", "应为等级的序号，从 1 起", "it is the number of a level, 1 first")
 	}
 	if len(b.Geometry) > 0 && string(b.Geometry) != "null" {
 		r := &opReader{lang: req.Lang}
@@ -345,11 +345,11 @@ func extraViolationWords(c coverage.Code) (Text, bool) {
 	case zoning.Ungraded:
 		return text("区划单元没有等级", "the zone has no level"), true
 	case zoning.SwallowsZones:
-		return text("所画图形会整个吞掉其他区划单元,请确认", "the shape would swallow other zones whole: confirm that they go"), true
+		return text("所画图形会整个吞掉其他区划单元，请确认", "the shape would swallow other zones whole: confirm that they go"), true
 	case zoning.UnknownLevel:
 		return text("该等级不在本方案的等级方案中", "the plan's ladder has no such level"), true
 	case zoning.ReasonRequired:
-		return text("等级与计算结果不同,须写明理由", "the level differs from the computed one; give a reason"), true
+		return text("等级与计算结果不同，须写明理由", "the level differs from the computed one; give a reason"), true
 	}
 	return Text{}, false
 }

@@ -219,7 +219,7 @@ func (s *Server) acceptedBefore(ctx context.Context, req *Request, id string) er
 	}
 	for _, j := range list {
 		if j.State == jobs.Done || !j.State.Ended() {
-			return &auth.Conflict{Code: "already_accepted", ZH: "该文件已确认导入,见任务 " + j.ID, EN: "the file was accepted already: job " + j.ID}
+			return &auth.Conflict{Code: "already_accepted", ZH: "该文件已确认导入，见任务 " + j.ID, EN: "the file was accepted already: job " + j.ID}
 		}
 	}
 	return nil

@@ -181,7 +181,7 @@ func (r *opReader) attributes(path, kind string, m map[string]json.RawMessage) z
 		case "responsible":
 			s.Set.Responsible = r.words(at, raw, 200)
 		default:
-			r.fault(at, "unknown_member", "区划单元没有此项,等级用 relevel 修改", "a zone has no such attribute; its level is changed with relevel")
+			r.fault(at, "unknown_member", "区划单元没有此项，等级用 relevel 修改", "a zone has no such attribute; its level is changed with relevel")
 		}
 	}
 	return s
@@ -292,7 +292,7 @@ func (r *opReader) level(path string, raw json.RawMessage) *int {
 			return &level
 		}
 	}
-	r.fault(path, "bad_level", "应为等级的序号,从 1 起;null 为未定级", "it is the number of a level, 1 first, or null for none")
+	r.fault(path, "bad_level", "应为等级的序号，从 1 起；null 为未定级", "it is the number of a level, 1 first, or null for none")
 	return nil
 }
 
@@ -320,7 +320,7 @@ func (r *opReader) point(path string, raw json.RawMessage) coverage.Point {
 		return coverage.Point{}
 	}
 	if math.Abs(*n[0]) > 180 || math.Abs(*n[1]) > 90 {
-		r.fault(path, "out_of_range", "不在地球上:经度 ±180、纬度 ±90", "it is not on Earth: longitude ±180, latitude ±90")
+		r.fault(path, "out_of_range", "不在地球上：经度 ±180、纬度 ±90", "it is not on Earth: longitude ±180, latitude ±90")
 		return coverage.Point{}
 	}
 	return coverage.At([2]float64{*n[0], *n[1]})

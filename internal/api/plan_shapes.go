@@ -149,7 +149,7 @@ func violationWords(c coverage.Code) Text {
 	case coverage.Overlap:
 		return text("与相邻区划单元重叠", "zones overlap here")
 	case coverage.Gap:
-		return text("区划单元之间有缝隙,此处没有归属", "there is a gap here that no zone covers")
+		return text("区划单元之间有缝隙，此处没有归属", "there is a gap here that no zone covers")
 	case coverage.Sliver:
 		return text("细长碎片", "there is a sliver here")
 	case coverage.OutsideArea:
@@ -159,7 +159,7 @@ func violationWords(c coverage.Code) Text {
 	case coverage.OffGrid:
 		return text("坐标不在方案的格网上", "a coordinate is not on the grid of the plan")
 	case coverage.Degenerate:
-		return text("形状退化:尖刺、不足三点或没有面积", "the shape is degenerate: a spike, fewer than three points, or no area")
+		return text("形状退化：尖刺、不足三点或没有面积", "the shape is degenerate: a spike, fewer than three points, or no area")
 	case coverage.NothingToDo:
 		return text("此操作不改变任何东西", "this would change nothing")
 	case coverage.NoSuchZone:

@@ -112,7 +112,7 @@ func (s *Server) planSheet(ctx context.Context, req *Request, p zoning.Plan, set
 		Title: p.Title, Size: report.A3, Lang: string(lang), Area: set.Area.Geometry(), LevelTitle: ladderTitle(snap, p.Ladder, lang),
 		Office: p.Responsible, DocumentNo: p.DocumentNo, Version: fmt.Sprintf(text("第 %d 版", "version %d").In(lang), p.VersionNo), Print: true, MadeAt: now,
 		AsOf: p.UpdatedAt.In(snap.Location()).Format(time.DateOnly), Source: p.Responsible,
-		Basis: text("面积按 CGCS2000 椭球面计算;人口为区划单元属性值", "Areas on the CGCS2000 ellipsoid; people as stated with each zone").In(lang),
+		Basis: text("面积按 CGCS2000 椭球面计算；人口为区划单元属性值", "Areas on the CGCS2000 ellipsoid; people as stated with each zone").In(lang),
 	}
 	sheet.Subtitle = fmt.Sprintf("%s · %s", hazardTitle(snap, p.Hazard, lang), planKindWords(p.Kind).In(lang))
 	snap.Setting("map_approval", &sheet.MapNumber)

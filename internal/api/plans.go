@@ -182,7 +182,7 @@ func zoningProblem(lang registry.Lang, err error) *Error {
 		e.As = Code(state.Code)
 		return e
 	case errors.As(err, &stale):
-		e := wrap(CodeConflict, err, text("区划单元已被他人修改,请对照两方的图形后再改。", "Zones were changed by somebody else meanwhile; compare both and try again."))
+		e := wrap(CodeConflict, err, text("区划单元已被他人修改，请对照两方的图形后再改。", "Zones were changed by somebody else meanwhile; compare both and try again."))
 		e.As = CodeStale
 		theirs, err := zoneFeatures(stale.Theirs)
 		if err != nil {

@@ -101,7 +101,7 @@ func (c Code) words() word {
 	case CodeForbidden:
 		return word{403, text("不允许", "Not allowed"), text("没有权限执行此操作。", "You may not do this.")}
 	case CodeNotFound:
-		return word{404, text("未找到", "Not found"), text("此处没有内容,或您看不到它。", "There is nothing here, or nothing you may see.")}
+		return word{404, text("未找到", "Not found"), text("此处没有内容，或您看不到它。", "There is nothing here, or nothing you may see.")}
 	case CodeMethodNotAllowed:
 		return word{405, text("方法不允许", "Method not allowed"), text("此路径只接受 %v。", "This path accepts %v only.")}
 	case CodeNotAcceptable:
@@ -115,15 +115,15 @@ func (c Code) words() word {
 	case CodeHeadersTooLarge:
 		return word{431, text("请求头过大", "Header fields too large"), text("请求头过大或过多。", "The header fields are too large or too many.")}
 	case CodeSetupRequired:
-		return word{503, text("尚未完成设置", "Set-up required"), text("建立账户之前,本系统只在本机上只读演示。", "Until accounts exist this server shows itself, read only, on its own machine.")}
+		return word{503, text("尚未完成设置", "Set-up required"), text("建立账户之前，本系统只在本机上只读演示。", "Until accounts exist this server shows itself, read only, on its own machine.")}
 	case CodeOverloaded:
-		return word{503, text("繁忙", "Overloaded"), text("请求过多,请稍后再试。", "Too many requests at once; try again shortly.")}
+		return word{503, text("繁忙", "Overloaded"), text("请求过多，请稍后再试。", "Too many requests at once; try again shortly.")}
 	case CodeUnavailable:
-		return word{503, text("暂不可用", "Unavailable"), text("数据库暂不可用,正在恢复。", "The database is not available; it is being recovered.")}
+		return word{503, text("暂不可用", "Unavailable"), text("数据库暂不可用，正在恢复。", "The database is not available; it is being recovered.")}
 	case CodeNotCaughtUp:
 		return word{503, text("尚未同步", "Not caught up"), text("本节点还没有读到所要求的位置。", "This node has not reached the position asked for.")}
 	case CodeQueryTimeout:
-		return word{503, text("查询超时", "Query timeout"), text("查询耗时过长,已停止。请缩小范围。", "The query took too long and was stopped; ask for less.")}
+		return word{503, text("查询超时", "Query timeout"), text("查询耗时过长，已停止。请缩小范围。", "The query took too long and was stopped; ask for less.")}
 	case CodeBasemapSilent:
 		return word{503, text("底图暂不可用", "Base map not available"), text("底图所在的服务器没有回答。其余部分照常。", "The server of the base map does not answer. Everything else works.")}
 	case CodeClientGone:
@@ -131,9 +131,9 @@ func (c Code) words() word {
 	case CodeDiskFull:
 		return word{507, text("磁盘已满", "Disk full"), text("服务器磁盘已满。", "The server's disk is full.")}
 	case CodeNotSignedIn:
-		return word{401, text("未登录", "Not signed in"), text("请先登录,或您看不到此处的内容。", "Sign in first; there is nothing here for everybody.")}
+		return word{401, text("未登录", "Not signed in"), text("请先登录，或您看不到此处的内容。", "Sign in first; there is nothing here for everybody.")}
 	case CodeSignInFailed:
-		return word{401, text("登录失败", "Sign-in failed"), text("用户名、密码或验证码不正确,或账户不可用。", "The name, the password or the code is wrong, or the account cannot be used.")}
+		return word{401, text("登录失败", "Sign-in failed"), text("用户名、密码或验证码不正确，或账户不可用。", "The name, the password or the code is wrong, or the account cannot be used.")}
 	case CodeSecondFactorRequired:
 		return word{401, text("需要第二因素", "Second factor required"), text("请输入验证码或恢复码。", "Give the code of the second factor, or a recovery code.")}
 	case CodeSessionLimited:
@@ -147,25 +147,25 @@ func (c Code) words() word {
 	case CodeInvalidBody:
 		return word{400, text("请求体无效", "Invalid body"), text("请求体:%v。", "The body: %v.")}
 	case CodeInvalid:
-		return word{422, text("内容不符合要求", "Invalid content"), text("内容格式正确但不符合要求,详见各项。", "The content is well formed but not valid; see the errors.")}
+		return word{422, text("内容不符合要求", "Invalid content"), text("内容格式正确但不符合要求，详见各项。", "The content is well formed but not valid; see the errors.")}
 	case CodeConflict:
 		return word{409, text("与现状冲突", "Conflict"), text("%v", "%v")}
 	case CodeStale:
-		return word{412, text("内容已被修改", "Changed meanwhile"), text("您看到的不是最新版本,请重新读取。", "What you changed is not the newest version; read it again.")}
+		return word{412, text("内容已被修改", "Changed meanwhile"), text("您看到的不是最新版本，请重新读取。", "What you changed is not the newest version; read it again.")}
 	case CodePreconditionRequired:
 		return word{428, text("缺少 If-Match", "If-Match is required"), text("修改须带上所依据的版本(If-Match)。", "A change names the version it was made from (If-Match).")}
 	case CodeThrottled:
 		return word{429, text("尝试过多", "Too many attempts"), text("请稍后再试。", "Try again later.")}
 	case CodeSetupDone:
-		return word{409, text("设置已完成", "Set-up is done"), text("已有管理员,设置链接不再有效。", "An administrator exists; the set-up link is void.")}
+		return word{409, text("设置已完成", "Set-up is done"), text("已有管理员，设置链接不再有效。", "An administrator exists; the set-up link is void.")}
 	case CodeSetupLink:
-		return word{403, text("设置链接无效", "The set-up link is not valid"), text("设置链接有误或已过期,请使用服务器刚刚显示的链接。", "The set-up link is wrong or has expired; use the one the server printed last.")}
+		return word{403, text("设置链接无效", "The set-up link is not valid"), text("设置链接有误或已过期，请使用服务器刚刚显示的链接。", "The set-up link is wrong or has expired; use the one the server printed last.")}
 	case CodeRightsStale:
-		return word{503, text("权限暂不可知", "Rights are not known"), text("暂时读不到最新的权限,为安全起见不作答。", "The present rights could not be read; for safety nothing is answered.")}
+		return word{503, text("权限暂不可知", "Rights are not known"), text("暂时读不到最新的权限，为安全起见不作答。", "The present rights could not be read; for safety nothing is answered.")}
 	case CodeNotAvailable:
 		return word{422, text("此操作尚不可用", "Not available"), text("系统还不能执行此操作。", "This action cannot be carried out yet.")}
 	default:
-		return word{500, text("内部错误", "Internal error"), text("服务器出错,已记录。", "Something went wrong here; it has been logged.")}
+		return word{500, text("内部错误", "Internal error"), text("服务器出错，已记录。", "Something went wrong here; it has been logged.")}
 	}
 }
 

@@ -179,7 +179,7 @@ func readTimes(req *Request) (features.Times, error) {
 	if v, given := req.Query.Get("datetime"); given {
 		from, to, ok := interval(v)
 		if !ok {
-			return t, invalid("datetime", "应为带时区的 RFC 3339 时间或区间 (起/止,可用 .. 表示不限)", "it is an instant as RFC 3339 with offset, or an interval start/end where .. is open")
+			return t, invalid("datetime", "应为带时区的 RFC 3339 时间或区间 (起/止，可用 .. 表示不限)", "it is an instant as RFC 3339 with offset, or an interval start/end where .. is open")
 		}
 		t.From, t.To, t.Asked = from, to, true
 	}

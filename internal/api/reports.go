@@ -141,7 +141,7 @@ func (b *sheetBody) check(req *Request, format string) *Error {
 	case "", report.A4, report.A3:
 	case report.A2, report.A1, report.A0:
 		if format == "png" {
-			return fault(req, "size", "too_large", "图片最大为 A3,更大的图幅请用 PDF", "a picture is at most A3; take PDF for larger sheets")
+			return fault(req, "size", "too_large", "图片最大为 A3，更大的图幅请用 PDF", "a picture is at most A3; take PDF for larger sheets")
 		}
 	default:
 		return fault(req, "size", "bad_value", "应为 A4、A3、A2、A1 或 A0", "it is A4, A3, A2, A1 or A0")
@@ -387,7 +387,7 @@ func (s *Server) commentTable(ctx context.Context, req *Request, p zoning.Plan) 
 		answers[c.Answer]++
 		t.Rows = append(t.Rows, []any{i + 1, roundWord(c.Round), c.ZoneName, at, from, c.Body, answerWord(c.Answer), c.Reason, c.AnsweredBy, c.CreatedAt.In(zone), answered})
 	}
-	t.Foot = []string{fmt.Sprintf("共 %d 条意见:采纳 %d,部分采纳 %d,未采纳 %d,未答复 %d", len(list), answers[zoning.Adopted], answers[zoning.Partly], answers[zoning.NotAdopted], answers[""])}
+	t.Foot = []string{fmt.Sprintf("共 %d 条意见：采纳 %d，部分采纳 %d，未采纳 %d，未答复 %d", len(list), answers[zoning.Adopted], answers[zoning.Partly], answers[zoning.NotAdopted], answers[""])}
 	return t, nil
 }
 

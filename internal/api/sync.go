@@ -44,7 +44,7 @@ func syncProblem(lang registry.Lang, err error) *Error {
 	case errors.Is(err, sync.ErrDecided):
 		return conflicts("already_decided", "已经有人处理过。", "Somebody decided it already.")
 	case errors.Is(err, sync.ErrTownshipFirst):
-		return conflicts("township_first", "先由乡镇处理,时限过后才由县里处理。", "The township's desk is first; the county's comes when its hours are over.")
+		return conflicts("township_first", "先由乡镇处理，时限过后才由县里处理。", "The township's desk is first; the county's comes when its hours are over.")
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func areasOf(req *Request) (geo.Scopes, error) {
 	codes := strings.Split(value, ",")
 	areas, err := geo.ParseScopes(codes...)
 	if err != nil || len(codes) > 20 {
-		return nil, problem(CodeInvalidParameter, "area", text("应为行政区划或网格代码,以逗号分隔", "administrative or grid codes, separated by commas"))
+		return nil, problem(CodeInvalidParameter, "area", text("应为行政区划或网格代码，以逗号分隔", "administrative or grid codes, separated by commas"))
 	}
 	return areas, nil
 }

@@ -242,7 +242,7 @@ func (s *Server) postTaskStep(ctx context.Context, req *Request) (*Response, err
 		return nil, bad
 	}
 	if len(b.Photos) > 9 || slices.ContainsFunc(b.Photos, func(p string) bool { return !hexHash(p) }) {
-		return nil, fault(req, "photos", "not_a_hash", "应为照片的 SHA-256,至多 9 张", "SHA-256 of photos, at most nine")
+		return nil, fault(req, "photos", "not_a_hash", "应为照片的 SHA-256，至多 9 张", "SHA-256 of photos, at most nine")
 	}
 	t, err := s.opts.Work.StepTask(ctx, s.by(req), strings.ToLower(id), version, field.TaskStep{To: b.To, Result: b.Result, Note: b.Note, Photos: b.Photos})
 	if err != nil {

@@ -212,7 +212,7 @@ func TestNothingHoldsUrgentBack(t *testing.T) {
 		want string
 	}{
 		{"words, said to be urgent", more(members{"urgency": base("urgent", "urgent"), "description": base(nil, "路断了")}, nil), "applied"},
-		{"words alone", more(members{"description": base("路断了", "路断了,有人被困")}, nil), "applied"},
+		{"words alone", more(members{"description": base("路断了", "路断了，有人被困")}, nil), "applied"},
 		{"a photo alone", more(members{}, members{"blobs": []string{photo}}), "applied"},
 		{"a better place, outside", more(members{}, members{"geometry": members{"base": point(110.15, 30.05), "value": point(110.16, 30.05)}}), "applied"},
 		{"a field that does not fit", more(members{"trapped": base(nil, "三个"), "injured": base(nil, 2)}, nil), "applied"},
@@ -224,7 +224,7 @@ func TestNothingHoldsUrgentBack(t *testing.T) {
 		}
 	}
 	got, rings := f.rings(first["id"])
-	if !rings || got.Description != "路断了,有人被困" || len(got.Photos) != 1 || got.Photos[0] != photo || !strings.Contains(string(got.Geometry), "110.16") {
+	if !rings || got.Description != "路断了，有人被困" || len(got.Photos) != 1 || got.Photos[0] != photo || !strings.Contains(string(got.Geometry), "110.16") {
 		t.Errorf("what followed: rings %v, %+v", rings, got)
 	}
 	// A report of damage is judged like everything else, from the same place.

@@ -138,7 +138,7 @@ func TestHouseholdsComeAndGo(t *testing.T) {
 		return f.send("PUT", "/api/households/"+area, strings.NewReader(body), append([]string{"Content-Type", "application/json", "Sec-Fetch-Site", "same-origin"}, who...)...)
 	}
 	rows := `{"reason":"汛前核定名单","households":[
-		{"area":"990100101001001","head":"赵一户","address":"村口1号","persons":4,"elderly":2,"children":1,"disabled":1,"phone":"137-0000-0001","move":"一有预警就走,去清河中学"},
+		{"area":"990100101001001","head":"赵一户","address":"村口1号","persons":4,"elderly":2,"children":1,"disabled":1,"phone":"137-0000-0001","move":"一有预警就走，去清河中学"},
 		{"area":"990100101001001","head":"钱二户","address":"村口2号","persons":3,"phone":"13700000002"}]}`
 	f.wantProblem(put(f.worker, "990100101001001", rows), 403, "forbidden")
 	f.wantProblem(put(town, "990100102", strings.ReplaceAll(rows, "990100101001001", "990100102001001")), 403, "forbidden")
@@ -168,7 +168,7 @@ func TestHouseholdsComeAndGo(t *testing.T) {
 		}
 		return r, out
 	}
-	if r, got := open(f.worker); r.StatusCode != 200 || strings.Join(got, ",") != "赵一户 137-0000-0001,钱二户 13700000002" || !strings.Contains(r.Header.Get("Cache-Control"), "no-store") {
+	if r, got := open(f.worker); r.StatusCode != 200 || strings.Join(got, ",") != "赵一户 137-0000-0001，钱二户 13700000002" || !strings.Contains(r.Header.Get("Cache-Control"), "no-store") {
 		t.Errorf("the worker: %d %v %v", r.StatusCode, got, r.Header)
 	}
 	if r, got := open(neighbour); r.StatusCode != 200 || strings.Join(got, ",") != "孙三户 13700000003" {

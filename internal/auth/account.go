@@ -39,10 +39,10 @@ func (n NewAccount) clean() NewAccount {
 // check says what the database would refuse, in words.
 func (n NewAccount) check(f *Invalid, path string) {
 	if !usernameText.MatchString(n.Username) || slices.Contains(reserved, n.Username) {
-		f.add(path+"/username", "bad_username", "用户名以小写字母开头,3 至 32 位小写字母、数字、点、横线或下划线", "a letter, then letters, digits, dot, dash or underscore; 3 to 32 characters")
+		f.add(path+"/username", "bad_username", "用户名以小写字母开头，3 至 32 位小写字母、数字、点、横线或下划线", "a letter, then letters, digits, dot, dash or underscore; 3 to 32 characters")
 	}
 	if n.Name == "" || len([]rune(n.Name)) > 100 {
-		f.add(path+"/name", "bad_name", "姓名必填,至多 100 字", "a name is needed, 100 characters at most")
+		f.add(path+"/name", "bad_name", "姓名必填，至多 100 字", "a name is needed, 100 characters at most")
 	}
 	if n.Unit != "" {
 		if _, err := geo.ParseScope(n.Unit); err != nil {
@@ -349,7 +349,7 @@ func (s *Service) UpdateAccount(ctx context.Context, by By, id string, version i
 						return err
 					}
 				} else {
-					f.add("/state", "bad_state", "尚未激活:由本人用激活链接设定口令", "not activated yet: the person does that by the link")
+					f.add("/state", "bad_state", "尚未激活：由本人用激活链接设定口令", "not activated yet: the person does that by the link")
 				}
 			default:
 				f.add("/state", "bad_state", "状态只能改为 active 或 disabled", "active or disabled")

@@ -34,7 +34,7 @@ func (s *Service) mayImpersonate(w *work, p Permission, account string) error {
 	if more, err := w.beyond(account, areas); err != nil || !more {
 		return err
 	}
-	return conflict("more_rights", "该人员是三员之一或权限超出你的管理区域,请在服务器上用 onemap user passwd 办理",
+	return conflict("more_rights", "该人员是三员之一或权限超出你的管理区域，请在服务器上用 onemap user passwd 办理",
 		"the person is one of the 三员 or has rights beyond your area; use onemap user passwd on the server")
 }
 
@@ -52,7 +52,7 @@ func (s *Service) mayTouch(w *work, account string) error {
 	if more, err := w.beyond(account, areas); err != nil || !more {
 		return err
 	}
-	return conflict("more_rights", "该人员是三员之一或权限超出你的管理区域,须由全域的系统管理员办理",
+	return conflict("more_rights", "该人员是三员之一或权限超出你的管理区域，须由全域的系统管理员办理",
 		"the person is one of the 三员 or has rights beyond your area; an administrator of everywhere does this")
 }
 
@@ -89,6 +89,6 @@ func (w *work) stillIssued(p Permission, issuer *string, a lockedAccount) error 
 
 // notActive is why a 三员 role waits.
 func notActive() error {
-	return conflict("not_active", "三员角色只授予已激活的账号:先由本人打开激活链接、设定口令",
+	return conflict("not_active", "三员角色只授予已激活的账号：先由本人打开激活链接、设定口令",
 		"a 三员 role is given to an active account: the person first opens his link and chooses a password")
 }

@@ -77,11 +77,11 @@ func (n *NewGrant) check(f *Invalid, now time.Time) {
 	}
 	if n.Area != "" {
 		if _, err := geo.ParseScope(n.Area); err != nil {
-			f.add("/area", "bad_area", "区域须为行政区划代码,空为全域", "an administrative code, or empty for everywhere")
+			f.add("/area", "bad_area", "区域须为行政区划代码，空为全域", "an administrative code, or empty for everywhere")
 		}
 	}
 	if n.Reason == "" || len([]rune(n.Reason)) > 1000 {
-		f.add("/reason", "reason_required", "须写明授权理由,至多 1000 字", "a reason is needed, 1000 characters at most")
+		f.add("/reason", "reason_required", "须写明授权理由，至多 1000 字", "a reason is needed, 1000 characters at most")
 	}
 	from := n.From
 	if from.IsZero() {

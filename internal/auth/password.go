@@ -173,7 +173,7 @@ func (s Security) weak(password, username string) error {
 		}
 	}
 	if lower+upper+digit+other < s.Password.Classes || len(distinct) < 5 {
-		f.add("/password", "too_simple", fmt.Sprintf("口令须含大写、小写、数字、符号中至少 %d 类,且不同字符不少于 5 个", s.Password.Classes),
+		f.add("/password", "too_simple", fmt.Sprintf("口令须含大写、小写、数字、符号中至少 %d 类，且不同字符不少于 5 个", s.Password.Classes),
 			fmt.Sprintf("at least %d of capitals, small letters, digits and other characters, and five different ones", s.Password.Classes))
 	}
 	if username != "" && strings.Contains(strings.ToLower(password), username) {

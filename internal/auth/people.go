@@ -35,7 +35,7 @@ type column struct {
 
 func peopleColumns() []column {
 	return []column{
-		{[]string{"用户名", "账号", "登录名", "帐号"}, "username", "小写字母开头,3 至 32 位小写字母、数字、点、横线、下划线", func(n *NewAccount) *string { return &n.Username }},
+		{[]string{"用户名", "账号", "登录名", "帐号"}, "username", "小写字母开头，3 至 32 位小写字母、数字、点、横线、下划线", func(n *NewAccount) *string { return &n.Username }},
 		{[]string{"姓名", "名字"}, "name", "必填", func(n *NewAccount) *string { return &n.Name }},
 		{[]string{"单位代码", "行政区划代码", "区划代码", "单位"}, "unit", "单位所在行政区划代码:2、4、6、9、12 位", func(n *NewAccount) *string { return &n.Unit }},
 		{[]string{"部门", "科室"}, "department", "", func(n *NewAccount) *string { return &n.Department }},
@@ -68,7 +68,7 @@ func ReadPeople(xlsx []byte) ([]NewPerson, []RowIssue, error) {
 			return people, issues, err
 		}
 	}
-	return nil, nil, whole("找不到表头:至少要有“用户名”和“姓名”两列", "no header row with username and name")
+	return nil, nil, whole("找不到表头：至少要有“用户名”和“姓名”两列", "no header row with username and name")
 }
 
 func readSheet(f *excelize.File, sheet string) (people []NewPerson, issues []RowIssue, found bool, err error) {
@@ -190,7 +190,7 @@ func PeopleTemplate() ([]byte, error) {
 		names = append(names, name)
 		lines = append(lines, []any{c.names[0], c.en, c.hint})
 	}
-	lines = append(lines, []any{}, []any{"一行一人。权限另由安全管理员授予;口令由本人用激活链接设定,表中不填口令。"},
+	lines = append(lines, []any{}, []any{"一行一人。权限另由安全管理员授予；口令由本人用激活链接设定，表中不填口令。"},
 		[]any{"One person per row. Rights are granted separately; everybody chooses his password by his link."})
 	if err := f.SetSheetRow(sheet, "A1", &names); err != nil {
 		return nil, fmt.Errorf("auth: template: %w", err)

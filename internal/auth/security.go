@@ -101,7 +101,7 @@ func CheckSecurity(raw []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&s); err != nil || dec.More() {
-		return invalid("value", "not_of_its_kind", "应为安全设置的 JSON 对象,且只含已知的成员", "it is the JSON object of the security setting, with known members only")
+		return invalid("value", "not_of_its_kind", "应为安全设置的 JSON 对象，且只含已知的成员", "it is the JSON object of the security setting, with known members only")
 	}
 	var faults Invalid
 	for _, b := range s.bounds() {

@@ -296,11 +296,11 @@ func meaning(name string, err error) error {
 	case "role_grant_not_to_himself":
 		return conflict("self_grant", "不能给自己授权", "nobody grants to himself")
 	case "role_grant_separated":
-		return conflict("separation_of_duties", "系统管理员、安全管理员、审计员三员分立,一人只能任其一", "a person holds one of system administrator, security administrator and auditor")
+		return conflict("separation_of_duties", "系统管理员、安全管理员、审计员三员分立，一人只能任其一", "a person holds one of system administrator, security administrator and auditor")
 	case "role_grant_once":
 		return conflict("grant_exists", "该人员在该区域已有同一角色", "the person holds this role over this area already")
 	case "role_grant_last":
-		return conflict("last_holder", "这是最后一名可用的管理员,须先有接任者", "the last active holder of the role; appoint another first")
+		return conflict("last_holder", "这是最后一名可用的管理员，须先有接任者", "the last active holder of the role; appoint another first")
 	case "role_grant_not_active":
 		return notActive()
 	case "role_grant_disabled":

@@ -17,7 +17,7 @@ var TokenScopes = []string{"read", "report", "ingest", "wall"}
 func (n *NewToken) check(f *Invalid, now time.Time) netip.Prefix {
 	n.Name = NewAccount{Name: n.Name}.clean().Name
 	if n.Name == "" || len([]rune(n.Name)) > 100 {
-		f.add("/name", "bad_name", "令牌须有名称,至多 100 字", "a name is needed, 100 characters at most")
+		f.add("/name", "bad_name", "令牌须有名称，至多 100 字", "a name is needed, 100 characters at most")
 	}
 	if info, ok := n.Role.Info(); !ok || info.Role.Separated() {
 		f.add("/role", "bad_role", "令牌不能有三员角色", "no such role, or one of the 三员")
@@ -25,7 +25,7 @@ func (n *NewToken) check(f *Invalid, now time.Time) netip.Prefix {
 	n.Area = strings.TrimSpace(n.Area)
 	if n.Area != "" {
 		if _, err := geo.ParseScope(n.Area); err != nil {
-			f.add("/area", "bad_area", "区域须为行政区划代码,空为全域", "an administrative code, or empty for everywhere")
+			f.add("/area", "bad_area", "区域须为行政区划代码，空为全域", "an administrative code, or empty for everywhere")
 		}
 	}
 	slices.Sort(n.Scopes)
@@ -53,7 +53,7 @@ func (n *NewToken) check(f *Invalid, now time.Time) netip.Prefix {
 		n.Expires = now.Add(tokenLife)
 	}
 	if !n.Expires.After(now) || n.Expires.After(now.Add(tokenMaxLife)) {
-		f.add("/expires_at", "bad_period", "有效期须在将来,至多 400 天", "must expire in the future, within 400 days")
+		f.add("/expires_at", "bad_period", "有效期须在将来，至多 400 天", "must expire in the future, within 400 days")
 	}
 	return network
 }

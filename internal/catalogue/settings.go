@@ -91,7 +91,7 @@ func checkHome(raw json.RawMessage) error {
 func checkZone(raw json.RawMessage) error {
 	var name string
 	if err := json.Unmarshal(raw, &name); err != nil || name == "" || name == "Local" {
-		return fault("value", "not_of_its_kind", "应为 IANA 时区名,如 Asia/Shanghai", "it is the IANA name of a zone, as Asia/Shanghai")
+		return fault("value", "not_of_its_kind", "应为 IANA 时区名，如 Asia/Shanghai", "it is the IANA name of a zone, as Asia/Shanghai")
 	}
 	if _, err := time.LoadLocation(name); err != nil {
 		return fault("value", "unknown", "没有这个时区", "there is no such zone")
@@ -114,7 +114,7 @@ func checkText(limit int) func(json.RawMessage) error {
 			return fault("value", "not_of_its_kind", "应为文字", "it is a text")
 		}
 		if utf8.RuneCountInString(*text) > limit || strings.ContainsAny(*text, "\r\n\t") {
-			return fault("value", "length", fmt.Sprintf("一行,不超过 %d 字", limit), fmt.Sprintf("one line of at most %d characters", limit))
+			return fault("value", "length", fmt.Sprintf("一行，不超过 %d 字", limit), fmt.Sprintf("one line of at most %d characters", limit))
 		}
 		return nil
 	}

@@ -178,7 +178,7 @@ func (s *Store) effect(k knob) decision.Effect {
 		}
 		before, found, err := s.setting(ctx, tx, k.key)
 		if err == nil && found != p.Version {
-			err = &auth.Conflict{Code: "setting_changed", ZH: "提出之后该设置已被改动,请重新提出", EN: "the setting was changed after this was proposed"}
+			err = &auth.Conflict{Code: "setting_changed", ZH: "提出之后该设置已被改动，请重新提出", EN: "the setting was changed after this was proposed"}
 		}
 		return p, before, err
 	}

@@ -114,7 +114,7 @@ func (f *faults) text(path, s string, least, most int) string {
 		if least == 0 {
 			f.add(path, "length", "过长或含有无效字符", "too long, or not text")
 		} else {
-			f.add(path, "length", "请填写,且不要过长", "it is needed, and not too long")
+			f.add(path, "length", "请填写，且不要过长", "it is needed, and not too long")
 		}
 	}
 	return s

@@ -134,7 +134,7 @@ func (r *Runner) room(account string) error {
 		}
 	}
 	if n >= perPerson {
-		return &auth.Conflict{Code: "too_many_jobs", ZH: "未完成的任务过多,请等待或取消一些", EN: "too many jobs are open: wait, or cancel some"}
+		return &auth.Conflict{Code: "too_many_jobs", ZH: "未完成的任务过多，请等待或取消一些", EN: "too many jobs are open: wait, or cancel some"}
 	}
 	return nil
 }
@@ -342,7 +342,7 @@ func (r *Runner) words(err error) *Error {
 	var crash *panicked
 	switch {
 	case errors.Is(err, errInterrupted):
-		return &Error{Code: "interrupted", ZH: "程序在任务完成前停止,请重新发起", EN: "the program stopped before the job was done: start it again"}
+		return &Error{Code: "interrupted", ZH: "程序在任务完成前停止，请重新发起", EN: "the program stopped before the job was done: start it again"}
 	case errors.As(err, &invalid) && len(invalid.Items) > 0:
 		f := invalid.Items[0]
 		return &Error{Code: f.Code, Path: f.Path, ZH: f.ZH, EN: f.EN}
@@ -353,13 +353,13 @@ func (r *Runner) words(err error) *Error {
 	case errors.Is(err, auth.ErrNotFound):
 		return &Error{Code: "not_found", ZH: "对象不存在或不可见", EN: "it does not exist, or cannot be seen"}
 	case errors.Is(err, auth.ErrStaleVersion):
-		return &Error{Code: "stale", ZH: "对象已被他人修改,请重新发起", EN: "somebody else changed it meanwhile: start again"}
+		return &Error{Code: "stale", ZH: "对象已被他人修改，请重新发起", EN: "somebody else changed it meanwhile: start again"}
 	case errors.Is(err, db.ErrBusy), errors.Is(err, db.ErrUnavailable), errors.Is(err, auth.ErrBusy):
-		return &Error{Code: "busy", ZH: "数据库繁忙或不可用,请稍后重试", EN: "the database is busy or away: try again later"}
+		return &Error{Code: "busy", ZH: "数据库繁忙或不可用，请稍后重试", EN: "the database is busy or away: try again later"}
 	case errors.As(err, &crash):
-		return &Error{Code: "panic", ZH: "任务因程序错误中止,已记录", EN: "the job stopped by a fault of the program; it is in the log"}
+		return &Error{Code: "panic", ZH: "任务因程序错误中止，已记录", EN: "the job stopped by a fault of the program; it is in the log"}
 	}
-	return &Error{Code: "failed", ZH: "任务失败,原因已记录", EN: "the job failed; the reason is in the log"}
+	return &Error{Code: "failed", ZH: "任务失败，原因已记录", EN: "the job failed; the reason is in the log"}
 }
 
 // open are the tasks of this node that are not over.

@@ -103,7 +103,7 @@ func composeCard(c Card) (*draw.List, error) {
 	p.heading("怎么办")
 	for i, step := range c.Todo {
 		if !p.step(i+1, step, todo) {
-			p.plain(fmt.Sprintf("……(另有 %d 条,见系统)", len(c.Todo)-i), todo+4*k)
+			p.plain(fmt.Sprintf("……(另有 %d 条，见系统)", len(c.Todo)-i), todo+4*k)
 			break
 		}
 	}

@@ -19,9 +19,9 @@ func testCard(t *testing.T, size Size) Card {
 		Size: size, Title: "地质灾害点岗位处置卡", Name: "柳林镇青石沟村后山滑坡", Number: "990100ZH00012", Kind: "滑坡", Level: "较大", Place: "119.250000, 34.150000",
 		Lines:  [][2]string{{"地点", "示例县柳林镇青石沟村"}, {"威胁", "12 户 43 人"}, {"监测责任人", "王有田"}},
 		People: [][2]string{{"行政责任人", "柳林镇 副镇长 张明远 138****0001"}, {"巡查责任人", "青石沟村 网格员 王有田 139****0002"}},
-		Todo:   []string{"看裂缝、看渗水、看树歪:有变化立即上报并敲锣", "向滑坡两侧撤离,不顺坡跑", "清点人数,人不到齐不收队", "解除前任何人不得返回"},
-		Signal: "连续急促敲锣或口哨", Emergency: "火警 119 · 报警 110 · 急救 120", Shelter: "柳林镇中心小学,直线 640 米,可容 300 人",
-		Code: Matrix{code.Size, code.Black}, Office: "示例县", By: "张值班", Watermark: "演示数据", Note: "处置用语为一般做法,尚未经本地核实", At: time.Date(2026, 3, 2, 12, 30, 0, 0, time.UTC),
+		Todo:   []string{"看裂缝、看渗水、看树歪：有变化立即上报并敲锣", "向滑坡两侧撤离，不顺坡跑", "清点人数，人不到齐不收队", "解除前任何人不得返回"},
+		Signal: "连续急促敲锣或口哨", Emergency: "火警 119 · 报警 110 · 急救 120", Shelter: "柳林镇中心小学，直线 640 米，可容 300 人",
+		Code: Matrix{code.Size, code.Black}, Office: "示例县", By: "张值班", Watermark: "演示数据", Note: "处置用语为一般做法，尚未经本地核实", At: time.Date(2026, 3, 2, 12, 30, 0, 0, time.UTC),
 	}
 }
 
@@ -70,7 +70,7 @@ func TestCard(t *testing.T) {
 func TestCrowdedCard(t *testing.T) {
 	c := testCard(t, A6)
 	for range 20 {
-		c.Todo = append(c.Todo, "把警戒线向外再退五十米,并通知下一个路口的人不要放行任何车辆")
+		c.Todo = append(c.Todo, "把警戒线向外再退五十米，并通知下一个路口的人不要放行任何车辆")
 	}
 	c.Lines = append(c.Lines, [2]string{"情况", strings.Repeat("裂缝继续扩大", 40)})
 	var out bytes.Buffer

@@ -499,7 +499,7 @@ func (o *Op) readBlobs(raw json.RawMessage) {
 		}
 	}
 	if bad {
-		o.fail(Quarantined, "bad_blobs", "/blobs", Words{"照片应为 SHA-256 的列表,至多 50 张", fmt.Sprintf("Photos are a list of SHA-256, %d at most.", maxBlobs)})
+		o.fail(Quarantined, "bad_blobs", "/blobs", Words{"照片应为 SHA-256 的列表，至多 50 张", fmt.Sprintf("Photos are a list of SHA-256, %d at most.", maxBlobs)})
 	}
 }
 

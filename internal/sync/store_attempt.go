@@ -197,9 +197,9 @@ func (t *attempt) formerly(ctx context.Context, place geo.Scope) *Refusal {
 	switch {
 	case area != nil && t.scope.IsNull():
 		t.scope = auth.Grant{Area: *area}.Scope()
-		return t.quarantine("grant_gone", Words{"您的授权已结束,已保留待核实", "You do not hold the area any more. It is kept for the office to look at."}, "")
+		return t.quarantine("grant_gone", Words{"您的授权已结束，已保留待核实", "You do not hold the area any more. It is kept for the office to look at."}, "")
 	case area != nil:
-		return t.quarantine("reassigned", Words{"网格已调整,采集时仍由您负责,已保留待核实", "The grid was given to another; it was yours when this was made. It is kept for the office to look at."}, "/geometry")
+		return t.quarantine("reassigned", Words{"网格已调整，采集时仍由您负责，已保留待核实", "The grid was given to another; it was yours when this was made. It is kept for the office to look at."}, "/geometry")
 	case t.scope.IsNull():
 		return &Refusal{Verdict: Rejected, Code: "forbidden", Words: Words{"您没有填报的权限", "You may not report."}}
 	}
@@ -460,7 +460,7 @@ func (t *attempt) missing(ctx context.Context) (outcome, error) {
 	case follows:
 		return refusedAs(t.follows()), nil
 	}
-	return refusedAs(t.quarantine("record_absent", Words{"记录不存在,或已不在您的范围内", "The record is not there, or not in your area any more."}, "/id")), nil
+	return refusedAs(t.quarantine("record_absent", Words{"记录不存在，或已不在您的范围内", "The record is not there, or not in your area any more."}, "/id")), nil
 }
 
 func (t *attempt) remove(ctx context.Context, k Kind, d Dictionary, rec Record) (outcome, error) {

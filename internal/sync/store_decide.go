@@ -287,7 +287,7 @@ func (w *deciding) accept(ctx context.Context) (Record, error) {
 	o := w.c.op
 	k, ok := w.kinds[w.c.Kind]
 	if !ok || o.Object == "" {
-		return Record{}, invalid("not_acceptable", "", Words{"无法读懂,只能退回", "It cannot be understood; return it."})
+		return Record{}, invalid("not_acceptable", "", Words{"无法读懂，只能退回", "It cannot be understood; return it."})
 	}
 	values := w.sent()
 	for name, c := range w.d.Fields {
@@ -361,7 +361,7 @@ func (w *deciding) gone(ctx context.Context) error {
 	if deleted {
 		return nil
 	}
-	return invalid("record_absent", "", Words{"记录不存在,或不在本辖区,不能在此删除", "The record is not there, or not in the area of this desk; it cannot be deleted here."})
+	return invalid("record_absent", "", Words{"记录不存在，或不在本辖区，不能在此删除", "The record is not there, or not in the area of this desk; it cannot be deleted here."})
 }
 
 // check holds a decision against the dictionary.

@@ -317,7 +317,7 @@ func (d delivery) meaning(ctx context.Context, err error) *Refusal {
 	}
 	if !errors.As(err, &pg) {
 		if errors.As(err, new(*attemptError)) {
-			return &Refusal{Verdict: Quarantined, Code: "internal_error", Words: Words{"系统处理时出错,已保留", "Something went wrong here; it is kept."}}
+			return &Refusal{Verdict: Quarantined, Code: "internal_error", Words: Words{"系统处理时出错，已保留", "Something went wrong here; it is kept."}}
 		}
 		return nil
 	}
@@ -327,9 +327,9 @@ func (d delivery) meaning(ctx context.Context, err error) *Refusal {
 	case pg.Code == "23505":
 		return &Refusal{Verdict: Rejected, Code: "id_taken", Words: Words{"记录编号已被使用", "The id of the record is used already."}, Path: "/id"}
 	case pg.Code == "57014":
-		return &Refusal{Verdict: Quarantined, Code: "too_costly", Words: Words{"处理耗时过长,已保留", "It took too long; it is kept."}}
+		return &Refusal{Verdict: Quarantined, Code: "too_costly", Words: Words{"处理耗时过长，已保留", "It took too long; it is kept."}}
 	case pg.Code[:2] == "22", pg.Code[:2] == "23", pg.Code[:2] == "55" && pg.Code != "55P03", pg.Code[:2] == "OM", pg.Code == "P0001", pg.Code[:2] == "XX", pg.Code[:2] == "42", pg.Code[:2] == "54":
-		return &Refusal{Verdict: Quarantined, Code: "cannot_be_stored", Words: Words{"内容无法入库,已保留", "It cannot be stored as it is; it is kept."}}
+		return &Refusal{Verdict: Quarantined, Code: "cannot_be_stored", Words: Words{"内容无法入库，已保留", "It cannot be stored as it is; it is kept."}}
 	}
 	return nil
 }
@@ -419,4 +419,4 @@ func writingRoles() []string {
 	return out
 }
 
-var outsideWords = Words{"不在您的责任区内,已保留待核实", "It is outside your area; it is kept for the office to look at."}
+var outsideWords = Words{"不在您的责任区内，已保留待核实", "It is outside your area; it is kept for the office to look at."}

@@ -116,9 +116,9 @@ func (t *attempt) queueCase(b *pgx.Batch, out outcome) {
 func conflictWords(code string) Words {
 	switch code {
 	case "edited_what_was_deleted":
-		return Words{"别人已删除,他还在修改", "Somebody deleted it while he was editing."}
+		return Words{"别人已删除，他还在修改", "Somebody deleted it while he was editing."}
 	case "deleted_what_was_edited":
-		return Words{"他要删除,别人已修改", "He deleted what somebody edited meanwhile."}
+		return Words{"他要删除，别人已修改", "He deleted what somebody edited meanwhile."}
 	}
 	return Words{"别人也改过", "Somebody else changed it too."}
 }

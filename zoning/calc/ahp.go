@@ -96,7 +96,7 @@ func (a AHP) Err() error {
 	}
 	p := a.Worst
 	return &Error{fmt.Sprintf("matrix/%d/%d", p.I, p.J), Inconsistent,
-		fmt.Sprintf("判断矩阵前后矛盾:一致性比率 CR=%.4f,须小于 0.1;矛盾最大的是第 %d 项与第 %d 项的比较,填的是 %.4g,按其余判断应约为 %.4g", a.CR, p.I+1, p.J+1, p.Given, p.Implied),
+		fmt.Sprintf("判断矩阵前后矛盾：一致性比率 CR=%.4f,须小于 0.1；矛盾最大的是第 %d 项与第 %d 项的比较，填的是 %.4g,按其余判断应约为 %.4g", a.CR, p.I+1, p.J+1, p.Given, p.Implied),
 		fmt.Sprintf("the comparisons contradict each other: CR=%.4f, and below 0.1 is needed; most of all item %d with item %d, given as %.4g where the others make it about %.4g", a.CR, p.I+1, p.J+1, p.Given, p.Implied)}
 }
 
@@ -109,7 +109,7 @@ func comparisons(m [][]float64) ([][]float64, error) {
 		return nil, &Error{"matrix", NotSquare, "判断矩阵须是方阵", "the matrix of comparisons is square"}
 	}
 	if n > maxAHP {
-		return nil, &Error{"matrix", TooLarge, "判断矩阵最多 9 阶:请分组比较", "comparisons of more than 9 have no random index here: compare by groups"}
+		return nil, &Error{"matrix", TooLarge, "判断矩阵最多 9 阶：请分组比较", "comparisons of more than 9 have no random index here: compare by groups"}
 	}
 	a := make([][]float64, n)
 	for i := range a {

@@ -83,7 +83,7 @@ func Classify(values []float64, d Division) (Classes, error) {
 	different, counts := distinct(sorted)
 	if d.Method != Thresholds && len(different) < d.K {
 		return Classes{}, &Error{"k", FewDistinct,
-			fmt.Sprintf("只有 %d 个不同的数值,分不出 %d 级", len(different), d.K),
+			fmt.Sprintf("只有 %d 个不同的数值，分不出 %d 级", len(different), d.K),
 			fmt.Sprintf("%d distinct values cannot make %d classes", len(different), d.K)}
 	}
 	c := Classes{Method: d.Method, K: d.K, Min: sorted[0], Max: sorted[len(sorted)-1]}

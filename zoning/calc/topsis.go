@@ -64,7 +64,7 @@ func Closeness(m [][]float64, weights []float64, directions []Direction) (TOPSIS
 		}
 	}
 	if len(t.Constant) == width {
-		return TOPSIS{}, &Error{"matrix", AllConstant, "各行完全相同,无从比较", "all rows are the same"}
+		return TOPSIS{}, &Error{"matrix", AllConstant, "各行完全相同，无从比较", "all rows are the same"}
 	}
 	for i := range m {
 		far, near := make([]float64, width), make([]float64, width)

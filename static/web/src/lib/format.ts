@@ -104,7 +104,7 @@ export function show(field: Field, value: unknown, lists: Record<string, CodeLis
         if (value.length === 0) return null
         if (value.every((v) => typeof v !== 'object' || v === null)) return bare(value.join(lang === 'en' ? ', ' : '、'))
       } else if (typeof value === 'object' && Object.keys(value as object).length === 0) return null
-      if (Array.isArray(value)) return bare(value.map((v) => entry(v, lang)).join(lang === 'en' ? '; ' : ';'))
+      if (Array.isArray(value)) return bare(value.map((v) => entry(v, lang)).join(lang === 'en' ? '; ' : '；'))
       return bare(typeof value === 'string' ? value : JSON.stringify(value), true)
     default: {
       if (field.name === 'hazards_served' && typeof value === 'string') {

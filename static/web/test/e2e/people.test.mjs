@@ -126,7 +126,7 @@ describe('set-up', () => {
     await form.getByLabel('审图号').fill('苏S(2026)001号')
     await form.getByRole('button', { name: '保存' }).click()
     const dialog = page.getByRole('dialog')
-    await dialog.getByRole('textbox').fill('送审通过,批文苏自然资审〔2026〕1号')
+    await dialog.getByRole('textbox').fill('送审通过，批文苏自然资审〔2026〕1号')
     await dialog.getByRole('button', { name: '保存' }).click()
     await page.getByText('已保存').first().waitFor()
     await page.reload()

@@ -46,7 +46,7 @@ describe('what a desk decides', () => {
     expect(sent({ c: { base: null, mine: '3', theirs: '2' } }, { c: { use: 'value', text: '1' } }, (name) => fields[name]).fields).toEqual({ c: { value: '1' } })
   })
   it('combines two texts without saying anything twice', () => {
-    expect(combined('拉网', '清坡')).toBe('拉网;清坡')
+    expect(combined('拉网', '清坡')).toBe('拉网；清坡')
     expect(combined('拉网', '拉网并清坡')).toBe('拉网并清坡')
     expect(combined(null, '清坡')).toBe('清坡')
   })

@@ -57,7 +57,7 @@ describe('fields of the catalogue', () => {
     expect(text(field({ type: 'number' }), 0.25)).toBe('0.25')
   })
   it('writes lists inside a record as words', () => {
-    expect(text(field({ type: 'json' }), [{ substance: '氢', q_t: 0.98 }, { substance: '氨', q_t: 25 }])).toBe('氢 q_t 0.98;氨 q_t 25')
+    expect(text(field({ type: 'json' }), [{ substance: '氢', q_t: 0.98 }, { substance: '氨', q_t: 25 }])).toBe('氢 q_t 0.98；氨 q_t 25')
   })
   it('marks codes and identifiers for copying', () => {
     expect(show(field({ name: 'admin_code' }), '990100', lists, 'en', 'y', 'n')?.code).toBe(true)

@@ -413,7 +413,7 @@ export class Phone implements Core {
     const text = [
       `【险情】${o.title.replace(/^[^·]*· /, '')}`, place, at ? `东经${at[0].toFixed(6)} 北纬${at[1].toFixed(6)}${o.accuracy_m ? `(±${Math.round(o.accuracy_m)}米)` : ''}` : '位置不明', note,
       `${h?.me.name ?? ''} ${pad(when.getHours())}:${pad(when.getMinutes())}`,
-    ].filter((s) => s.trim()).join(',')
+    ].filter((s) => s.trim()).join('，')
     // iOS wants "&" before the body, all others "?".
     const join = /iPhone|iPad|iPod/.test(navigator.userAgent) ? '&' : '?'
     return { text, phones: (h?.duty_phones ?? []).map((p) => { const n = p.phone.replace(/[^+\d]/g, ''); return { ...p, tel: `tel:${n}`, sms: `sms:${n}${join}body=${encodeURIComponent(text)}` } }) }

@@ -7,8 +7,8 @@ import './wechat.css'
 
 const words = {
   zh: {
-    title: '请在手机浏览器里打开', why: '在微信里打开,断网时用不了,存的东西也可能被微信清掉。', one: '点右上角的三个点', two: '选“在浏览器打开”', three: '打开后,选“添加到主屏幕”,以后从桌面进',
-    none: '没有这一项?复制网址,贴到浏览器里:', copy: '复制网址', copied: '已复制', go: '先在微信里用',
+    title: '请在手机浏览器里打开', why: '在微信里打开，断网时用不了，存的东西也可能被微信清掉。', one: '点右上角的三个点', two: '选“在浏览器打开”', three: '打开后，选“添加到主屏幕”，以后从桌面进',
+    none: '没有这一项？复制网址，贴到浏览器里:', copy: '复制网址', copied: '已复制', go: '先在微信里用',
   },
   en: {
     title: 'Please open this in the browser', why: 'Inside WeChat it does not work without network, and WeChat may clear what it keeps.', one: 'Tap the three dots at the top right', two: 'Choose “Open in browser”', three: 'Then add it to the home screen and start it from there',

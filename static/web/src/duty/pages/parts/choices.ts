@@ -40,5 +40,5 @@ export function combined(theirs: unknown, mine: unknown): string {
   const a = typeof theirs === 'string' ? theirs.trim() : '', b = typeof mine === 'string' ? mine.trim() : ''
   if (!a || b.includes(a)) return b
   if (!b || a.includes(b)) return a
-  return `${a};${b}`
+  return `${a}；${b}`
 }
