@@ -164,7 +164,7 @@ export const words = {
   photo_bad: '有 {n} 张打不开，没有加',
   photo_busy: '正在处理照片…',
 
-  same_title: '是同一处吗?',
+  same_title: '是同一处吗？',
   same_text: '附近已经有人报过:',
   same_yes: '是同一处，补充进去',
   same_no: '不是，另报一处',

@@ -312,7 +312,7 @@ describe('a phone over https', () => {
     // The same thing at the same place again: it is asked, and what he adds joins what is there.
     await fill(page, `九张 ${tag}i 又宽了`, { picture: false })
     await page.locator('[data-do="send"]').click()
-    await page.getByRole('heading', { name: '是同一处吗?' }).waitFor()
+    await page.getByRole('heading', { name: '是同一处吗？' }).waitFor()
     await page.locator('dialog .block', { hasText: `九张 ${tag}i` }).getByText('是同一处，补充进去').click()
     await page.locator('[data-field="description"]').waitFor()
     await page.locator('[data-do="send"]').click()
@@ -321,6 +321,14 @@ describe('a phone over https', () => {
     const both = await arrived(`${tag}i`)
     assert.deepEqual(both.map((d) => d.id), [first.id])
     assert.match(String(both[0].description ?? both[0].fields.description), /又宽了/)
+    // Of 灾情 too, and only of the same sort.
+    const damage = async (n) => { await page.locator('[data-do="do_damage"]').click(); await page.locator('[data-field="kind"] button').nth(n).click(); await page.locator('[data-position="fix"]').waitFor(); await page.locator('[data-do="send"]').click() }
+    for (const n of [0, 1]) { await damage(n); await home(page) }
+    await damage(0)
+    await page.getByRole('heading', { name: '是同一处吗？' }).waitFor()
+    await page.locator('[data-do="not-same"]').click()
+    await home(page)
+    await until(page, () => window.__core.outbox().every((o) => o.state === 'received'))
     // Without network: three wait; one is changed, one taken back, all of it goes into a file.
     await context.setOffline(true)
     for (const t of ['j', 'k', 'l']) { await fill(page, `等着 ${tag}${t}`, { picture: false }); await send(page) }

@@ -1,4 +1,4 @@
-import type { Dictionary, Draft, Field } from '../types.ts'
+import type { Dictionary, Draft, Field, Rec } from '../types.ts'
 import { str } from './format.ts'
 
 /** What the phone fills in by itself: nobody has to think of it, and it is no reason to keep a draft. */
@@ -76,3 +76,14 @@ export function usual<T extends { code: string }>(field: string, codes: readonly
 
 /** How many codes are shown as buttons before the rest folds into a list. */
 export const BUTTONS = 12
+
+/** What makes two marks of a kind the same sort of thing. */
+const sorts: Record<string, readonly string[]> = { dangers: ['kind'], hazards: ['hazard'], incident_reports: ['urgency', 'kind'] }
+const ended = ['closed', 'rejected', 'dismissed']
+
+/** alike says whether a record may be what is being marked: of the same sort, and not ended (what comes again is marked anew). */
+export function alike(d: Draft, r: Rec): boolean {
+  return r.id !== d.id && r.kind === d.kind && !ended.includes(r.state ?? '') && (sorts[d.kind] ?? []).every((f) => !d.fields[f] || !r.fields[f] || d.fields[f] === r.fields[f])
+}
+/** asked are the kinds of which "是同一处吗？" is asked before a mark is kept. */
+export const asked = (d: Draft): boolean => d.kind in sorts
