@@ -16,7 +16,7 @@ import { words, type Word } from './words.ts'
 export interface Place { tab?: string; id?: string; [filter: string]: string | undefined }
 type Hear = (e: RecordEvent | null) => void
 
-const topics = ['incident_reports', 'dangers', 'tasks', 'notices'] as const
+const topics = ['incident_reports', 'dangers', 'tasks', 'notices', 'sync_case'] as const
 export type Topic = typeof topics[number]
 
 class Duty extends Room<Word> {

@@ -34,7 +34,11 @@ class Watch {
     if (!duty.permitted('work_desk')) return () => {}
     const touched = () => { if (this.sound && this.tone.state !== 'allowed') void this.tone.wake() }
     const all = () => { void this.read(); void this.readCases() }
-    const off = duty.on('incident_reports', () => void this.read())
+    const off = [
+      duty.on('incident_reports', () => void this.read()),
+      // What comes while the desks are being read is read after that.
+      duty.on('sync_case', () => void (this.reading ?? Promise.resolve()).then(() => this.readCases())),
+    ]
     const every = window.setInterval(all, EVERY)
     const blink = window.setInterval(() => this.blink(), 1000)
     window.addEventListener('pointerdown', touched, true)
@@ -44,7 +48,7 @@ class Watch {
     if (this.sound) void this.tone.wake()
     all()
     return () => {
-      off()
+      for (const f of off) f()
       window.clearInterval(every)
       window.clearInterval(blink)
       window.removeEventListener('pointerdown', touched, true)
