@@ -24,7 +24,7 @@ func TestFieldRecords(t *testing.T) {
 	}
 	for _, table := range tables {
 		var floor bool
-		err := admin.QueryRow(t.Context(), `select c.relrowsecurity and c.relforcerowsecurity and (select count(*) from pg_policy p where p.polrelid = c.oid) = 4
+		err := admin.QueryRow(t.Context(), `select c.relrowsecurity and c.relforcerowsecurity and (select count(*) from pg_policy p where p.polrelid = c.oid and p.polpermissive) = 4
 			and exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgname = 'feed') and exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgname = 'before_row')
 			from pg_class c where c.oid = $1::regclass`, table).Scan(&floor)
 		if err != nil || !floor {

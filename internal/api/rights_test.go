@@ -67,6 +67,7 @@ func permissionWords() []struct {
 		{auth.HandleDangers, "核实、定级、下达、复查、销号隐患；制度措施", "verify, grade, order, review and close hidden dangers; measures"},
 		{auth.RectifyDangers, "整改指派给本单位的隐患(只见这些)", "put right what is assigned to one's unit, and see nothing else"},
 		{auth.ApproveDangers, "审批重大隐患的治理方案、挂牌与摘牌、延期", "approve plans of serious dangers, their listing and deadlines"},
+		{auth.ApproveWays, "批准或撤下他人绘制的转移路线", "approve or take down ways out that another drew"},
 		{auth.WorkDesk, "处理外业的冲突与待核实", "decide conflicts and quarantine of the field"},
 		{auth.ReviewPlans, "审查、退回、审定、发布他人编制的区划方案", "review, return, approve and publish plans another drew"},
 	}

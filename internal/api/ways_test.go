@@ -168,7 +168,7 @@ func TestHouseholdsComeAndGo(t *testing.T) {
 		}
 		return r, out
 	}
-	if r, got := open(f.worker); r.StatusCode != 200 || strings.Join(got, ",") != "赵一户 137-0000-0001，钱二户 13700000002" || !strings.Contains(r.Header.Get("Cache-Control"), "no-store") {
+	if r, got := open(f.worker); r.StatusCode != 200 || strings.Join(got, ",") != "赵一户 137-0000-0001,钱二户 13700000002" || !strings.Contains(r.Header.Get("Cache-Control"), "no-store") {
 		t.Errorf("the worker: %d %v %v", r.StatusCode, got, r.Header)
 	}
 	if r, got := open(neighbour); r.StatusCode != 200 || strings.Join(got, ",") != "孙三户 13700000003" {

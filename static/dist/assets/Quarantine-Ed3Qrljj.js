@@ -1,1 +1,0 @@
-import"./svelte-JWLmUvaM.js";import{t as e}from"./CaseDesk-HhFRY3aT.js";function t(t){e(t,{sort:`quarantine`})}export{t as default};
