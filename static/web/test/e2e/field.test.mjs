@@ -166,7 +166,7 @@ describe('a phone over https', () => {
     await page.reload()
     await home(page)
     await page.locator('.state.off').waitFor()
-    assert.match(await page.locator('.state').innerText(), /没有网,照样能报/)
+    assert.match(await page.locator('.state').innerText(), /没有网，照样能报/)
     // Forms and the map are there, too.
     await page.locator('[data-do="do_dangers"]').click()
     assert.ok(await page.locator('[data-field="kind"] button').count() > 3)
