@@ -1,5 +1,5 @@
-// Starts the real server on a fresh demo county and runs the browser tests on it, two files
-// at a time: most of a test is waiting. Already running servers are used as they are:
+// Starts the real server on a fresh demo county and runs the browser tests on it. Already
+// running servers are used as they are:
 //
 //   ONEMAP_E2E_URL=http://127.0.0.1:8080 ONEMAP_E2E_DATA=/var/lib/onemap npm run test:e2e
 //
@@ -22,11 +22,13 @@ console.log(`server at ${server.url} after ${((performance.now() - started) / 10
 
 let failed = false
 try {
-  // The old browser comes last and alone: it signs somebody in on the shared server, which
-  // ends the demonstration the others look at.
+  // The phone and the duty desk mostly wait, two files go at a time; maps draw, which takes
+  // the machine. The old browser comes last: it signs somebody in on the shared server,
+  // which ends the demonstration the others look at.
   const files = readdirSync(here).filter((f) => f.endsWith('.test.mjs')).sort()
-  const last = files.filter((f) => f.startsWith('chromium90'))
-  for (const [some, concurrency] of [[files.filter((f) => !last.includes(f)), 2], [last, 1]]) {
+  const waits = files.filter((f) => /^(duty|field)/.test(f)), last = files.filter((f) => f.startsWith('chromium90'))
+  const rest = files.filter((f) => !waits.includes(f) && !last.includes(f))
+  for (const [some, concurrency] of [[waits, 2], [[...rest, ...last], 1]]) {
     await new Promise((resolve, reject) => {
       const stream = run({ files: some.map((f) => join(here, f)), concurrency, timeout: 900_000, testNamePatterns: process.env.ONEMAP_E2E_ONLY ?? undefined })
       stream.on('test:fail', () => { failed = true })
