@@ -154,9 +154,10 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// sweep removes half-finished files after fourteen days and pieces that were left lying
-// by a process that ended. Whole files are never touched, but where the process ended
-// before anybody was told of one and its sender never came again.
+// sweep removes half-finished files after fourteen days, at once those whose sender has
+// sent them whole, and pieces that were left lying by a process that ended. Whole files
+// are never touched, but where the process ended before anybody was told of one and its
+// sender never came again.
 func (s *Service) sweep(ctx context.Context) {
 	now := s.opts.Now()
 	for pattern, age := range map[string]time.Duration{
@@ -169,7 +170,11 @@ func (s *Service) sweep(ctx context.Context) {
 		}
 		for _, path := range paths {
 			info, err := os.Lstat(path)
-			if err != nil || !info.Mode().IsRegular() || now.Sub(info.ModTime()) < age {
+			if err != nil || !info.Mode().IsRegular() {
+				continue
+			}
+			if now.Sub(info.ModTime()) < age {
+				s.forgetEnded(ctx, path)
 				continue
 			}
 			if !s.forgetUntold(ctx, path) {
@@ -180,6 +185,26 @@ func (s *Service) sweep(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// forgetEnded removes the half-finished name of a file that its sender has sent whole: the
+// process ended between remembering the file and dropping that name.
+func (s *Service) forgetEnded(ctx context.Context, path string) {
+	name, account := filepath.Base(path), filepath.Base(filepath.Dir(path))
+	sha, err := ParseName(name)
+	if err != nil || path != s.partial(account, name) {
+		return
+	}
+	r, ok, err := s.store.blob(ctx, sha, account)
+	if err != nil || !ok || !r.owned || !s.onDisk(name, r.size) {
+		return
+	}
+	f, _, err := lockPartial(ctx, path)
+	if err != nil {
+		return // its sender is here again
+	}
+	defer f.Close()
+	drop(path)
 }
 
 // forgetUntold removes the whole file that a half-finished one is a second name of, where

@@ -507,6 +507,40 @@ func TestSweepOfWhatNobodyWasTold(t *testing.T) {
 	}
 }
 
+// A process that was killed after the file was remembered and before its half-finished name
+// was dropped: that name goes, today; what is truly half, and another's half, stay.
+func TestSweepOfWhatIsWhole(t *testing.T) {
+	h := open(t)
+	who, other := person(1, auth.GridWorker, village), person(2, auth.GridWorker, village)
+	all, half := photo(16, 40), photo(17, 40)
+	for who, p := range map[*auth.Identity][]byte{other: all, who: half} {
+		_, err := h.put(who, name(p), p, 0, 100)
+		h.must(err)
+	}
+	_, err := h.send(who, all)
+	h.must(err)
+	h.must(os.Link(filepath.Join(h.dir, name(all)[:2], name(all)[2:]), filepath.Join(h.dir, "partial", who.Account, name(all))))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = h.s.Run(ctx) }()
+	for deadline := time.Now().Add(20 * time.Second); len(h.left("partial")) > 2 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	}
+	cancel()
+	<-done
+	if left := h.left(""); len(left) != 3 {
+		t.Errorf("left: %v", left)
+	}
+	for _, c := range []struct {
+		who    *auth.Identity
+		all    []byte
+		offset int
+	}{{who, all, len(all)}, {who, half, 100}, {other, all, 100}} {
+		if st, err := h.s.State(t.Context(), c.who, name(c.all)); err != nil || int(st.Offset) != c.offset {
+			t.Errorf("%+v, %v; want %d", st, err, c.offset)
+		}
+	}
+}
+
 // A worker whose grant ended while he was out: the photos of what was taken of him come,
 // others do not.
 func TestPhotosOfWhoseGrantEnded(t *testing.T) {

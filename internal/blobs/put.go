@@ -87,8 +87,13 @@ func (s *Service) Put(ctx context.Context, who *auth.Identity, p Piece) (State, 
 		return State{}, err
 	}
 	defer f.Close()
-	if waited {
-		// The request before may have ended it.
+	begun, err := f.Stat()
+	if err != nil {
+		return State{}, fmt.Errorf("blobs: %w", err)
+	}
+	if waited || begun.Size() == 0 {
+		// Another request may have ended it since we looked, and what we would begin here
+		// nobody would come back for.
 		done, ok, err := s.mine(ctx, who, p.SHA256, sha)
 		if ok {
 			drop(path)

@@ -376,7 +376,9 @@ describe('hidden dangers', () => {
     const way = end.actions.map((a) => a.to)
     assert.deepEqual(way.filter((s, i) => s !== way[i - 1]), ['reported', 'verified', 'graded', 'pending_approval', 'rectifying', 'reviewing', 'rectifying', 'reviewing', 'closed'])
     // Found again: a new record, linked both ways; the closed one stays as it was.
-    await step(town, '重新立项', async (form) => { await form.getByLabel('说明').fill('雨后又裂') })
+    await side(town).locator('.section').getByRole('button', { name: '重新立项', exact: true }).first().click()
+    await side(town).locator('form.step').getByLabel('说明').fill('雨后又裂')
+    await side(town).locator('form.step').getByRole('button', { name: '确定' }).click()
     await side(town).locator('dt', { hasText: '前身' }).waitFor()
     const again = new URL(town.page.url()).searchParams.get('id')
     assert.notEqual(again, d.id)
