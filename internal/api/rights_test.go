@@ -69,6 +69,9 @@ func permissionWords() []struct {
 		{auth.ApproveDangers, "审批重大隐患的治理方案、挂牌与摘牌、延期", "approve plans of serious dangers, their listing and deadlines"},
 		{auth.ApproveWays, "批准或撤下他人绘制的转移路线", "approve or take down ways out that another drew"},
 		{auth.WorkDesk, "处理外业的冲突与待核实", "decide conflicts and quarantine of the field"},
+		{auth.CommandPost, "指挥：应急响应、预案任务、调度、标绘", "command: responses, tasks of contingency plans, dispatches, sketches"},
+		{auth.SignPapers, "签发响应与快报、专报", "sign responses and reports"},
+		{auth.IngestObservations, "报送监测数据(令牌须有 ingest 用途)", "send observations in (a token must have the scope ingest)"},
 		{auth.ReviewPlans, "审查、退回、审定、发布他人编制的区划方案", "review, return, approve and publish plans another drew"},
 	}
 }

@@ -57,6 +57,10 @@ const (
 	ApproveDangers Permission = "approve_dangers" // plans of serious ones, 挂牌 and 摘牌, their deadlines
 	WorkDesk       Permission = "work_desk"       // what comes from the field: 险情, conflicts, quarantine; tasks and notices; ways out are drawn there
 	ApproveWays    Permission = "approve_ways"    // 转移路线 another drew
+
+	CommandPost        Permission = "command_post"        // 指挥: responses, tasks of the 预案, dispatches, sketches
+	SignPapers         Permission = "sign_papers"         // 签发: levels of responses, 快报, 专报
+	IngestObservations Permission = "ingest_observations" // what gauges and positions send in
 )
 
 // RoleInfo is a line of the rights table (docs/rights.md is made from it).
@@ -79,13 +83,13 @@ func Roles() []RoleInfo {
 		{Viewer, title("查看人员", "Viewer"), db.Internal, false, false, false, nil},
 		{GridWorker, title("网格员", "Grid worker"), db.Internal, true, true, false, []Permission{WriteFeatures, Reveal, ReportDangers}},
 		{Unit, title("责任单位", "Responsible unit"), db.Public, false, false, false, []Permission{RectifyDangers}},
-		{DutyOfficer, title("值班员", "Duty officer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, EnrolDevices, MakeTokens, WorkDesk, ReportDangers, HandleDangers}},
+		{DutyOfficer, title("值班员", "Duty officer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, EnrolDevices, MakeTokens, WorkDesk, ReportDangers, HandleDangers, CommandPost, IngestObservations}},
 		{Planner, title("规划人员", "Planner"), db.Sensitive, false, true, true, []Permission{WriteFeatures, EditPlans, MakeTokens}},
 		// Publishing writes the rows it shows, so an approver writes in his area; no route lets
 		// him write others.
-		{Approver, title("审批人", "Approver"), db.Sensitive, false, true, true, []Permission{VerifyRules, Countersign, ReviewPlans, ApproveDangers, ApproveWays}},
-		{Commander, title("指挥员", "Commander"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, Countersign, MakeTokens, WorkDesk, ReportDangers, ApproveDangers, ApproveWays}},
-		{DataEngineer, title("数据工程师", "Data engineer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, EditRules, MakeTokens}},
+		{Approver, title("审批人", "Approver"), db.Sensitive, false, true, true, []Permission{VerifyRules, Countersign, ReviewPlans, ApproveDangers, ApproveWays, SignPapers}},
+		{Commander, title("指挥员", "Commander"), db.Sensitive, false, true, true, []Permission{WriteFeatures, Reveal, SendOrders, Countersign, MakeTokens, WorkDesk, ReportDangers, ApproveDangers, ApproveWays, CommandPost, SignPapers}},
+		{DataEngineer, title("数据工程师", "Data engineer"), db.Sensitive, false, true, true, []Permission{WriteFeatures, EditRules, MakeTokens, IngestObservations}},
 		{Admin, title("系统管理员", "System administrator"), db.Internal, false, false, true, []Permission{ManageAccounts, EnrolDevices, ManageSystem}},
 		{SecurityAdmin, title("安全管理员", "Security administrator"), db.Internal, false, false, true, []Permission{ManageGrants, ManageTokens, ManageSecurity, ClassifyLayers}},
 		{Auditor, title("审计员", "Auditor"), db.Internal, false, false, true, []Permission{ReadAudit}},
