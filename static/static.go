@@ -158,6 +158,8 @@ func places(name string) []string {
 		return []string{"/field"}
 	case "duty.html":
 		return []string{"/duty"}
+	case "command.html":
+		return []string{"/command"}
 	case "desk.html":
 		return Doors()
 	}
