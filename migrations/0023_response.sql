@@ -344,6 +344,7 @@ create table papers (
   signed_actor   text,
   signed_account uuid,
   late           boolean not null default false,             -- 补签 after its time
+  editors        text[] not null default '{}',               -- who worded it; none of them signs it
   note           text check (length(note) <= 2000),
   scope          int8range not null generated always as (code_scope(area)) stored,
   scopes         int8multirange not null generated always as (int8multirange(code_scope(area))) stored,
@@ -384,6 +385,7 @@ begin
     if new.state <> 'draft' and who <> 'system' then
       raise exception 'paper %: it begins as a draft', new.id using errcode = 'OM012';
     end if;
+    new.editors := array[me];
     return new;
   end if;
   if tg_op = 'DELETE' then
@@ -413,19 +415,23 @@ begin
   if (new.kind, new.area) is distinct from (old.kind, old.area) or old.number is not null and new.number is distinct from old.number then
     raise exception 'paper %: its kind, area and number stay', old.id using errcode = 'OM011';
   end if;
+  new.editors := old.editors;
+  if (new.blocks, new.title, new.addressee) is distinct from (old.blocks, old.title, old.addressee) and me <> all (old.editors) then
+    new.editors := old.editors || me;
+  end if;
   -- A new wording is reviewed anew.
   if new.state = 'reviewed' and old.state = 'reviewed' and (new.blocks, new.title, new.addressee) is distinct from (old.blocks, old.title, old.addressee) then
     raise exception 'paper %: a new wording is reviewed anew', old.id using errcode = 'OM012';
   end if;
   if who <> 'system' then
-    if new.state = 'reviewed' and old.state <> 'reviewed' and old.actor = me then
+    if new.state = 'reviewed' and old.state <> 'reviewed' and me = any (old.editors) then
       raise exception 'paper %: who drafted it does not review it', old.id using errcode = 'OM013';
     end if;
     if new.state = 'signed' and old.state <> 'signed' then
       if who not in ('approver', 'commander') or new.signed_actor is distinct from me then
         raise exception 'paper %: not his to sign', old.id using errcode = 'OM014';
       end if;
-      if old.actor = me or old.reported_account is not null and old.reported_account = new.signed_account then
+      if me = any (new.editors) or old.reported_account is not null and old.reported_account = new.signed_account then
         raise exception 'paper %: who drafted it does not sign it', old.id using errcode = 'OM013';
       end if;
     end if;
