@@ -106,18 +106,6 @@ func (g *Graph) ID(node int32) int64 { return g.ids[node] }
 // Edge is the edge at an index.
 func (g *Graph) Edge(i int32) Edge { return g.edges[i] }
 
-// Inside lists the nodes in an area, its border included.
-func (g *Graph) Inside(a *geo.Area) []int32 {
-	var out []int32
-	b := a.Bound()
-	for n, p := range g.at {
-		if b.Contains(p) && a.Side(p) >= 0 {
-			out = append(out, int32(n)) //nolint:gosec // an index of ours
-		}
-	}
-	return out
-}
-
 // metres are the lengths of a degree of longitude and of latitude at a latitude, on the
 // ellipsoid.
 func metres(lat float64) (lon, latM float64) {
