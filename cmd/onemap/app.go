@@ -17,6 +17,7 @@ import (
 
 	"onemap/census/dangers"
 	"onemap/census/field"
+	"onemap/census/resources"
 	"onemap/incidents"
 	"onemap/internal/api"
 	"onemap/internal/api/health"
@@ -36,6 +37,7 @@ import (
 	"onemap/internal/restricted"
 	fieldsync "onemap/internal/sync"
 	"onemap/internal/wmts"
+	"onemap/shelters"
 	"onemap/static"
 	"onemap/tiles"
 	"onemap/tiles/basemap"
@@ -60,6 +62,7 @@ type app struct {
 	sync     *fieldsync.Service
 	blobs    *blobs.Service
 	packs    *packs.Service
+	shelters *shelters.Service
 	server   *api.Server
 	listener net.Listener
 	url      string
@@ -188,7 +191,17 @@ func (a *app) openServer() error {
 	if a.sync, err = fieldsync.New(fieldsync.Options{DB: a.db.DB, Feed: a.reader, Catalogue: a.registry, Kinds: kinds, Downs: work.Downs(), Blobs: a.blobs, Logger: a.log}); err != nil {
 		return err
 	}
+	relief, err := shelters.Open(shelters.Options{DB: a.db.DB, Catalogue: a.registry, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	a.shelters = relief
+	forces, err := resources.Open(resources.Options{DB: a.db.DB, Catalogue: a.registry, Logger: a.log})
+	if err != nil {
+		return err
+	}
 	opts := api.Options{
+		Shelters: relief, Resources: forces,
 		Sync:    a.sync,
 		Dangers: dangerLoop, Blobs: a.blobs, Packs: a.packs, Work: work, Reports: reports,
 		GDAL:   tools,
@@ -295,6 +308,7 @@ func (a *app) run(ctx context.Context) error {
 	a.background.Go(func() { _ = a.blobs.Run(work) })
 	a.background.Go(func() { _ = a.sync.Run(work) })
 	a.background.Go(func() { _ = a.packs.Run(work) })
+	a.background.Go(func() { _ = a.shelters.Run(work) })
 	if a.renewal != nil {
 		a.background.Go(func() { _ = a.renewal(work) })
 	}

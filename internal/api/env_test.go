@@ -18,6 +18,7 @@ import (
 
 	"onemap/census/dangers"
 	"onemap/census/field"
+	"onemap/census/resources"
 	"onemap/incidents"
 	"onemap/internal/api"
 	"onemap/internal/api/health"
@@ -37,6 +38,7 @@ import (
 	"onemap/internal/restricted"
 	fieldsync "onemap/internal/sync"
 	"onemap/internal/wmts"
+	"onemap/shelters"
 	"onemap/static"
 	"onemap/tiles"
 	"onemap/tiles/basemap"
@@ -221,9 +223,14 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	kinds := append(work.Kinds(), dangerLoop.Kind(), reports.Kind())
 	e.sync, err = fieldsync.New(fieldsync.Options{DB: e.db, Feed: e.feed, Catalogue: e.reg, Kinds: kinds, Downs: work.Downs(), Blobs: photos, Logger: logger, Now: clock})
 	must(err)
+	relief, err := shelters.Open(shelters.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
+	must(err)
+	forces, err := resources.Open(resources.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
+	must(err)
 	e.opts = api.Options{
+		Shelters: relief, Resources: forces,
 		Sync:    e.sync,
-		Dangers: dangerLoop, Blobs: photos, Packs: offline, Work: work, Reports: reports,
+		Dangers: dangerLoop, Blobs: photos, Packs: offline, Work: work, Reports: reports, Incidents: reports,
 		GDAL:   tools,
 		Zoning: plans, Jobs: e.jobs,
 		DB: e.db, Auth: e.auth, Audit: e.audit, Editor: editor, Contacts: contacts, Decisions: ledger, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Basemaps: wmts.New(wmts.Options{Catalogue: e.reg}), Health: checker,

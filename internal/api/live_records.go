@@ -91,6 +91,15 @@ func (s *Server) recordTopics() map[string]recordTopic {
 			}
 			return err
 		}},
+		"dispatches": {inAreas(dispatchEars), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Resources.DispatchesIn(ctx, e.areas, ids)
+			for id, d := range list {
+				if err := out(id, dispatchLine(d), geometryJSON(d.Geometry)); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
 		sync.CaseTable: {inAreas(func(who *auth.Identity, _ time.Time) geo.Scopes { return s.opts.Sync.DeskAreas(who) }), func(ctx context.Context, e ear, ids []string, out line) error {
 			list, err := s.opts.Sync.CasesIn(ctx, e.areas, ids)
 			for _, c := range list {
