@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -20,6 +21,7 @@ import (
 	"onemap/census/field"
 	"onemap/census/resources"
 	"onemap/incidents"
+	"onemap/incidents/evacuation"
 	"onemap/internal/api"
 	"onemap/internal/api/health"
 	"onemap/internal/audit"
@@ -196,7 +198,14 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	must(err)
 	contacts, err := restricted.Open(e.db)
 	must(err)
-	ledger, err := decision.Open(decision.Options{DB: e.db, Effects: editor.Effects()})
+	var ledger *decision.Ledger
+	callUp, err := evacuation.Open(evacuation.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock, Order: func(ctx context.Context, by auth.By, o decision.Order) (decision.Decision, error) {
+		return ledger.Emergency(ctx, by, o)
+	}})
+	must(err)
+	effects := editor.Effects()
+	maps.Copy(effects, callUp.Effects())
+	ledger, err = decision.Open(decision.Options{DB: e.db, Effects: effects})
 	must(err)
 	plans, err := zoning.Open(zoning.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
 	must(err)
@@ -220,15 +229,16 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	must(err)
 	dangerLoop, err = dangers.Open(dangers.Options{DB: e.db, Catalogue: e.reg, Blobs: photos, Logger: logger, Now: clock})
 	must(err)
-	kinds := append(work.Kinds(), dangerLoop.Kind(), reports.Kind())
-	e.sync, err = fieldsync.New(fieldsync.Options{DB: e.db, Feed: e.feed, Catalogue: e.reg, Kinds: kinds, Downs: work.Downs(), Blobs: photos, Logger: logger, Now: clock})
+	kinds := append(work.Kinds(), dangerLoop.Kind(), reports.Kind(), callUp.Kind())
+	e.sync, err = fieldsync.New(fieldsync.Options{DB: e.db, Feed: e.feed, Catalogue: e.reg, Kinds: kinds, Downs: append(work.Downs(), callUp.Down()), Blobs: photos, Logger: logger, Now: clock})
 	must(err)
 	relief, err := shelters.Open(shelters.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
 	must(err)
 	forces, err := resources.Open(resources.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
 	must(err)
 	e.opts = api.Options{
-		Shelters: relief, Resources: forces,
+		Evacuation: callUp,
+		Shelters:   relief, Resources: forces,
 		Sync:    e.sync,
 		Dangers: dangerLoop, Blobs: photos, Packs: offline, Work: work, Reports: reports, Incidents: reports,
 		GDAL:   tools,
