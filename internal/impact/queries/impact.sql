@@ -51,13 +51,20 @@ where c.w > 0
 group by 1, 2, 3, 4
 
 -- name: people_split
--- Cells that reach over villages are shared out by area.
-select a.code, coalesce(c.method, ''), coalesce(c.dataset::text, ''), lower(c.scope), sum(c.population * st_area(st_intersection(c.piece, a.geom)) / c.area)::float8
-from (
-  select t.scope, t.method, t.dataset, t.population, st_area(t.geom) as area,
+-- Cells that reach over villages are shared out by area; those small beside a village
+-- belong whole to the one their middle lies in.
+with a as materialized (select t.code, t.geom, st_area(t.geom) as area from {units} where t.rank = 5 and t.geom && {g} and {units_where}),
+c as materialized (
+  select t.scope, coalesce(t.method, '') as method, coalesce(t.dataset::text, '') as dataset, t.population, st_area(t.geom) as area,
+    st_area(t.geom) < 0.15 * (select avg(a.area) from a) as small,
     case when st_covers({g}, t.geom) then t.geom else st_intersection(t.geom, {g}) end as piece
-  from {rows} where upper(t.scope) - lower(t.scope) > 10000 and t.population > 0 and t.geom && {g} and st_intersects(t.geom, {g}) and not t.exercise and {where}) c
-join (select t.code, t.geom from {units} where t.rank = 5 and t.geom && {g} and {units_where}) a on a.geom && c.piece and st_intersects(a.geom, c.piece)
+  from {rows} where upper(t.scope) - lower(t.scope) > 10000 and t.population > 0 and t.geom && {g} and st_intersects(t.geom, {g}) and not t.exercise and {where})
+select x.code, x.method, x.dataset, x.lo, sum(x.n)::float8 from (
+  select a.code, c.method, c.dataset, lower(c.scope) as lo, c.population * st_area(c.piece) / c.area as n
+  from a join c on a.geom && c.piece and st_intersects(a.geom, st_centroid(c.piece)) where c.small
+  union all
+  select a.code, c.method, c.dataset, lower(c.scope), c.population * st_area(st_intersection(c.piece, a.geom)) / c.area
+  from a join c on a.geom && c.piece and st_intersects(a.geom, c.piece) where not c.small) x
 group by 1, 2, 3, 4
 
 -- name: people_rings
