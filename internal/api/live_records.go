@@ -11,6 +11,8 @@ import (
 
 	"onemap/census/field"
 	"onemap/incidents"
+	"onemap/incidents/alarms"
+	"onemap/incidents/alerts"
 	"onemap/incidents/evacuation"
 	"onemap/internal/auth"
 	"onemap/internal/db"
@@ -81,6 +83,24 @@ func (s *Server) recordTopics() map[string]recordTopic {
 			list, err := s.opts.Incidents.EventsIn(ctx, e.areas, ids)
 			for id, ev := range list {
 				if err := out(id, s.incidentEventLine(ev, registry.Chinese), json.RawMessage("null")); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		"alarms": {inAreas(alarms.Areas), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Alarms.ByIDs(ctx, e.areas, ids)
+			for _, a := range list {
+				if err := out(a.ID, alarmLine(a, titles(ctx)), geometryJSON(a.Geometry)); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		alerts.ReceiptTable: {inAreas(s.hearsReceipts), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Alerts.ReceiptsIn(ctx, e.areas, ids)
+			for id, r := range list {
+				if err := out(id, receiptNews{r.Alert, r.Target, r.Channel, r.Outcome, r.At, r.Name}, json.RawMessage("null")); err != nil {
 					return err
 				}
 			}
