@@ -137,6 +137,7 @@ func build(t testing.TB) *world {
 	w.dangers()
 	w.fieldWork()
 	w.relief()
+	w.evacuation()
 	w.cases()
 	w.photos()
 	w.settle()
