@@ -22,7 +22,10 @@ import (
 	"onemap/incidents"
 	"onemap/incidents/alarms"
 	"onemap/incidents/alerts"
+	"onemap/incidents/contingency"
 	"onemap/incidents/evacuation"
+	"onemap/incidents/papers"
+	"onemap/incidents/response"
 	"onemap/incidents/sensing"
 	"onemap/internal/api"
 	"onemap/internal/api/health"
@@ -228,7 +231,20 @@ func (a *app) openServer() error {
 	if a.alarms, err = alarms.Open(alarms.Options{DB: a.db.DB, Catalogue: a.registry, Sources: alarmSources(a.sensing, reports), Logger: a.log}); err != nil {
 		return err
 	}
+	orders, err := response.Open(response.Options{DB: a.db.DB, Catalogue: a.registry})
+	if err != nil {
+		return err
+	}
+	clauses, err := contingency.Open(contingency.Options{DB: a.db.DB, Catalogue: a.registry})
+	if err != nil {
+		return err
+	}
+	writing, err := papers.Open(papers.Options{DB: a.db.DB, Catalogue: a.registry})
+	if err != nil {
+		return err
+	}
 	opts := api.Options{
+		Responses: orders, Contingency: clauses, Papers: writing,
 		Sensing: a.sensing, Alarms: a.alarms,
 		Alerts:     a.alerts,
 		Evacuation: callUp,

@@ -23,7 +23,10 @@ import (
 	"onemap/incidents"
 	"onemap/incidents/alarms"
 	"onemap/incidents/alerts"
+	"onemap/incidents/contingency"
 	"onemap/incidents/evacuation"
+	"onemap/incidents/papers"
+	"onemap/incidents/response"
 	"onemap/incidents/sensing"
 	"onemap/internal/api"
 	"onemap/internal/api/health"
@@ -249,7 +252,14 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	e.sensing, e.alarms = gauges, bells
 	warnings, err := alerts.Open(alerts.Options{DB: e.db, Catalogue: e.reg, Dir: t.TempDir(), Logger: logger, Now: clock})
 	must(err)
+	orders, err := response.Open(response.Options{DB: e.db, Catalogue: e.reg, Now: clock})
+	must(err)
+	clauses, err := contingency.Open(contingency.Options{DB: e.db, Catalogue: e.reg, Now: clock})
+	must(err)
+	writing, err := papers.Open(papers.Options{DB: e.db, Catalogue: e.reg, Now: clock})
+	must(err)
 	e.opts = api.Options{
+		Responses: orders, Contingency: clauses, Papers: writing,
 		Alerts:  warnings,
 		Sensing: gauges, Alarms: bells,
 		Evacuation: callUp,

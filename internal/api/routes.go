@@ -48,6 +48,7 @@ func (s *Server) routes() []*Route {
 	routes = append(routes, s.dangerRoutes()...)
 	routes = append(routes, s.workRoutes()...)
 	routes = append(routes, s.incidentRoutes()...)
+	routes = append(routes, s.responseRoutes()...)
 	routes = append(routes, s.alertRoutes()...)
 	routes = append(routes, s.evacuationRoutes()...)
 	routes = append(routes, s.blobRoutes()...)
