@@ -175,7 +175,7 @@ func TestTheRealFiles(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if len(notes) != 1 || notes[0].Code != "cap_1_1" || cap.Fatal(cap.Check(m)) || !has(cap.Check(m), cap.CodeNotNational) {
+		if len(notes) != 1 || notes[0].Code != "older_version" || cap.Fatal(cap.Check(m)) || !has(cap.Check(m), cap.CodeNotNational) {
 			t.Errorf("%s: %+v %+v", name, notes, cap.Check(m))
 		}
 		out := cap.Encode(m)

@@ -21,7 +21,7 @@ func Decode(data []byte) (*Message, []Finding, error) {
 		return nil, nil, refuse("not_cap", "不是 CAP 1.2 报文(根元素应为 alert)", "it is no CAP 1.2 message: the root is alert of "+Namespace)
 	}
 	if root.space == namespace11 {
-		r.found.odd("cap_1_1", "alert", "报文为 CAP 1.1，按 1.2 读取", "the message is CAP 1.1 and read as 1.2")
+		r.found.odd("older_version", "alert", "报文为 CAP 1.1，按 1.2 读取", "the message is CAP 1.1 and read as 1.2")
 	}
 	m := r.message(root)
 	if Fatal(r.found) {
