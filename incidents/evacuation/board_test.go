@@ -8,8 +8,6 @@ import (
 	"time"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 func randomEntries(r *rand.Rand, n int) []Entry {
 	some := func(total bool) *int {
 		if r.IntN(3) == 0 {
