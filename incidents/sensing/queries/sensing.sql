@@ -146,7 +146,8 @@ with gone as (
 update sensors s set value = null, state = 'no_data' from gone where s.id = gone.station and s.state is distinct from 'no_data'
 
 -- name: fresh_ids
-select station::text from station_now where at > $1::timestamptz - interval '1 hour' order by station
+select station::text from station_now where at > $1::timestamptz - interval '1 hour'
+union select s.id::text from sensors s join dataset d on d.id = s.dataset where d.demo and s.kind in ('rain', 'river_level', 'reservoir_level')
 
 -- name: silent_ids
 select station::text from station_now where silent and at > $1::timestamptz - interval '7 days' order by station
