@@ -14,6 +14,8 @@ insert into alert_messages (alert, chain, identifier, sender, msg_type, sent_at,
 select a.id, a.id, a.identifier, a.sender, case a.msg_type when 'Update' then 'Update' else 'Alert' end, a.sent_at, a.sent_at + interval '40 seconds', 'demo',
   jsonb_build_object('identifier', a.identifier, 'sender', a.sender, 'sent', to_char(a.sent_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS"+08:00"'), 'status', 'Actual',
     'msg_type', case a.msg_type when 'Update' then 'Update' else 'Alert' end, 'scope', 'Public',
+    'references', coalesce((select jsonb_agg(jsonb_build_object('sender', o.sender, 'identifier', o.identifier, 'sent', to_char(o.sent_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS"+08:00"')))
+      from alerts o where a.msg_type = 'Update' and o.dataset = $1 and o.event = a.event and o.sender = a.sender and o.sent_at < a.sent_at), '[]'),
     'infos', jsonb_build_array(jsonb_build_object('language', 'zh-CN', 'categories', jsonb_build_array('Met'), 'event', a.event, 'urgency', 'Immediate', 'certainty', 'Likely',
       'severity', (array['Extreme', 'Severe', 'Moderate', 'Minor'])[a.level], 'event_codes', jsonb_build_array(jsonb_build_object('name', 'GB/T 35561', 'value', a.event_code)),
       'expires', to_char(a.expires at time zone 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS"+08:00"'), 'headline', a.headline, 'description', a.description, 'instruction', a.instruction,
