@@ -17,7 +17,7 @@ select observations_month($1::timestamptz), observations_month($2::timestamptz)
 insert into observations (station, at, measure, value, source, dataset, scope)
 select s.id, t.at, case s.kind when 'rain' then 'rain' else 'level' end,
   case s.kind
-    when 'rain' then round((s.value * $4::float8 / 180 * greatest(0, 1 + 0.7 * sin(extract(epoch from t.at) / 5400 + s.fid % 7)))::numeric, 1)
+    when 'rain' then round((s.value * $4::float8 / 180 * 1.6 * greatest(0, sin(extract(epoch from t.at) / 8000 + (s.fid % 5) * 0.3)) ^ 2)::numeric, 1)
     else round((s.value + 0.15 * sin(extract(epoch from t.at) / 9000 + s.fid % 5))::numeric, 2) end,
   '示例县自动站', s.dataset, s.scope
 from sensors s cross join generate_series(date_bin(make_interval(mins => $4::int), $2::timestamptz, '2020-01-01Z'), $3::timestamptz, make_interval(mins => $4::int)) t(at)
