@@ -114,6 +114,6 @@ func (w *world) responseLines() map[string]line {
 		"paper_edit":       {calls: at(p, ownPaper, otherPaper, "", `{"title":"x"}`), want: reaching(428), alike: true},
 		"paper_transition": {calls: at(p, ownPaper, otherPaper, "/transitions", `{"to":"reviewed"}`), want: reaching(428), alike: true},
 		"paper_draft":      {calls: bodies("/api/papers", `,"kind":"special"}`), want: inside(201, 403), alike: true},
-		"brief_handover":   {calls: area("/api/briefs/handover?area=")},
+		"brief_handover":   {calls: area("/api/briefs/handover?area="), want: inside(200, 403), alike: true},
 	}
 }
