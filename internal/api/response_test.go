@@ -110,7 +110,7 @@ func TestANightAtTheDesk(t *testing.T) {
 		}
 	}
 	text := string(p.get("/api/papers/"+id+".txt", p.officer...).body)
-	for _, want := range []string{"草稿 未签发", "死亡 1 人", "失联 无数据", "启动防汛应急响应", "乡镇：转移群众", "李值班"} {
+	for _, want := range []string{"草稿 未签发", "死亡 1 人", "失联 无数据", "启动防汛应急响应（Ⅳ级），由县防指牵头，平汛〔2026〕1 号，签发人 张县长。", "调整为Ⅱ级，平汛〔2026〕2 号，签发人 李书记。", "乡镇：转移群众", "李值班"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
