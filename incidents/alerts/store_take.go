@@ -23,7 +23,7 @@ import (
 // a Cancel ends it: the alert it is about is answered. The same message again is answered
 // as the first time.
 func (s *Service) Take(ctx context.Context, by auth.By, in In) (a Alert, made bool, err error) {
-	if !by.May(auth.WorkDesk, s.now()) {
+	if !by.May(s.brings(by), s.now()) {
 		return a, false, auth.ErrForbidden
 	}
 	sum := digest(in)
@@ -46,8 +46,11 @@ func (s *Service) Take(ctx context.Context, by auth.By, in In) (a Alert, made bo
 	for try := 0; ; try++ {
 		id := ""
 		if id, made, err = s.take(ctx, by, in, sum); err == nil {
-			a, err = s.Alert(ctx, by.Identity, id)
-			return a, made, err
+			err = s.db.Intake.Tx(ctx, by.Reading(), func(tx pgx.Tx) error {
+				a, err = s.one(ctx, tx, id)
+				return err
+			})
+			return a, made, wrap("taken", err)
 		}
 		// The same message twice at once: the second looks again and finds the first.
 		pg, ok := errors.AsType[*pgconn.PgError](err)
@@ -61,6 +64,15 @@ func (s *Service) Take(ctx context.Context, by auth.By, in In) (a Alert, made bo
 		}
 		return a, false, wrap("take", err)
 	}
+}
+
+// brings is the permission a warning is brought in under: a duty desk's, or that of a
+// program which delivers (a token with the scope ingest).
+func (s *Service) brings(by auth.By) auth.Permission {
+	if by.May(auth.WorkDesk, s.now()) {
+		return auth.WorkDesk
+	}
+	return auth.IngestObservations
 }
 
 // refusal says what is wrong and which repair we offer, with the evidence.
@@ -111,13 +123,13 @@ func (s *Service) grant(ctx context.Context, tx pgx.Tx, by auth.By, g geo.Shape)
 		if err := tx.QueryRow(ctx, s.queries.Get("place"), g).Scan(&place); err != nil {
 			return best, "", err
 		}
-		if exact, ok := by.Grant(auth.WorkDesk, place, s.now()); ok {
+		if exact, ok := by.Grant(s.brings(by), place, s.now()); ok {
 			return exact, "", nil
 		}
 	}
 	found := false
 	for _, one := range by.Grants {
-		if !one.Valid(s.now()) || !one.Role.May(auth.WorkDesk) {
+		if !one.Valid(s.now()) || !one.Role.May(s.brings(by)) {
 			continue
 		}
 		touches := g.Geometry == nil || one.Area == ""
@@ -255,7 +267,7 @@ func (s *Service) cancel(ctx context.Context, by auth.By, in In, sum string) (st
 			break
 		}
 	}
-	g, ok := by.Grant(auth.WorkDesk, head.scope, s.now())
+	g, ok := by.Grant(s.brings(by), head.scope, s.now())
 	if !ok {
 		return "", auth.ErrForbidden
 	}
