@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/netip"
 	"os"
@@ -273,8 +272,8 @@ func (b *burst) one(ctx context.Context, p *phone, n int) error {
 	if n%10 == 0 {
 		urgency = "urgent"
 	}
-	// Around the phone, not all on one point.
-	lon, lat := p.at.lon+0.001*math.Sin(float64(n)), p.at.lat+0.001*math.Cos(float64(n))
+	// At the phone: a little beside it may lie outside its area, and wait for the desk.
+	lon, lat := p.at.lon, p.at.lat
 	body, err := json.Marshal(map[string]any{"device": p.device, "ops": []any{map[string]any{
 		"op_id": op, "op": "put", "kind": "incident_reports", "id": id, "device_seq": p.seq,
 		"fields": map[string]any{
