@@ -33,7 +33,7 @@ export default defineConfig({
       },
     },
   },
-  server: dev ? { fs: { strict: false }, proxy: Object.fromEntries(asked.map((path) => [path, { target: dev, changeOrigin: true }])) } : {},
+  server: dev ? { fs: { strict: false }, proxy: Object.fromEntries(asked.map((path) => [path, { target: dev, changeOrigin: false }])) } : {},
   resolve: process.env.VITEST ? { conditions: ['browser'] } : {},
   test: { environment: 'happy-dom', include: ['test/unit/**/*.test.ts'] },
 })

@@ -28,6 +28,10 @@ type Hear = (e: RecordEvent | null) => void
 export const topics = ['tiles', 'incidents', 'incident_events', 'alerts', 'shelters', 'teams', 'road_blocks', 'sensors', 'incident_reports', 'response', 'callouts', 'calls', 'evacuation_entries', 'alarms', 'dispatches', 'response_tasks', 'papers', 'notices'] as const
 export type Topic = Exclude<typeof topics[number], 'tiles'>
 
+const layerTopics: ReadonlySet<string> = new Set(['incidents', 'alerts', 'shelters', 'teams', 'road_blocks', 'sensors'])
+/** records everybody who is signed in hears of */
+const open: ReadonlySet<string> = new Set([])
+
 const KEPT = ['e2e', 'lang', 'theme', 'wall', 'frugal', 'place']
 
 class Command extends Room<Word> {
@@ -114,8 +118,11 @@ class Command extends Room<Word> {
     const may = async (list: readonly string[]): Promise<boolean> => {
       try { return (await fetch(`/api/live?topics=${list.join(',')}`, { method: 'HEAD', cache: 'no-store' })).ok } catch { return false }
     }
-    if (await may(topics)) return topics
-    const each = await Promise.all(topics.map(async (t) => ((await may([t])) ? t : null)))
+    // Layers are named by the catalogue; records are the desk's and the command's.
+    const layers = new Set(this.catalogue?.layers.map((l) => l.id))
+    const wish = topics.filter((t) => t === 'tiles' || (layerTopics.has(t) ? layers.has(t) : this.permitted('work_desk') || this.permitted('command_post') || open.has(t)))
+    if (await may(wish)) return wish
+    const each = await Promise.all(wish.map(async (t) => ((await may([t])) ? t : null)))
     return each.filter((t) => t !== null)
   }
 
