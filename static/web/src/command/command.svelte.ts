@@ -50,6 +50,8 @@ class Command extends Room<Word> {
   responses = $state.raw<readonly Response[]>([])
   dutyNow = $state.raw<DutyNow | null>(null)
   profile = $state<'peace' | 'war'>('peace')
+  /** everything the room begins with was read */
+  started = $state(false)
   private stream: Stream | null = null
   private hearers = new Map<Topic, Set<Hear>>()
   private dirty = new Set<(layer: string, boxes: readonly import('../map/tiles.ts').TileBox[] | null) => void>()
@@ -74,6 +76,8 @@ class Command extends Room<Word> {
   override async start(): Promise<void> {
     this.follow()
     await super.start()
+    // A wall, or a server that was just away: nobody is there to press a button.
+    if (this.wall && !this.catalogue) { window.setTimeout(() => location.reload(), 15_000); return }
     // Dark is the room's own; the choice of the other rooms does not follow a person in here.
     this.dress()
   }
@@ -111,6 +115,7 @@ class Command extends Room<Word> {
     this.on('response', () => void this.readHead())
     await this.readHead()
     window.setInterval(() => void this.readHead(), 60_000)
+    this.started = true
   }
 
   /** hearable is what this person may hear of; a line with one topic he may not is refused whole. */
