@@ -5,11 +5,11 @@ export type Geometry = GeoJSON.Geometry
 export interface Figures { deaths: number | null; missing: number | null; injured: number | null; affected: number | null; evacuated: number | null; loss_wan: number | null }
 export type FigureName = keyof Figures
 
-export interface Clock { name: string; title: string; starts_at: string; due_at: string; done_at: string | null; late: boolean; from_level?: string | null; to_level?: string | null; /** ends when somebody says so */ mark?: boolean }
+export interface Clock { name: string; title: string; starts_at: string; due_at: string; done_at: string | null; late: boolean; from_level?: string | null; to_level?: string | null; /** ends when somebody says so */ marked?: boolean }
 
 export interface Incident {
   id: string
-  etag: string
+  etag: number
   fid: number
   number: string
   title: string
@@ -51,11 +51,11 @@ export interface IncidentPage { incidents: Incident[]; next: string | null; posi
 
 export interface Report { id: string; kind: string; channel: string; content: string; figures: Partial<Figures> | null; to_level: string | null; sent_at: string; recorded_at?: string; by: string | null; corrects: string | null; seq?: number; late?: boolean }
 export interface Entry { at: string; recorded_at?: string; kind: string; title: string; detail: string | null; by: string | null; ref: string | null }
-export interface Sketch { id: string; kind: string; geometry: Geometry; note: string | null; valid_from: string | null; valid_to: string | null; by: string | null; etag?: string; at?: string }
+export interface Sketch { id: string; kind: string; geometry: Geometry; note: string | null; valid_from: string | null; valid_to: string | null; updated_by: string | null; etag: number; name?: string }
 
 export interface Response {
   id: string
-  etag: string
+  etag: number
   title: string
   kind: string
   level: number

@@ -124,6 +124,7 @@ export const incidentWords = {
   d_sketch_from: ['{at} 起', 'from {at}'],
   d_sketch_to: ['到 {at}', 'to {at}'],
   d_sketch_end: ['现在失效', 'End now'],
+  d_sketch_ended: ['已设为失效', 'It no longer holds'],
   d_sketch_remove: ['删除', 'Delete'],
   d_sketch_removed: ['标绘已删除', 'Sketch deleted'],
   d_sketch_done: ['已标绘', 'Sketched'],
