@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -17,7 +18,9 @@ import (
 
 	"onemap/census/dangers"
 	"onemap/census/field"
+	"onemap/census/resources"
 	"onemap/incidents"
+	"onemap/incidents/evacuation"
 	"onemap/internal/api"
 	"onemap/internal/api/health"
 	"onemap/internal/api/localca"
@@ -36,6 +39,7 @@ import (
 	"onemap/internal/restricted"
 	fieldsync "onemap/internal/sync"
 	"onemap/internal/wmts"
+	"onemap/shelters"
 	"onemap/static"
 	"onemap/tiles"
 	"onemap/tiles/basemap"
@@ -60,6 +64,8 @@ type app struct {
 	sync     *fieldsync.Service
 	blobs    *blobs.Service
 	packs    *packs.Service
+	callUp   *evacuation.Service
+	shelters *shelters.Service
 	server   *api.Server
 	listener net.Listener
 	url      string
@@ -143,8 +149,17 @@ func (a *app) openServer() error {
 	if err != nil {
 		return err
 	}
-	ledger, err := decision.Open(decision.Options{DB: a.db.DB, Effects: editor.Effects()})
+	var ledger *decision.Ledger
+	callUp, err := evacuation.Open(evacuation.Options{DB: a.db.DB, Catalogue: a.registry, Logger: a.log, Order: func(ctx context.Context, by auth.By, o decision.Order) (decision.Decision, error) {
+		return ledger.Emergency(ctx, by, o)
+	}})
 	if err != nil {
+		return err
+	}
+	a.callUp = callUp
+	effects := editor.Effects()
+	maps.Copy(effects, callUp.Effects())
+	if ledger, err = decision.Open(decision.Options{DB: a.db.DB, Effects: effects}); err != nil {
 		return err
 	}
 	plans, err := zoning.Open(zoning.Options{DB: a.db.DB, Catalogue: a.registry, Logger: a.log})
@@ -184,13 +199,24 @@ func (a *app) openServer() error {
 	if dangerLoop, err = dangers.Open(dangers.Options{DB: a.db.DB, Catalogue: a.registry, Blobs: a.blobs, Logger: a.log}); err != nil {
 		return err
 	}
-	kinds := append(work.Kinds(), dangerLoop.Kind(), reports.Kind())
-	if a.sync, err = fieldsync.New(fieldsync.Options{DB: a.db.DB, Feed: a.reader, Catalogue: a.registry, Kinds: kinds, Downs: work.Downs(), Blobs: a.blobs, Logger: a.log}); err != nil {
+	kinds := append(work.Kinds(), dangerLoop.Kind(), reports.Kind(), callUp.Kind())
+	if a.sync, err = fieldsync.New(fieldsync.Options{DB: a.db.DB, Feed: a.reader, Catalogue: a.registry, Kinds: kinds, Downs: append(work.Downs(), callUp.Down()), Blobs: a.blobs, Logger: a.log}); err != nil {
+		return err
+	}
+	relief, err := shelters.Open(shelters.Options{DB: a.db.DB, Catalogue: a.registry, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	a.shelters = relief
+	forces, err := resources.Open(resources.Options{DB: a.db.DB, Catalogue: a.registry, Logger: a.log})
+	if err != nil {
 		return err
 	}
 	opts := api.Options{
+		Evacuation: callUp,
+		Shelters:   relief, Resources: forces,
 		Sync:    a.sync,
-		Dangers: dangerLoop, Blobs: a.blobs, Packs: a.packs, Work: work, Reports: reports,
+		Dangers: dangerLoop, Blobs: a.blobs, Packs: a.packs, Work: work, Reports: reports, Incidents: reports,
 		GDAL:   tools,
 		Zoning: plans, Jobs: a.jobs,
 		DB: a.db.DB, Auth: a.auth, Audit: a.audit, Editor: editor, Contacts: contacts, Decisions: ledger, TrustedProxy: a.flags.proxies, Catalogue: a.registry, Feed: a.reader, Tiles: a.engine, Features: questions,
@@ -295,6 +321,8 @@ func (a *app) run(ctx context.Context) error {
 	a.background.Go(func() { _ = a.blobs.Run(work) })
 	a.background.Go(func() { _ = a.sync.Run(work) })
 	a.background.Go(func() { _ = a.packs.Run(work) })
+	a.background.Go(func() { _ = a.callUp.Run(work) })
+	a.background.Go(func() { _ = a.shelters.Run(work) })
 	if a.renewal != nil {
 		a.background.Go(func() { _ = a.renewal(work) })
 	}

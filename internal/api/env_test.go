@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -18,7 +19,9 @@ import (
 
 	"onemap/census/dangers"
 	"onemap/census/field"
+	"onemap/census/resources"
 	"onemap/incidents"
+	"onemap/incidents/evacuation"
 	"onemap/internal/api"
 	"onemap/internal/api/health"
 	"onemap/internal/audit"
@@ -37,6 +40,7 @@ import (
 	"onemap/internal/restricted"
 	fieldsync "onemap/internal/sync"
 	"onemap/internal/wmts"
+	"onemap/shelters"
 	"onemap/static"
 	"onemap/tiles"
 	"onemap/tiles/basemap"
@@ -194,7 +198,14 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	must(err)
 	contacts, err := restricted.Open(e.db)
 	must(err)
-	ledger, err := decision.Open(decision.Options{DB: e.db, Effects: editor.Effects()})
+	var ledger *decision.Ledger
+	callUp, err := evacuation.Open(evacuation.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock, Order: func(ctx context.Context, by auth.By, o decision.Order) (decision.Decision, error) {
+		return ledger.Emergency(ctx, by, o)
+	}})
+	must(err)
+	effects := editor.Effects()
+	maps.Copy(effects, callUp.Effects())
+	ledger, err = decision.Open(decision.Options{DB: e.db, Effects: effects})
 	must(err)
 	plans, err := zoning.Open(zoning.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
 	must(err)
@@ -218,12 +229,18 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	must(err)
 	dangerLoop, err = dangers.Open(dangers.Options{DB: e.db, Catalogue: e.reg, Blobs: photos, Logger: logger, Now: clock})
 	must(err)
-	kinds := append(work.Kinds(), dangerLoop.Kind(), reports.Kind())
-	e.sync, err = fieldsync.New(fieldsync.Options{DB: e.db, Feed: e.feed, Catalogue: e.reg, Kinds: kinds, Downs: work.Downs(), Blobs: photos, Logger: logger, Now: clock})
+	kinds := append(work.Kinds(), dangerLoop.Kind(), reports.Kind(), callUp.Kind())
+	e.sync, err = fieldsync.New(fieldsync.Options{DB: e.db, Feed: e.feed, Catalogue: e.reg, Kinds: kinds, Downs: append(work.Downs(), callUp.Down()), Blobs: photos, Logger: logger, Now: clock})
+	must(err)
+	relief, err := shelters.Open(shelters.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
+	must(err)
+	forces, err := resources.Open(resources.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
 	must(err)
 	e.opts = api.Options{
+		Evacuation: callUp,
+		Shelters:   relief, Resources: forces,
 		Sync:    e.sync,
-		Dangers: dangerLoop, Blobs: photos, Packs: offline, Work: work, Reports: reports,
+		Dangers: dangerLoop, Blobs: photos, Packs: offline, Work: work, Reports: reports, Incidents: reports,
 		GDAL:   tools,
 		Zoning: plans, Jobs: e.jobs,
 		DB: e.db, Auth: e.auth, Audit: e.audit, Editor: editor, Contacts: contacts, Decisions: ledger, Catalogue: e.reg, Feed: e.feed, Tiles: engine, Features: store, Site: site, Basemap: ground, Basemaps: wmts.New(wmts.Options{Catalogue: e.reg}), Health: checker,

@@ -11,11 +11,13 @@ import (
 
 	"onemap/census/field"
 	"onemap/incidents"
+	"onemap/incidents/evacuation"
 	"onemap/internal/auth"
 	"onemap/internal/db"
 	"onemap/internal/features"
 	"onemap/internal/feed"
 	"onemap/internal/geo"
+	"onemap/internal/registry"
 	"onemap/internal/sync"
 )
 
@@ -68,6 +70,22 @@ func (s *Server) recordTopics() map[string]recordTopic {
 			}
 			return err
 		}},
+		// The timeline is heard by whoever may read the layer of incidents there.
+		incidents.EventTable: {inAreas(func(who *auth.Identity, _ time.Time) geo.Scopes {
+			l, ok := s.opts.Catalogue.Now().Layer("incidents")
+			if !ok || !who.SignedIn() {
+				return nil
+			}
+			return who.Reach.Of(l.Visibility)
+		}), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Incidents.EventsIn(ctx, e.areas, ids)
+			for id, ev := range list {
+				if err := out(id, s.incidentEventLine(ev, registry.Chinese), json.RawMessage("null")); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
 		"tasks": {inAreas(field.Desk), func(ctx context.Context, e ear, ids []string, out line) error {
 			list, err := s.opts.Work.TasksIn(ctx, e.areas, ids)
 			for id, t := range list {
@@ -86,6 +104,51 @@ func (s *Server) recordTopics() map[string]recordTopic {
 			list, err := s.opts.Work.NoticesIn(ctx, e.areas, ids)
 			for id, n := range list {
 				if err := out(id, noticeLine(n, false, titles(ctx)), json.RawMessage("null")); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		"dispatches": {inAreas(dispatchEars), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Resources.DispatchesIn(ctx, e.areas, ids)
+			for id, d := range list {
+				if err := out(id, dispatchLine(d), geometryJSON(d.Geometry)); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		"callouts": {inAreas(evacuation.Desk), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Evacuation.CalloutsIn(ctx, e.areas, ids)
+			for _, c := range list {
+				if err := out(c.ID, calloutLine(c, titles(ctx)), geometryJSON(c.Geometry)); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		"call_targets": {inAreas(evacuation.Desk), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Evacuation.TargetsIn(ctx, e.areas, ids)
+			for _, t := range list {
+				if err := out(t.ID, targetLine(t, time.Now()), json.RawMessage("null")); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		"calls": {inAreas(evacuation.Desk), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Evacuation.CallsIn(ctx, e.areas, ids)
+			for _, c := range list {
+				if err := out(c.ID, callLine(c), json.RawMessage("null")); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		"evacuation_entries": {inAreas(evacuation.Desk), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Evacuation.EntriesIn(ctx, e.areas, ids)
+			for _, x := range list {
+				if err := out(x.ID, movedLine(x), json.RawMessage("null")); err != nil {
 					return err
 				}
 			}

@@ -47,7 +47,10 @@ func (s *Server) routes() []*Route {
 	routes = append(routes, s.fieldRoutes()...)
 	routes = append(routes, s.dangerRoutes()...)
 	routes = append(routes, s.workRoutes()...)
+	routes = append(routes, s.incidentRoutes()...)
+	routes = append(routes, s.evacuationRoutes()...)
 	routes = append(routes, s.blobRoutes()...)
+	routes = append(routes, s.reliefRoutes()...)
 	if s.opts.Authority != nil {
 		routes = append(routes,
 			// Before set-up too: a phone trusts the server before it types a password.

@@ -136,6 +136,7 @@ func build(t testing.TB) *world {
 	w.plans()
 	w.dangers()
 	w.fieldWork()
+	w.relief()
 	w.cases()
 	w.photos()
 	w.settle()

@@ -135,8 +135,11 @@ func (i *Identity) Grant(p Permission, area geo.Scope, t time.Time) (Grant, bool
 
 // scopeFor is the token scope an action needs; "" is one no token has.
 func scopeFor(p Permission) string {
-	if p == WriteFeatures {
+	switch p {
+	case WriteFeatures:
 		return "report"
+	case IngestObservations:
+		return "ingest"
 	}
 	return "-"
 }

@@ -12,6 +12,7 @@ import (
 	"onemap/internal/auth"
 	"onemap/internal/decision"
 	"onemap/internal/geo"
+	"onemap/internal/poll"
 	"onemap/internal/registry"
 	"onemap/internal/wmts"
 )
@@ -56,6 +57,7 @@ func knobs() []knob {
 		{"map_approval", title("审图号", "Map approval number"), auth.ManageSystem, word(""), checkText(60), ""},
 		{"watermark", title("全图水印", "Watermark of the map"), auth.ManageSystem, word(""), checkText(30), ""},
 		{wmts.SettingKey, title("局域网底图(WMTS)", "Base maps of the intranet (WMTS)"), auth.ManageSystem, func() any { return []wmts.Source{} }, checkBasemaps, ""},
+		{poll.SettingKey, title("雨水情来源(轮询)", "Sources of observations (polled)"), auth.ManageSystem, func() any { return poll.Setting{Allow: []string{}, Sources: []poll.Source{}} }, checkPoll, ""},
 		{auth.SecurityKey, title("登录与密码", "Signing in and passwords"), auth.ManageSecurity, func() any { return auth.DefaultSecurity() }, func(raw json.RawMessage) error { return auth.CheckSecurity(raw) }, ""},
 		{syslogKey, title("审计外送", "Audit to syslog"), auth.ManageSecurity, func() any { return nil }, checkSyslog, decision.Syslog},
 		{"audit_keep_days", title("审计保存天数", "Days the audit is kept"), auth.ManageSecurity, number(183), checkNumber(183, 36500), ""},
@@ -102,6 +104,14 @@ func checkZone(raw json.RawMessage) error {
 func checkBasemaps(raw json.RawMessage) error {
 	_, err := wmts.ParseSources(raw)
 	if f, ok := errors.AsType[*wmts.Fault](err); ok {
+		return fault(f.Path, "not_of_its_kind", f.ZH, f.EN)
+	}
+	return err
+}
+
+func checkPoll(raw json.RawMessage) error {
+	_, err := poll.Parse(raw)
+	if f, ok := errors.AsType[*poll.Fault](err); ok {
 		return fault(f.Path, "not_of_its_kind", f.ZH, f.EN)
 	}
 	return err

@@ -1,12 +1,15 @@
 package decision
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
 
 	"onemap/internal/auth"
 	"onemap/internal/geo"
@@ -79,7 +82,10 @@ type Proposal struct {
 // Order is an emergency order of one person.
 type Order struct {
 	Action, Area, Text, Reason string
+	Object                     string    // what it is about; an area says enough
 	Consulted                  Consulted // Name and Post count
+	// Apply is what it does, in the transaction of the order; nil is the effect of its action.
+	Apply func(ctx context.Context, tx pgx.Tx, d Decision) error
 }
 
 // Query says which decisions. Zero fields ask nothing.

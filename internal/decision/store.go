@@ -98,7 +98,7 @@ func (l *Ledger) Propose(ctx context.Context, by auth.By, p Proposal) (Decision,
 		return Decision{}, err
 	}
 	d := Decision{Action: a.Name, Object: p.Object, Area: p.Area, State: Proposed, Text: p.Text, Reason: p.Reason, Detail: detail}
-	return l.add(ctx, by, grant, d, "decision.propose")
+	return l.add(ctx, by, grant, d, "decision.propose", nil)
 }
 
 // Emergency sends an order at once, on one person's word. It names whom he consulted,
@@ -122,8 +122,12 @@ func (l *Ledger) Emergency(ctx context.Context, by auth.By, o Order) (Decision, 
 	if err := f.err(); err != nil {
 		return Decision{}, err
 	}
-	d := Decision{Action: a.Name, Area: o.Area, State: Pending, Text: o.Text, Reason: o.Reason, Detail: []byte("{}"), Consulted: &c}
-	return l.add(ctx, by, grant, d, "decision.emergency")
+	d := Decision{Action: a.Name, Object: o.Object, Area: o.Area, State: Pending, Text: o.Text, Reason: o.Reason, Detail: []byte("{}"), Consulted: &c}
+	apply := o.Apply
+	if e := l.effects[a.Name]; apply == nil && e.Apply != nil {
+		apply = func(ctx context.Context, tx pgx.Tx, d Decision) error { _, _, err := e.Apply(ctx, tx, d); return err }
+	}
+	return l.add(ctx, by, grant, d, "decision.emergency", apply)
 }
 
 // grant is the one grant under which somebody acts. Only a person makes or decides
@@ -140,7 +144,9 @@ func (l *Ledger) grant(by auth.By, any []auth.Permission, area geo.Scope) (auth.
 	return auth.Grant{}, false
 }
 
-func (l *Ledger) add(ctx context.Context, by auth.By, grant auth.Grant, d Decision, action string) (Decision, error) {
+// add writes a decision down and, of an order, does at once what it says: an order and its
+// effect are there together or not at all.
+func (l *Ledger) add(ctx context.Context, by auth.By, grant auth.Grant, d Decision, action string, apply func(context.Context, pgx.Tx, Decision) error) (Decision, error) {
 	err := l.pool.Tx(ctx, by.Writing(grant), func(tx pgx.Tx) error {
 		d.MadeBy = by.Account
 		if d.State == Proposed {
@@ -164,7 +170,10 @@ func (l *Ledger) add(ctx context.Context, by auth.By, grant auth.Grant, d Decisi
 		if d, err = l.get(ctx, tx, id); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, audit.Entry{Doer: by.Doer(grant), Action: action, Object: "decisions/" + id, Area: d.Area, Reason: d.Reason, After: d.record()})
+		if err := audit.Record(ctx, tx, audit.Entry{Doer: by.Doer(grant), Action: action, Object: "decisions/" + id, Area: d.Area, Reason: d.Reason, After: d.record()}); err != nil || apply == nil {
+			return err
+		}
+		return apply(ctx, tx, d)
 	})
 	if err != nil {
 		return Decision{}, fmt.Errorf("decision: %s: %w", d.Action, err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -42,17 +43,33 @@ type pdf struct {
 	}
 }
 
+// page is what a list became.
+type page struct {
+	w, h    float64
+	content []byte
+}
+
 // PDF writes the list as a document of one page.
 func (l *List) PDF(ctx context.Context, w io.Writer, info Info) error {
-	p := &pdf{l: l, cid: map[rune]uint16{}}
-	p.reset()
-	for i := range l.ops {
-		if i%256 == 0 && ctx.Err() != nil {
-			return fmt.Errorf("draw: %w", ctx.Err())
+	return Pages(ctx, w, info, l)
+}
+
+// Pages writes lists as the pages of one document. They are of one face, embedded once.
+func Pages(ctx context.Context, w io.Writer, info Info, lists ...*List) error {
+	p := &pdf{cid: map[rune]uint16{}}
+	pages := make([]page, 0, len(lists))
+	for _, l := range lists {
+		p.l, p.content = l, nil
+		p.reset()
+		for i := range l.ops {
+			if i%256 == 0 && ctx.Err() != nil {
+				return fmt.Errorf("draw: %w", ctx.Err())
+			}
+			p.draw(&l.ops[i])
 		}
-		p.draw(&l.ops[i])
+		pages = append(pages, page{l.W, l.H, p.content})
 	}
-	return p.write(w, info)
+	return p.write(w, info, pages)
 }
 
 // reset forgets what the page's graphics state is.
@@ -280,12 +297,19 @@ func (o *objects) stream(dict string, data []byte) (int, error) {
 	return len(o.at), nil
 }
 
-func (p *pdf) write(w io.Writer, info Info) error {
+func (p *pdf) write(w io.Writer, info Info, pages []page) error {
+	if len(pages) == 0 {
+		return errors.New("draw: a document has a page")
+	}
 	o := &objects{}
 	o.buf.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
-	content, err := o.stream("", p.content)
-	if err != nil {
-		return fmt.Errorf("draw: %w", err)
+	contents := make([]int, 0, len(pages))
+	for _, page := range pages {
+		content, err := o.stream("", page.content)
+		if err != nil {
+			return fmt.Errorf("draw: %w", err)
+		}
+		contents = append(contents, content)
 	}
 	res := "/ProcSet [/PDF /Text]"
 	if len(p.runes) > 0 {
@@ -313,11 +337,15 @@ func (p *pdf) write(w io.Writer, info Info) error {
 		}
 		res += " /ExtGState <<" + list.String() + ">>"
 	}
-	page := len(o.at) + 1
-	o.add(fmt.Sprintf("<</Type /Page /Parent %d 0 R /MediaBox [0 0 %.2f %.2f] /Contents %d 0 R /Resources <<%s>> /Group <</S /Transparency /CS /DeviceRGB>>>>",
-		page+1, p.l.W*pointsPerMM, p.l.H*pointsPerMM, content, res))
-	o.add(fmt.Sprintf("<</Type /Pages /Kids [%d 0 R] /Count 1>>", page))
-	root := o.add(fmt.Sprintf("<</Type /Catalog /Pages %d 0 R /Lang %s /ViewerPreferences <</DisplayDocTitle true /PrintScaling /None>>>>", page+1, words(info.Lang)))
+	tree := len(o.at) + len(pages) + 1 // stands behind the pages
+	var kids []string
+	for i, page := range pages {
+		n := o.add(fmt.Sprintf("<</Type /Page /Parent %d 0 R /MediaBox [0 0 %.2f %.2f] /Contents %d 0 R /Resources <<%s>> /Group <</S /Transparency /CS /DeviceRGB>>>>",
+			tree, page.w*pointsPerMM, page.h*pointsPerMM, contents[i], res))
+		kids = append(kids, fmt.Sprintf("%d 0 R", n))
+	}
+	o.add(fmt.Sprintf("<</Type /Pages /Kids [%s] /Count %d>>", strings.Join(kids, " "), len(pages)))
+	root := o.add(fmt.Sprintf("<</Type /Catalog /Pages %d 0 R /Lang %s /ViewerPreferences <</DisplayDocTitle true /PrintScaling /None>>>>", tree, words(info.Lang)))
 	made := ""
 	if !info.At.IsZero() {
 		made = fmt.Sprintf(" /CreationDate (D:%s)", info.At.UTC().Format("20060102150405Z"))
@@ -331,7 +359,7 @@ func (p *pdf) write(w io.Writer, info Info) error {
 		fmt.Fprintf(&o.buf, "%010d 00000 n \n", at)
 	}
 	fmt.Fprintf(&o.buf, "trailer\n<</Size %d /Root %d 0 R /Info %d 0 R /ID [<%x><%x>]>>\nstartxref\n%d\n%%%%EOF\n", len(o.at)+1, root, about, sum[:16], sum[:16], start)
-	_, err = w.Write(o.buf.Bytes())
+	_, err := w.Write(o.buf.Bytes())
 	return err
 }
 

@@ -1,0 +1,260 @@
+package papers
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Material is what a draft is made of: facts and figures as others know them.
+type Material struct {
+	Zone     *time.Location
+	Now      time.Time
+	Area     string // its title
+	Incident *IncidentFacts
+	Response *ResponseFacts
+	Tasks    []TaskLine
+	Brief    *Brief
+	Figures  []Figure
+	Exercise bool
+}
+
+// IncidentFacts are what is known of an incident.
+type IncidentFacts struct {
+	Title, Number, Kind, Level, Place, Description, Source string
+	OccurredAt, KnownAt                                    *time.Time
+}
+
+// ResponseFacts are what was ordered.
+type ResponseFacts struct {
+	Title, Level, State, SignedBy, DocumentNumber, Lead, Condition string
+	StartedAt                                                      *time.Time
+}
+
+// TaskLine is a task as a paper tells of it.
+type TaskLine struct {
+	Action, Unit, State string
+	Late                bool
+}
+
+// Brief is the log of a period, and what is open at its end.
+type Brief struct {
+	From, To time.Time
+	Log      []Entry
+	Open     []Matter
+	Counts   Counts
+}
+
+// Entry is a line of the log.
+type Entry struct {
+	At                      time.Time
+	Kind, Title, Detail, By string
+	RefKind, Ref            string
+}
+
+// Matter is something the next shift has to see to.
+type Matter struct {
+	Title, Detail string
+	Due           *time.Time
+}
+
+// Counts are what a brief counts.
+type Counts struct {
+	IncidentsNew, IncidentsOpen, Responses, TasksOpen, TasksLate, Reports, ReportsUntaken, Unsigned int
+}
+
+// Figures are the counts with how they were counted.
+func (c Counts) Figures(from, to, now time.Time, zone *time.Location) []Figure {
+	period := from.In(zone).Format("1月2日15:04") + " 至 " + to.In(zone).Format("1月2日15:04")
+	one := func(key, title string, n int, unit, method string) Figure {
+		v := float64(n)
+		return Figure{Key: key, Title: title, Value: &v, Unit: unit, Method: method, AsOf: now.UTC().Truncate(time.Second), Source: "本系统值班记录", Kind: KindReported}
+	}
+	return []Figure{
+		one("incidents_new", "新接事件", c.IncidentsNew, "起", period+" 接报的事件，不含演练、已合并的计一起"),
+		one("incidents_open", "未办结事件", c.IncidentsOpen, "起", "此刻未结束的事件，不含演练"),
+		one("responses_active", "正在响应", c.Responses, "个", "此刻已启动未终止的应急响应"),
+		one("tasks_open", "未完成任务", c.TasksOpen, "项", "预案条款生成、尚未完成的任务"),
+		one("tasks_late", "超时任务", c.TasksLate, "项", "未完成且已过时限的任务"),
+		one("reports_received", "险情灾情报告", c.Reports, "件", period+" 收到的险情、灾情报告"),
+		one("reports_untaken", "未接手险情", c.ReportsUntaken, "件", "此刻无人接手的险情"),
+		one("papers_unsigned", "待补签文书", c.Unsigned, "件", "先报后签、尚未补签的文书"),
+	}
+}
+
+func (m Material) when(t *time.Time) string {
+	if t == nil {
+		return "时间不详"
+	}
+	return t.In(m.Zone).Format("2006年1月2日15时04分")
+}
+
+// Compose drafts a title and the text of a paper. What nobody knows is left for a person
+// to write and never made up.
+func Compose(kind string, m Material) (title string, blocks []Block) {
+	if m.Zone == nil {
+		m.Zone = time.UTC
+	}
+	switch kind {
+	case Handover:
+		title, blocks = m.handover()
+	default:
+		title, blocks = m.report(kind)
+	}
+	if m.Exercise {
+		title = "【演练】" + title
+	}
+	return title, blocks
+}
+
+func (m Material) report(kind string) (string, []Block) {
+	var out []Block
+	name := m.Area
+	add := func(key, title, text string) { out = append(out, Block{Key: key, Title: title, Text: text}) }
+	if i := m.Incident; i != nil {
+		name = i.Title
+		var t strings.Builder
+		fmt.Fprintf(&t, "%s，%s发生%s。", m.when(i.OccurredAt), orElse(i.Place, m.Area), orElse(i.Kind, "突发事件"))
+		if i.Level != "" {
+			fmt.Fprintf(&t, "事件级别：%s。", i.Level)
+		}
+		if i.KnownAt != nil {
+			fmt.Fprintf(&t, "%s接报%s。", m.when(i.KnownAt), from(i.Source))
+		}
+		if i.Description != "" {
+			t.WriteString(strings.TrimRight(i.Description, "。") + "。")
+		}
+		add("facts", "一、基本情况", t.String())
+	} else {
+		add("facts", "一、基本情况", "")
+	}
+	if len(m.Figures) > 0 {
+		var t strings.Builder
+		for i, f := range m.Figures {
+			if i > 0 {
+				t.WriteString("，")
+			}
+			fmt.Fprintf(&t, "%s {%s}", f.Title, f.Key)
+		}
+		t.WriteString("。")
+		add("figures", "二、灾情数据", t.String())
+	} else {
+		add("figures", "二、灾情数据", "")
+	}
+	var done strings.Builder
+	if r := m.Response; r != nil {
+		if r.StartedAt != nil {
+			fmt.Fprintf(&done, "%s启动%s（%s级）", m.when(r.StartedAt), r.Title, r.Level)
+			for _, s := range []string{r.DocumentNumber, prefixed("签发人", r.SignedBy), prefixed("由", r.Lead)} {
+				if s != "" {
+					done.WriteString("，" + s)
+				}
+			}
+			if r.Lead != "" {
+				done.WriteString("牵头")
+			}
+			done.WriteString("。")
+		}
+		name = orElse(name, r.Title)
+	}
+	for _, t := range m.Tasks {
+		if t.State == "done" {
+			fmt.Fprintf(&done, "\n%s：%s，已完成。", t.Unit, t.Action)
+		}
+	}
+	add("response", "三、处置情况", strings.TrimSpace(done.String()))
+	var next strings.Builder
+	for _, t := range m.Tasks {
+		if t.State == "waiting" || t.State == "acknowledged" {
+			late := ""
+			if t.Late {
+				late = "（已超时）"
+			}
+			fmt.Fprintf(&next, "%s：%s%s。\n", t.Unit, t.Action, late)
+		}
+	}
+	add("next", "四、下一步工作", strings.TrimSpace(next.String()))
+	word := "快报"
+	if kind == Special {
+		word = "专报"
+	}
+	return "关于" + name + "的" + word, out
+}
+
+func (m Material) handover() (string, []Block) {
+	b := m.Brief
+	if b == nil {
+		b = &Brief{From: m.Now, To: m.Now}
+	}
+	var counts, log, open strings.Builder
+	for i, f := range m.Figures {
+		if i > 0 {
+			counts.WriteString("，")
+		}
+		fmt.Fprintf(&counts, "%s {%s}", f.Title, f.Key)
+	}
+	if counts.Len() > 0 {
+		counts.WriteString("。")
+	}
+	for _, e := range b.Log {
+		fmt.Fprintf(&log, "%s %s", e.At.In(m.Zone).Format("01-02 15:04"), e.Title)
+		for _, s := range []string{e.Detail, e.By} {
+			if s != "" {
+				log.WriteString("；" + s)
+			}
+		}
+		log.WriteString("\n")
+	}
+	for i, o := range b.Open {
+		fmt.Fprintf(&open, "%d. %s", i+1, o.Title)
+		if o.Detail != "" {
+			open.WriteString("；" + o.Detail)
+		}
+		if o.Due != nil {
+			open.WriteString("；" + o.Due.In(m.Zone).Format("01-02 15:04"))
+		}
+		open.WriteString("\n")
+	}
+	title := fmt.Sprintf("%s值班交接（%s 至 %s）", m.Area, b.From.In(m.Zone).Format("1月2日15:04"), b.To.In(m.Zone).Format("1月2日15:04"))
+	return title, []Block{
+		{Key: "counts", Title: "一、总体情况", Text: counts.String()},
+		{Key: "open", Title: "二、交下一班办理", Text: orElse(strings.TrimSpace(cut(open.String())), "无。")},
+		{Key: "log", Title: "三、值班记录", Text: orElse(strings.TrimSpace(cut(log.String())), "本班无记录。")},
+		{Key: "note", Title: "四、交代事项", Text: ""},
+	}
+}
+
+// cut keeps a text inside what a block holds, and says what it left out.
+func cut(text string) string {
+	const most = maxText - 200
+	rs := []rune(text)
+	if len(rs) <= most {
+		return text
+	}
+	kept := string(rs[:most])
+	if i := strings.LastIndexByte(kept, '\n'); i > 0 {
+		kept = kept[:i]
+	}
+	return fmt.Sprintf("%s\n……（另有 %d 行，见系统）", kept, strings.Count(text[len(kept):], "\n")-1)
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+func prefixed(word, s string) string {
+	if s == "" {
+		return ""
+	}
+	return word + " " + s
+}
+
+func from(source string) string {
+	if source == "" {
+		return ""
+	}
+	return "（来源：" + source + "）"
+}

@@ -1,0 +1,69 @@
+The log of a period, as 交接班 needs it, and what is open at its end.
+
+-- name: log
+-- $1 are the areas the asker reads what is internal in; $2 to $3 the period; $4 an area;
+-- $5 whether exercises are in it. Row-level security keeps from him what is not his.
+with within as (select coalesce($4::int8range, every_scope()) as a)
+select x.at, x.kind, x.title, x.detail, x.by, x.ref_kind, x.ref from (
+  select a.at, 'response' as kind, case a.act when 'start' then '启动' when 'adjust' then '调整' else '终止' end || '响应：' || r.title as title,
+    concat_ws('，', coalesce((array['Ⅰ', 'Ⅱ', 'Ⅲ', 'Ⅳ'])[a.from_level] || ' 级改为 ', '') || (array['Ⅰ', 'Ⅱ', 'Ⅲ', 'Ⅳ'])[a.level] || ' 级', '签发人 ' || a.signed_by, a.document_number, nullif(a.note, '')) as detail,
+    a.name as by, 'response' as ref_kind, r.id::text as ref, r.exercise, r.scope
+  from response_act a join response r on r.id = a.response where a.at >= $2 and a.at < $3
+  union all
+  select v.at, 'task', v.what || '：' || t.action, concat_ws('，', t.unit, case when v.at > t.due_at then '超时' end, nullif(t.note, '')), coalesce(t.logged_by, ''), 'response_tasks', t.id::text, t.exercise, t.scope
+  from response_tasks t cross join lateral (values (t.acknowledged_at, '任务确认'), (t.done_at, '任务完成'), (t.refused_at, '无法执行')) v(at, what)
+  where v.at >= $2 and v.at < $3 and (v.what <> '任务确认' or t.done_at is distinct from t.acknowledged_at)
+  union all
+  select v.at, 'incident', v.what || '：' || coalesce(i.name, i.place, ''), concat_ws('，', case when i.level is not null then (array['特别重大', '重大', '较大', '一般'])[i.level] end, i.place), coalesce(i.source, ''), 'incidents', i.id::text, coalesce(i.exercise, false), i.scope
+  from incidents i cross join lateral (values (coalesce(i.known_at, i.occurred_at), '接报事件'), (i.closed_at, '事件办结')) v(at, what)
+  where v.at >= $2 and v.at < $3 and i.valid_to is null
+  union all
+  select v.at, 'report', v.what || '：' || coalesce(r.place, r.description, ''), concat_ws('，', case r.urgency when 'urgent' then '险情' else '灾情' end, case when r.trapped > 0 then '被困 ' || r.trapped || ' 人' end, case when v.what <> '收到报告' then nullif(r.note, '') end),
+    coalesce(v.who, ''), 'incident_reports', r.id::text, false, r.scope
+  from incident_reports r cross join lateral (values (r.received_at, '收到报告', r.name), (r.taken_at, '接手', r.taken_by), (r.ended_at, '办结报告', r.ended_by)) v(at, what, who)
+  where v.at >= $2 and v.at < $3
+  union all
+  select a.sent_at, 'alert', coalesce(a.headline, a.event, a.name, '预警'), concat_ws('，', a.sender, case a.state when 'cancelled' then '已解除' end), '', 'alerts', a.id::text, coalesce(a.status = 'Exercise', false), a.scope
+  from alerts a where a.sent_at >= $2 and a.sent_at < $3
+  union all
+  select v.at, 'duty', v.what, '', coalesce(s.name, ''), 'duty_sitting', s.id::text, false, s.scope
+  from duty_sitting s cross join lateral (values (s.since, '坐上值班台'), (s.until, case when s.relieved_by is null then '离开值班台' else '交班给 ' || s.relieved_by end)) v(at, what)
+  where v.at >= $2 and v.at < $3
+  union all
+  select v.at, 'paper', v.what || '：' || p.title, coalesce(p.number, ''), coalesce(v.who, ''), 'papers', p.id::text, p.exercise, p.scope
+  from papers p cross join lateral (values (p.reported_at, '先报', p.reported_by), (p.signed_at, case when p.reported_at is null then '签发' else '补签' end, p.signed_by)) v(at, what, who)
+  where v.at >= $2 and v.at < $3
+) x, within w
+where x.at is not null and x.scope && $1::int8multirange and x.scope && w.a and (x.exercise = $5)
+order by x.at, x.kind, x.ref limit 2000
+
+-- name: counts
+-- What a brief counts: of the period ($2 to $3), and as it stands now. Exercises are in
+-- none of it unless it is the brief of one ($5).
+with within as (select coalesce($4::int8range, every_scope()) as a)
+select
+  (select count(*) from incidents i, within w where i.scope && $1::int8multirange and i.scope && w.a and i.valid_to is null and coalesce(i.exercise, false) = $5 and coalesce(i.known_at, i.occurred_at) >= $2 and coalesce(i.known_at, i.occurred_at) < $3),
+  (select count(*) from incidents i, within w where i.scope && $1::int8multirange and i.scope && w.a and i.valid_to is null and coalesce(i.exercise, false) = $5 and i.closed_at is null and i.state not in ('closed', 'archived')),
+  (select count(*) from response r, within w where r.scope && $1::int8multirange and r.scope && w.a and r.state = 'active' and r.exercise = $5),
+  (select count(*) from response_tasks t, within w where t.scope && $1::int8multirange and t.scope && w.a and t.exercise = $5 and t.state in ('waiting', 'acknowledged')),
+  (select count(*) from response_tasks t, within w where t.scope && $1::int8multirange and t.scope && w.a and t.exercise = $5 and t.state in ('waiting', 'acknowledged') and t.due_at < $6),
+  (select count(*) from incident_reports r, within w where r.scopes && $1::int8multirange and r.scope && w.a and not $5 and r.received_at >= $2 and r.received_at < $3),
+  (select count(*) from incident_reports r, within w where r.scopes && $1::int8multirange and r.scope && w.a and not $5 and r.urgency = 'urgent' and r.taken_at is null and r.ended_at is null),
+  (select count(*) from papers p, within w where p.scope && $1::int8multirange and p.scope && w.a and p.state = 'reported' and p.exercise = $5)
+
+-- name: open
+-- What the next shift has to see to: late tasks first, then what is open.
+with within as (select coalesce($4::int8range, every_scope()) as a)
+select x.title, x.detail, x.due from (
+  select '任务：' || t.action as title, concat_ws('，', t.unit, case t.state when 'waiting' then '未确认' else '已确认未完成' end, case when t.due_at < $2 then '已超时' end) as detail, t.due_at as due, 1 as sort
+  from response_tasks t, within w where t.scope && $1::int8multirange and t.scope && w.a and t.exercise = $3 and t.state in ('waiting', 'acknowledged')
+  union all
+  select '险情未接手：' || coalesce(r.place, r.description, ''), r.name, r.received_at, 0
+  from incident_reports r, within w where r.scopes && $1::int8multirange and r.scope && w.a and not $3 and r.urgency = 'urgent' and r.taken_at is null and r.ended_at is null
+  union all
+  select '待补签：' || p.title, coalesce(p.number, ''), p.sign_due_at, 2
+  from papers p, within w where p.scope && $1::int8multirange and p.scope && w.a and p.exercise = $3 and p.state = 'reported'
+  union all
+  select '事件未办结：' || coalesce(i.name, i.place, ''), concat_ws('，', case when i.level is not null then (array['特别重大', '重大', '较大', '一般'])[i.level] end, i.place), i.occurred_at, 3
+  from incidents i, within w where i.scope && $1::int8multirange and i.scope && w.a and i.valid_to is null and coalesce(i.exercise, false) = $3 and i.closed_at is null and i.state not in ('closed', 'archived')
+) x order by x.sort, x.due nulls last, x.title limit 300
