@@ -30,6 +30,7 @@ export const incidentWords = {
   new_place_hint: ['地名、别名、路口、编码或坐标', 'Place name, alias, crossing, code or coordinates'],
   new_place_none: ['没有找到这个地名，先按文字记下，之后在地图上定位', 'No such place found; it is kept as text and placed on the map afterwards'],
   new_place_set: ['已定位：{name}', 'Placed: {name}'],
+  new_place_area: ['归到{name}，具体位置之后在地图上点', 'Filed under {name}; the exact place follows on the map'],
   new_place_pick: ['在地图上点', 'Click on the map'],
   new_who: ['谁报的', 'Who reports'],
   new_phone: ['电话', 'Telephone'],
