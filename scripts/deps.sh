@@ -2,7 +2,7 @@
 # Installs what onemap needs on Debian or Ubuntu, and only what is missing.
 #
 #   scripts/deps.sh         to run:  PostgreSQL with PostGIS and pgRouting, GDAL
-#   scripts/deps.sh test    to test: also Chromium, a CJK font, and Node
+#   scripts/deps.sh test    to test: also Chromium, a CJK font, xmllint, and Node
 #
 # It says what it does before it does it, uses sudo when it is not root, does
 # nothing twice, and needs some milliseconds when nothing is missing. It starts
@@ -91,6 +91,8 @@ have_mdb || packages+=(odbc-mdbtools)
 if [ "$want" = test ]; then
 	have_chromium || packages+=(chromium)
 	have_font || packages+=(fonts-noto-cjk)
+	# Tests hold our reading of CAP against its schema with xmllint.
+	command -v xmllint >/dev/null || packages+=(libxml2-utils)
 	if [ -d "$tools/node_modules/.bin" ]; then PATH=$tools/node_modules/.bin:$PATH; fi
 	need_node=false
 	if ! good_node; then

@@ -20,7 +20,13 @@ import (
 	"onemap/census/field"
 	"onemap/census/resources"
 	"onemap/incidents"
+	"onemap/incidents/alarms"
+	"onemap/incidents/alerts"
+	"onemap/incidents/contingency"
 	"onemap/incidents/evacuation"
+	"onemap/incidents/papers"
+	"onemap/incidents/response"
+	"onemap/incidents/sensing"
 	"onemap/internal/api"
 	"onemap/internal/api/health"
 	"onemap/internal/api/localca"
@@ -35,6 +41,7 @@ import (
 	"onemap/internal/gdal"
 	"onemap/internal/jobs"
 	"onemap/internal/packs"
+	"onemap/internal/poll"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
 	fieldsync "onemap/internal/sync"
@@ -60,10 +67,13 @@ type app struct {
 	auth     *auth.Service
 	audit    *audit.Log
 	engine   *tiles.Engine
+	sensing  *sensing.Service
+	alarms   *alarms.Service
 	jobs     *jobs.Runner
 	sync     *fieldsync.Service
 	blobs    *blobs.Service
 	packs    *packs.Service
+	alerts   *alerts.Service
 	callUp   *evacuation.Service
 	shelters *shelters.Service
 	server   *api.Server
@@ -212,7 +222,31 @@ func (a *app) openServer() error {
 	if err != nil {
 		return err
 	}
+	if a.alerts, err = alerts.Open(alerts.Options{DB: a.db.DB, Catalogue: a.registry, Dir: filepath.Join(a.flags.Data, "alerts"), Logger: a.log}); err != nil {
+		return err
+	}
+	if a.sensing, err = sensing.Open(sensing.Options{DB: a.db.DB, Catalogue: a.registry, Poll: poll.New(a.registry, a.log), Logger: a.log}); err != nil {
+		return err
+	}
+	if a.alarms, err = alarms.Open(alarms.Options{DB: a.db.DB, Catalogue: a.registry, Sources: alarmSources(a.sensing, reports), Logger: a.log}); err != nil {
+		return err
+	}
+	orders, err := response.Open(response.Options{DB: a.db.DB, Catalogue: a.registry})
+	if err != nil {
+		return err
+	}
+	clauses, err := contingency.Open(contingency.Options{DB: a.db.DB, Catalogue: a.registry})
+	if err != nil {
+		return err
+	}
+	writing, err := papers.Open(papers.Options{DB: a.db.DB, Catalogue: a.registry})
+	if err != nil {
+		return err
+	}
 	opts := api.Options{
+		Responses: orders, Contingency: clauses, Papers: writing,
+		Sensing: a.sensing, Alarms: a.alarms,
+		Alerts:     a.alerts,
 		Evacuation: callUp,
 		Shelters:   relief, Resources: forces,
 		Sync:    a.sync,
@@ -321,7 +355,10 @@ func (a *app) run(ctx context.Context) error {
 	a.background.Go(func() { _ = a.blobs.Run(work) })
 	a.background.Go(func() { _ = a.sync.Run(work) })
 	a.background.Go(func() { _ = a.packs.Run(work) })
+	a.background.Go(func() { _ = a.alerts.Run(work) })
 	a.background.Go(func() { _ = a.callUp.Run(work) })
+	a.background.Go(func() { _ = a.sensing.Run(work) })
+	a.background.Go(func() { _ = a.alarms.Run(work) })
 	a.background.Go(func() { _ = a.shelters.Run(work) })
 	if a.renewal != nil {
 		a.background.Go(func() { _ = a.renewal(work) })

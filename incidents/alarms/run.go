@@ -58,7 +58,9 @@ func (s *Service) Look(ctx context.Context) error {
 		bundles := make([]bundle, 0, len(list))
 		for _, c := range list {
 			scope := geo.Everywhere()
-			if c.Area != "" {
+			if !c.Scope.IsNull() {
+				scope = c.Scope
+			} else if c.Area != "" {
 				if scope, err = geo.ParseScope(c.Area); err != nil {
 					s.log.Error("alarms: area", "key", c.Key, "err", err)
 					continue

@@ -28,6 +28,7 @@ func Queries() (db.Queries, error) { return db.LoadQueries(files, "queries") }
 // looked at, and counted when At moves on.
 type Condition struct {
 	Kind, Key, Area, Title, Detail string
+	Scope                          geo.Scope // null: what Area says, everywhere without one
 	Level                          int
 	At                             time.Time
 	RefKind, RefID                 string

@@ -92,7 +92,7 @@ func (s *Service) own(ctx context.Context) ([]Condition, error) {
 			if title == "" {
 				title = "预警生效"
 			}
-			out = append(out, Condition{Kind: "alert", Key: "alert:" + id, Area: code, Title: title, Level: level, At: at, RefKind: "alerts", RefID: id, Geometry: g.Geometry, Exercise: exercise})
+			out = append(out, Condition{Kind: "alert", Key: "alert:" + id, Area: code, Scope: scope, Title: title, Level: level, At: at, RefKind: "alerts", RefID: id, Geometry: g.Geometry, Exercise: exercise})
 			g = geo.Shape{}
 			return nil
 		})

@@ -175,7 +175,7 @@ func TestTheRealFiles(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if len(notes) != 1 || notes[0].Code != "cap_1_1" || cap.Fatal(cap.Check(m)) || !has(cap.Check(m), cap.CodeNotNational) {
+		if len(notes) != 1 || notes[0].Code != "older_version" || cap.Fatal(cap.Check(m)) || !has(cap.Check(m), cap.CodeNotNational) {
 			t.Errorf("%s: %+v %+v", name, notes, cap.Check(m))
 		}
 		out := cap.Encode(m)
@@ -205,6 +205,11 @@ func TestWhatIsDangerousIsRefused(t *testing.T) {
 		if !ok || r.Findings[0].Code != strings.TrimSuffix(code, "2") {
 			t.Errorf("%s: %v", code, err)
 		}
+	}
+	// A message in very many pieces is no more work than its size.
+	pieces := strings.Replace(sample, "示例县西北部", strings.Repeat("a<!---->", 100_000), 1)
+	if m, _, err := cap.Decode([]byte(pieces)); err != nil || len(m.Main().Areas[0].Desc) != 100_000 {
+		t.Errorf("in pieces: %v", err)
 	}
 	many := strings.Replace(sample, "34.1,119.1 34.1,119.3", strings.Repeat("34.1,119.1 ", 10_001), 1)
 	if _, _, err := cap.Decode([]byte(many)); err == nil || !strings.Contains(err.Error(), "too_many_positions") {

@@ -1,6 +1,7 @@
 package cap
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ func Decode(data []byte) (*Message, []Finding, error) {
 		return nil, nil, refuse("not_cap", "不是 CAP 1.2 报文(根元素应为 alert)", "it is no CAP 1.2 message: the root is alert of "+Namespace)
 	}
 	if root.space == namespace11 {
-		r.found.odd("cap_1_1", "alert", "报文为 CAP 1.1，按 1.2 读取", "the message is CAP 1.1 and read as 1.2")
+		r.found.odd("older_version", "alert", "报文为 CAP 1.1，按 1.2 读取", "the message is CAP 1.1 and read as 1.2")
 	}
 	m := r.message(root)
 	if Fatal(r.found) {
@@ -56,7 +57,7 @@ func (r *reader) children(n *node, path string, schema []element) map[string][]*
 	if n.attributes {
 		r.found.odd("attribute", path, "有不应有的属性", "it has an attribute it should not have")
 	}
-	if strings.TrimSpace(n.text) != "" {
+	if len(bytes.TrimSpace(n.text)) > 0 {
 		r.found.odd("stray_text", path, "元素之间有多余文字", "there is text between the elements")
 	}
 	for _, k := range n.kids {
@@ -103,7 +104,7 @@ func (r *reader) leaf(n *node, path string) string {
 	if len(n.kids) > 0 {
 		r.found.odd("unknown_element", path, "此处只应有文字", "there should be text only")
 	}
-	return n.text
+	return string(n.text)
 }
 
 func (r *reader) text(got map[string][]*node, name, path string) string {

@@ -21,8 +21,8 @@ const (
 // node is an element, before anything is made of it.
 type node struct {
 	space, name string
-	attributes  bool // one that the schema does not know
-	text        string
+	attributes  bool   // one that the schema does not know
+	text        []byte // appended to: comments may cut it into very many pieces
 	kids        []*node
 }
 
@@ -99,7 +99,7 @@ func tree(data []byte) (*node, error) {
 			open = open[:len(open)-1]
 		case xml.CharData:
 			if len(open) > 0 {
-				open[len(open)-1].text += string(t)
+				open[len(open)-1].text = append(open[len(open)-1].text, t...)
 			} else if len(bytes.TrimSpace(t)) > 0 {
 				return nil, bad()
 			}

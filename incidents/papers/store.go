@@ -234,7 +234,7 @@ func (s *Service) one(ctx context.Context, tx pgx.Tx, who *auth.Identity, id str
 
 func own(who *auth.Identity) bool { return who != nil && who.SignedIn() && who.Account != "" }
 
-// Create drafts a paper.
+// Create drafts a paper; under an id of its maker's the same sent twice is one.
 func (s *Service) Create(ctx context.Context, by auth.By, id string, n New) (Paper, error) {
 	var bad faults
 	if !slices.Contains(Kinds(), n.Kind) {
@@ -245,6 +245,9 @@ func (s *Service) Create(ctx context.Context, by auth.By, id string, n New) (Pap
 	scope := bad.area("area", n.Area)
 	if n.From != nil && n.To != nil && (!n.To.After(*n.From) || n.To.Sub(*n.From) > 31*24*time.Hour) {
 		bad.add("to", "out_of_range", "起止时间相反或超过 31 天", "the times are the wrong way round, or more than 31 days apart")
+	}
+	if id != "" && !records.IsID(id) {
+		bad.add("id", "not_an_id", "应为 UUID", "it is a UUID")
 	}
 	if err := bad.err(); err != nil {
 		return Paper{}, err
@@ -259,7 +262,14 @@ func (s *Service) Create(ctx context.Context, by auth.By, id string, n New) (Pap
 	}
 	var out Paper
 	err = s.db.Intake.Tx(ctx, by.Writing(g), func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, s.queries.Get("insert"), id, n.Kind, n.Title, n.Area, null(n.Incident), null(n.Response), n.Addressee, n.From, n.To, n.Exercise, blocks, by.Account, by.Name); err != nil {
+		err := tx.QueryRow(ctx, s.queries.Get("insert"), null(id), n.Kind, n.Title, n.Area, null(n.Incident), null(n.Response), n.Addressee, n.From, n.To, n.Exercise, blocks, by.Account, by.Name).Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			if out, err = s.one(ctx, tx, by.Identity, id); errors.Is(err, auth.ErrNotFound) || err == nil && (out.Account != by.Account || out.Kind != n.Kind) {
+				return clash("id_taken", "此编号已被使用，请换一个", "this id is in use: take another")
+			}
+			return err // said twice
+		}
+		if err != nil {
 			return err
 		}
 		if out, err = s.one(ctx, tx, by.Identity, id); err != nil {
@@ -368,4 +378,18 @@ func (s *Service) record(ctx context.Context, tx pgx.Tx, by auth.By, g auth.Gran
 		return err
 	}
 	return tx.QueryRow(ctx, s.queries.Get("position")).Scan(&p.FeedPosition)
+}
+
+// Office are the areas somebody drafts or signs papers of.
+func Office(who *auth.Identity, now time.Time) geo.Scopes {
+	var out geo.Scopes
+	if !own(who) {
+		return nil
+	}
+	for _, g := range who.Grants {
+		if g.Valid(now) && (g.Role.May(auth.CommandPost) || g.Role.May(auth.SignPapers)) {
+			out = append(out, g.Scope())
+		}
+	}
+	return out.Normal()
 }

@@ -160,7 +160,7 @@ func (r rules) profile(active []Response) Profile {
 }
 
 // NextReport is when the next report under a response is due, nil where nothing is.
-func (p Profile) NextReport(r Response, every int) *time.Time {
+func (r Response) NextReport(every int) *time.Time {
 	if r.State != Active || every == 0 || r.StartedAt == nil {
 		return nil
 	}

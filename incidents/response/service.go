@@ -59,6 +59,9 @@ func (s *Service) rules() rules {
 // ReportEvery is how often is reported at a level, in minutes; 0 where the rules do not say.
 func (s *Service) ReportEvery(level int) int { return s.rules().every(level) }
 
+// ProfileOf is what one response would make it.
+func (s *Service) ProfileOf(r Response) string { return s.rules().profile([]Response{r}).Name }
+
 func wrap(what string, err error) error {
 	if err == nil {
 		return nil

@@ -83,9 +83,10 @@ type Station struct {
 	Over                                                  *Over
 	Trend                                                 string // rising falling steady, "" unknown
 	Villages                                              []Village
-	Threatened                                            int  // people in villages past a threshold
-	Dependent                                             int  // people in all villages that depend on it
-	HomeVillage                                           home // the village it stands in
+	Threatened                                            int    // people in villages past a threshold
+	Dependent                                             int    // people in all villages that depend on it
+	HomeVillage                                           home   // the village it stands in
+	Town, TownName                                        string // township, or county, it stands in
 
 	rain rainRow
 }

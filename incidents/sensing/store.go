@@ -154,7 +154,7 @@ func scanStation(row pgx.CollectableRow) (*Station, error) {
 	for i := range Hours {
 		dest = append(dest, &r.gap[i])
 	}
-	dest = append(dest, &r.before)
+	dest = append(dest, &r.before, &st.Town, &st.TownName)
 	if err := row.Scan(dest...); err != nil {
 		return nil, err
 	}

@@ -56,6 +56,8 @@ const (
 	// BodyPiece is a part of a photo, streamed to the disk. What of it arrived before the
 	// line broke counts.
 	BodyPiece BodyKind = "piece"
+	// BodyAlert is a warning: CAP as XML, or JSON.
+	BodyAlert BodyKind = "application/cap+xml"
 )
 
 const (

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -39,6 +40,9 @@ func acceptBody(req *Request, rt *Route) *Error {
 	}
 	kind, params, err := mime.ParseMediaType(req.contentType)
 	charset := params["charset"]
+	if rt.Body == BodyAlert && slices.Contains([]string{"application/xml", "text/xml", string(BodyJSON)}, kind) {
+		kind = string(BodyAlert)
+	}
 	if err != nil || kind != string(rt.Body) || req.contentEncoding != "" ||
 		charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return problem(CodeUnsupportedType, string(rt.Body))

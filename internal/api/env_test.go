@@ -21,7 +21,13 @@ import (
 	"onemap/census/field"
 	"onemap/census/resources"
 	"onemap/incidents"
+	"onemap/incidents/alarms"
+	"onemap/incidents/alerts"
+	"onemap/incidents/contingency"
 	"onemap/incidents/evacuation"
+	"onemap/incidents/papers"
+	"onemap/incidents/response"
+	"onemap/incidents/sensing"
 	"onemap/internal/api"
 	"onemap/internal/api/health"
 	"onemap/internal/audit"
@@ -36,6 +42,7 @@ import (
 	"onemap/internal/jobs"
 	"onemap/internal/packs"
 	"onemap/internal/pgtest"
+	"onemap/internal/poll"
 	"onemap/internal/registry"
 	"onemap/internal/restricted"
 	fieldsync "onemap/internal/sync"
@@ -49,22 +56,24 @@ import (
 
 // env is a whole server over a real database, as cmd wires it.
 type env struct {
-	t      testing.TB
-	dsn    pgtest.DSNs
-	db     *db.DB
-	reg    *registry.Registry
-	feed   *feed.Reader
-	auth   *auth.Service
-	audit  *audit.Log
-	jobs   *jobs.Runner
-	sync   *fieldsync.Service
-	server *api.Server
-	opts   api.Options
-	mem    *fasthttputil.InmemoryListener
-	client *http.Client
-	logs   *logs
-	conn   *pgx.Conn // as the program itself would write
-	cookie string    // of the session the clients send, "" for none
+	t       testing.TB
+	dsn     pgtest.DSNs
+	db      *db.DB
+	reg     *registry.Registry
+	feed    *feed.Reader
+	auth    *auth.Service
+	audit   *audit.Log
+	jobs    *jobs.Runner
+	sync    *fieldsync.Service
+	sensing *sensing.Service
+	alarms  *alarms.Service
+	server  *api.Server
+	opts    api.Options
+	mem     *fasthttputil.InmemoryListener
+	client  *http.Client
+	logs    *logs
+	conn    *pgx.Conn // as the program itself would write
+	cookie  string    // of the session the clients send, "" for none
 }
 
 // logs keeps what the server logged.
@@ -236,7 +245,23 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	must(err)
 	forces, err := resources.Open(resources.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
 	must(err)
+	gauges, err := sensing.Open(sensing.Options{DB: e.db, Catalogue: e.reg, Poll: poll.New(e.reg, logger), Logger: logger, Now: clock})
+	must(err)
+	bells, err := alarms.Open(alarms.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
+	must(err)
+	e.sensing, e.alarms = gauges, bells
+	warnings, err := alerts.Open(alerts.Options{DB: e.db, Catalogue: e.reg, Dir: t.TempDir(), Logger: logger, Now: clock})
+	must(err)
+	orders, err := response.Open(response.Options{DB: e.db, Catalogue: e.reg, Now: clock})
+	must(err)
+	clauses, err := contingency.Open(contingency.Options{DB: e.db, Catalogue: e.reg, Now: clock})
+	must(err)
+	writing, err := papers.Open(papers.Options{DB: e.db, Catalogue: e.reg, Now: clock})
+	must(err)
 	e.opts = api.Options{
+		Responses: orders, Contingency: clauses, Papers: writing,
+		Alerts:  warnings,
+		Sensing: gauges, Alarms: bells,
 		Evacuation: callUp,
 		Shelters:   relief, Resources: forces,
 		Sync:    e.sync,

@@ -283,7 +283,7 @@ func (s *Server) translate(req *Request, err error) *Error {
 	case errors.As(err, &refused):
 		return refusedTile(refused)
 	}
-	for _, words := range []func(registry.Lang, error) *Error{peopleProblem, zoningProblem, dangerProblem, incidentProblem, calcProblem, blobProblem, packProblem, syncProblem} {
+	for _, words := range []func(registry.Lang, error) *Error{peopleProblem, zoningProblem, dangerProblem, incidentProblem, alertProblem, calcProblem, blobProblem, packProblem, syncProblem} {
 		if p := words(req.Lang, err); p != nil {
 			return p
 		}

@@ -11,7 +11,10 @@ import (
 
 	"onemap/census/field"
 	"onemap/incidents"
+	"onemap/incidents/alarms"
+	"onemap/incidents/alerts"
 	"onemap/incidents/evacuation"
+	"onemap/incidents/papers"
 	"onemap/internal/auth"
 	"onemap/internal/db"
 	"onemap/internal/features"
@@ -42,6 +45,14 @@ func inAreas(areas func(who *auth.Identity, now time.Time) geo.Scopes) func(*aut
 		a := areas(who, now)
 		return ear{areas: a}, len(a) > 0
 	}
+}
+
+// internalAreas are those of whoever reads what is internal there: walls too.
+func internalAreas(who *auth.Identity, _ time.Time) geo.Scopes {
+	if !who.SignedIn() {
+		return nil
+	}
+	return who.Reach.Of(db.Internal)
 }
 
 type caseNews struct {
@@ -81,6 +92,52 @@ func (s *Server) recordTopics() map[string]recordTopic {
 			list, err := s.opts.Incidents.EventsIn(ctx, e.areas, ids)
 			for id, ev := range list {
 				if err := out(id, s.incidentEventLine(ev, registry.Chinese), json.RawMessage("null")); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		"alarms": {inAreas(alarms.Areas), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Alarms.ByIDs(ctx, e.areas, ids)
+			for _, a := range list {
+				if err := out(a.ID, alarmLine(a, titles(ctx)), geometryJSON(a.Geometry)); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		alerts.ReceiptTable: {inAreas(s.hearsReceipts), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Alerts.ReceiptsIn(ctx, e.areas, ids)
+			for id, r := range list {
+				if err := out(id, receiptNews{r.Alert, r.Target, r.Channel, r.Outcome, r.At, r.Name}, json.RawMessage("null")); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		"response": {inAreas(internalAreas), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Responses.ByIDs(ctx, e.areas, ids)
+			for id, r := range list {
+				if err := out(id, s.responseLine(r, titles(ctx), registry.Chinese), json.RawMessage("null")); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		"response_tasks": {inAreas(internalAreas), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Contingency.TasksIn(ctx, e.areas, ids)
+			for id, t := range list {
+				if err := out(id, s.responseTaskLine(t, titles(ctx), registry.Chinese), json.RawMessage("null")); err != nil {
+					return err
+				}
+			}
+			return err
+		}},
+		// Papers are told of to those who draft and sign them.
+		"papers": {inAreas(papers.Office), func(ctx context.Context, e ear, ids []string, out line) error {
+			list, err := s.opts.Papers.ByIDs(ctx, e.areas, ids)
+			for id, p := range list {
+				if err := out(id, s.paperLine(p, "", titles(ctx), registry.Chinese), json.RawMessage("null")); err != nil {
 					return err
 				}
 			}

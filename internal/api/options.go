@@ -11,6 +11,9 @@ import (
 
 	"github.com/paulmach/orb"
 
+	"onemap/incidents/contingency"
+	"onemap/incidents/papers"
+	"onemap/incidents/response"
 	"onemap/internal/api/health"
 	"onemap/internal/audit"
 	"onemap/internal/auth"
@@ -109,11 +112,19 @@ type Options struct {
 	Packs     *packs.Service    // maps of an area for phones without network
 	Work      Work              // tasks, notices, patrols, what a phone shows when it wakes
 	Reports   Reports           // 险情 and 灾情 at the duty desk
+	Sensing   Sensing           // gauges
+	Alarms    Alarms            // what rings
 	// Evacuation is 叫应 and 转移.
 	Evacuation Evacuation
 	Incidents  Incidents // 突发事件, their reports, clocks, sketches
 	Shelters   Shelters  // open, full, closed; promised and taken
 	Resources  Resources // teams, dispatches, stores, road blocks
+
+	Responses   *response.Service    // 应急响应, the duty desk
+	Contingency *contingency.Service // 预案 and the tasks they become
+	Papers      *papers.Service      // 快报, 专报, handovers
+
+	Alerts Alerts // warnings: taken in, told whom they concern, passed on
 
 	// TrustedProxy are the peers whose X-Forwarded-For, -Proto and -Host are believed.
 	TrustedProxy []netip.Prefix
@@ -146,7 +157,8 @@ type Options struct {
 func (o Options) withDefaults() (Options, error) {
 	if o.Catalogue == nil || o.Feed == nil || o.Tiles == nil || o.Features == nil || o.Site == nil || o.Basemap == nil || o.Health == nil ||
 		o.Auth == nil || o.Audit == nil || o.Contacts == nil || o.Decisions == nil || o.Editor == nil || o.DB == nil || o.Zoning == nil || o.Jobs == nil || o.Basemaps == nil ||
-		o.Sync == nil || o.Blobs == nil || o.Packs == nil || o.Dangers == nil || o.Work == nil || o.Reports == nil || o.Evacuation == nil || o.Incidents == nil || o.Shelters == nil || o.Resources == nil {
+		o.Sync == nil || o.Blobs == nil || o.Packs == nil || o.Dangers == nil || o.Work == nil || o.Reports == nil || o.Sensing == nil || o.Alarms == nil || o.Evacuation == nil || o.Incidents == nil || o.Shelters == nil || o.Resources == nil ||
+		o.Responses == nil || o.Contingency == nil || o.Papers == nil {
 		return o, errors.New("api: an option without default is missing")
 	}
 	if o.Logger == nil {

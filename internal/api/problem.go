@@ -174,6 +174,7 @@ type Error struct {
 	Code       Code
 	Args       []any
 	Items      []Item
+	Swap       json.RawMessage // evidence that latitude and longitude were exchanged
 	Theirs     json.RawMessage // of 409 stale: the features as somebody else left them
 	As         Code            // a finer code than the words', of 409
 	Allow      string          // of 405
@@ -236,6 +237,7 @@ type document struct {
 	Errors   []Item `json:"errors,omitempty"`
 
 	Theirs json.RawMessage `json:"theirs,omitempty"`
+	Swap   json.RawMessage `json:"swap_proposal,omitempty"`
 }
 
 const problemType = "application/problem+json; charset=utf-8"
@@ -260,7 +262,7 @@ func (e *Error) response(lang registry.Lang, id string) *Response {
 	}
 	body, err := json.Marshal(document{
 		Type: "about:blank", Title: w.title.In(lang), Status: w.status, Code: code,
-		Detail: detail, Instance: "urn:onemap:request:" + id, Errors: e.Items, Theirs: e.Theirs,
+		Detail: detail, Instance: "urn:onemap:request:" + id, Errors: e.Items, Theirs: e.Theirs, Swap: e.Swap,
 	})
 	if err != nil { // a geometry in Items that is no JSON
 		body = []byte(`{"type":"about:blank","title":"Internal error","status":500,"code":"internal","detail":"","instance":""}`)

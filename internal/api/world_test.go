@@ -42,7 +42,12 @@ func (a who) person() bool   { return a.kind == auth.Session || a.kind == auth.D
 func (a who) reads() bool    { return a.kind != auth.Token || slices.Contains(a.scopes, "read") }
 
 // may reads the table of rights. No token manages anything.
-func (a who) may(p auth.Permission) bool { return a.signedIn() && a.person() && a.role.May(p) }
+func (a who) may(p auth.Permission) bool {
+	if a.kind == auth.Token { // it acts only through what its scopes name
+		return a.role.May(p) && (p == auth.WriteFeatures && slices.Contains(a.scopes, "report") || p == auth.IngestObservations && slices.Contains(a.scopes, "ingest"))
+	}
+	return a.signedIn() && a.person() && a.role.May(p)
+}
 
 // sees computes from the table of rights, not from the program's reach, whether the
 // asker may see rows of a layer with this visibility in a county.
@@ -137,6 +142,10 @@ func build(t testing.TB) *world {
 	w.dangers()
 	w.fieldWork()
 	w.relief()
+	w.gauges()
+	w.incidents()
+	w.alerts()
+	w.evacuation()
 	w.cases()
 	w.photos()
 	w.settle()

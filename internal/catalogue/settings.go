@@ -12,6 +12,7 @@ import (
 	"onemap/internal/auth"
 	"onemap/internal/decision"
 	"onemap/internal/geo"
+	"onemap/internal/outbound"
 	"onemap/internal/poll"
 	"onemap/internal/registry"
 	"onemap/internal/wmts"
@@ -58,6 +59,7 @@ func knobs() []knob {
 		{"watermark", title("全图水印", "Watermark of the map"), auth.ManageSystem, word(""), checkText(30), ""},
 		{wmts.SettingKey, title("局域网底图(WMTS)", "Base maps of the intranet (WMTS)"), auth.ManageSystem, func() any { return []wmts.Source{} }, checkBasemaps, ""},
 		{poll.SettingKey, title("雨水情来源(轮询)", "Sources of observations (polled)"), auth.ManageSystem, func() any { return poll.Setting{Allow: []string{}, Sources: []poll.Source{}} }, checkPoll, ""},
+		{outbound.SettingKey, title("预警转发去处", "Where warnings are passed on to"), auth.ManageSystem, func() any { return map[string][]string{"webhooks": {}, "drops": {}} }, checkOutbound, ""},
 		{auth.SecurityKey, title("登录与密码", "Signing in and passwords"), auth.ManageSecurity, func() any { return auth.DefaultSecurity() }, func(raw json.RawMessage) error { return auth.CheckSecurity(raw) }, ""},
 		{syslogKey, title("审计外送", "Audit to syslog"), auth.ManageSecurity, func() any { return nil }, checkSyslog, decision.Syslog},
 		{"audit_keep_days", title("审计保存天数", "Days the audit is kept"), auth.ManageSecurity, number(183), checkNumber(183, 36500), ""},
@@ -112,6 +114,14 @@ func checkBasemaps(raw json.RawMessage) error {
 func checkPoll(raw json.RawMessage) error {
 	_, err := poll.Parse(raw)
 	if f, ok := errors.AsType[*poll.Fault](err); ok {
+		return fault(f.Path, "not_of_its_kind", f.ZH, f.EN)
+	}
+	return err
+}
+
+func checkOutbound(raw json.RawMessage) error {
+	_, err := outbound.Parse(raw)
+	if f, ok := errors.AsType[*outbound.Fault](err); ok {
 		return fault(f.Path, "not_of_its_kind", f.ZH, f.EN)
 	}
 	return err

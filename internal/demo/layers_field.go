@@ -17,6 +17,7 @@ type FieldWork struct {
 	Patrols    []FieldPatrol
 	Checks     []FieldCheck
 	Households []FieldHousehold
+	Callouts   []FieldCallout
 }
 
 // FieldReport is a report of 险情 or 灾情. State is received, seen, taken or closed.
@@ -103,6 +104,7 @@ func (g *world) fieldWork() {
 		w.Checks = append(w.Checks, c)
 	}
 	g.fieldHouseholds(r, w)
+	g.fieldCallouts(id, officers, w)
 }
 
 // worker is who walks a grid.

@@ -27,8 +27,10 @@ select count(*)::integer, (count(*) filter (where p.sign_due_at < $2))::integer 
 select 1 from papers where id = $1 for update
 
 -- name: insert
+-- An id of its maker's, so that the same sent twice is one paper.
 insert into papers (id, kind, title, area, incident, response, addressee, period_from, period_to, exercise, blocks, account, name)
-values ($1, $2, $3, $4, $5::uuid, $6::uuid, $7, $8, $9, $10, $11, $12, $13)
+values (coalesce($1::uuid, uuid_v7()), $2, $3, $4, $5::uuid, $6::uuid, $7, $8, $9, $10, $11, $12, $13)
+on conflict (id) do nothing returning id::text
 
 -- name: patch
 -- A new wording is reviewed anew.

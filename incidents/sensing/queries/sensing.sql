@@ -50,7 +50,7 @@ select s.id::text, coalesce(s.code, ''), coalesce(s.name, ''), coalesce(s.kind, 
   coalesce(l.at, k.at), coalesce(l.value, k.value), b.value,
   t.warning, t.guarantee, t.flood_limit, t.villages, coalesce(t.version, 0), coalesce(t.source, ''),
   coalesce(v.code, ''), coalesce(v.name, ''), v.population,
-  r.s1, r.s3, r.s6, r.s12, r.s24, r.o1, r.o3, r.o6, r.o12, r.o24, r.g1, r.g3, r.g6, r.g12, r.g24, r.p1
+  r.s1, r.s3, r.s6, r.s12, r.s24, r.o1, r.o3, r.o6, r.o12, r.o24, r.g1, r.g3, r.g6, r.g12, r.g24, r.p1, coalesce(w.code, ''), coalesce(w.name, '')
 from sensors s
 cross join lateral (select case s.kind when 'rain' then array['rain', 'rain_1h', 'rain_3h', 'rain_6h', 'rain_12h', 'rain_24h']
     when 'river_level' then array['level'] when 'reservoir_level' then array['level'] when 'sewer_level' then array['level'] when 'waterlogging' then array['level'] else array['value'] end as main) m
@@ -67,6 +67,9 @@ left join lateral (
 left join lateral (
   select a.code, a.name, a.population from admin a
   where s.kind = 'rain' and a.rank = 5 and a.valid_to is null and a.scope @> s.scope order by a.fid limit 1) v on true
+left join lateral (
+  select a.code, a.name from admin a
+  where a.rank in (3, 4) and a.valid_to is null and a.scope @> s.scope order by a.rank desc, a.fid limit 1) w on true
 left join lateral (
   select sum(x.mm) filter (where x.at > l.at - interval '1 hour')::float8 as s1, sum(x.mm) filter (where x.at > l.at - interval '3 hours')::float8 as s3,
     sum(x.mm) filter (where x.at > l.at - interval '6 hours')::float8 as s6, sum(x.mm) filter (where x.at > l.at - interval '12 hours')::float8 as s12, sum(x.mm)::float8 as s24,

@@ -45,12 +45,39 @@ func (s *Store) field(ctx context.Context, dataset string, c *demo.County) error
 	if err != nil {
 		return fmt.Errorf("demostore: field work: %w", err)
 	}
+	for _, o := range w.Callouts {
+		if err := s.callout(ctx, dataset, o); err != nil {
+			return fmt.Errorf("demostore: call-out: %w", err)
+		}
+	}
 	for part := range slices.Chunk(w.Patrols, patrolChunk) {
 		if err := s.patrols(ctx, dataset, part); err != nil {
 			return fmt.Errorf("demostore: patrols: %w", err)
 		}
 	}
 	return nil
+}
+
+// callout tells of a call-out: its villages, who was called, who has moved.
+func (s *Store) callout(ctx context.Context, dataset string, o demo.FieldCallout) error {
+	return s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, s.queries.Get("field_callout"), o.ID, dataset, o.Kind, o.Title, o.Reason, o.Villages, o.Started, o.Officer)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err // it was told before
+		}
+		for _, q := range []struct {
+			name string
+			args []any
+		}{
+			{"field_callout_villages", []any{o.ID, dataset, o.Villages}}, {"field_callout_targets", []any{o.ID, dataset, o.Villages, o.Started, o.Officer}}, {"field_callout_calls", []any{o.ID}},
+			{"field_callout_deputies", []any{o.ID}}, {"field_callout_moved", []any{o.ID, dataset, o.Started, o.Officer}},
+		} {
+			if _, err := tx.Exec(ctx, s.queries.Get(q.name), q.args...); err != nil {
+				return fmt.Errorf("%s: %w", q.name, err)
+			}
+		}
+		return nil
+	})
 }
 
 func (s *Store) patrols(ctx context.Context, dataset string, part []demo.FieldPatrol) error {
@@ -71,7 +98,7 @@ func (s *Store) patrols(ctx context.Context, dataset string, part []demo.FieldPa
 // of it in the demo county: its codes are nobody else's.
 func (s *Store) forgetField(ctx context.Context, dataset string) error {
 	for _, name := range []string{
-		"remove_field_notice_acks", "remove_field_notices", "remove_field_tasks", "remove_field_reports", "remove_field_checks", "remove_field_routes", "remove_field_households", "remove_field_patrols",
+		"remove_field_callouts", "remove_field_notice_acks", "remove_field_notices", "remove_field_tasks", "remove_field_reports", "remove_field_checks", "remove_field_routes", "remove_field_households", "remove_field_patrols",
 	} {
 		for {
 			var n int64

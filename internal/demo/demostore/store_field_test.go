@@ -28,6 +28,7 @@ func fieldWork(now time.Time) demo.FieldWork {
 		Routes:     []demo.FieldRoute{{ID: id("07"), Title: "去学校", Area: grid, Shelter: hazardID, ShelterName: "学校", Persons: 30, Approved: now, Line: orb.LineString{at, {111.61, 31.41}}}},
 		Patrols:    []demo.FieldPatrol{{ID: id("08"), Kind: "patrol", Result: "normal", Grid: grid, Name: "甲", At: at, Made: now}, {ID: id("09"), Kind: "zero_report", Result: "normal", Grid: grid, Name: "甲", At: at, Made: now}},
 		Checks:     []demo.FieldCheck{{ID: id("10"), Shelter: hazardID, Code: grid, Name: "甲", Made: now}, {ID: id("11"), Shelter: hazardID, Code: grid, Name: "甲", Problem: "停水", Made: now}},
+		Callouts:   []demo.FieldCallout{{ID: id("12"), Kind: "call_out", Title: "叫应", Reason: "暴雨红色预警", Villages: []string{"990100100201"}, Started: now.Add(-time.Hour), Officer: "乙"}},
 		Households: []demo.FieldHousehold{{Key: "h1", Grid: grid, Head: "丙", Phone: "000-9", Address: "村口", Persons: 3, Elderly: 1, Move: "就走"}},
 	}
 }
@@ -51,7 +52,7 @@ func TestFieldWorkComesAndGoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tables := map[string]int{"incident_reports": 2, "tasks": 3, "notices": 1, "evacuation_routes": 1, "patrols": 2, "shelter_checks": 2, "restricted.household": 1}
+	tables := map[string]int{"incident_reports": 2, "tasks": 3, "notices": 1, "evacuation_routes": 1, "patrols": 2, "shelter_checks": 2, "restricted.household": 1, "callouts": 1}
 	for table, want := range tables {
 		if n := count(t, owner, "select count(*) from "+table+" where dataset = '"+st.Dataset+"'"); n != want {
 			t.Errorf("%s: %d rows, want %d", table, n, want)
