@@ -30,7 +30,7 @@ export type Topic = Exclude<typeof topics[number], 'tiles'>
 
 const layerTopics: ReadonlySet<string> = new Set(['incidents', 'alerts', 'shelters', 'teams', 'road_blocks', 'sensors'])
 /** records everybody who is signed in hears of */
-const open: ReadonlySet<string> = new Set([])
+const open: ReadonlySet<string> = new Set(['response', 'incident_events'])
 
 const KEPT = ['e2e', 'lang', 'theme', 'wall', 'frugal', 'place']
 

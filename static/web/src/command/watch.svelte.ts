@@ -62,6 +62,7 @@ class Watch {
   }
 
   async read(): Promise<void> {
+    if (!command.hears('alarms')) return
     const mine = ++this.turn
     try {
       const { data } = await command.call<{ alarms: Alarm[]; suppressed_total: number }>('/api/alarms?state=open')
