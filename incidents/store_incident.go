@@ -333,10 +333,10 @@ func (s *Service) Receive(ctx context.Context, by auth.By, n NewIncident) (i Inc
 		return i, false, err
 	}
 	known := func() (Incident, error) {
-		var was string
+		var was, account, actor string
 		var got Incident
 		err := s.db.Intake.Tx(ctx, by.Reading(), func(tx pgx.Tx) error {
-			if err := tx.QueryRow(ctx, s.queries.Get("incident_body"), n.ID).Scan(&was); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			if err := tx.QueryRow(ctx, s.queries.Get("incident_body"), n.ID).Scan(&was, &account, &actor); err != nil && !errors.Is(err, pgx.ErrNoRows) {
 				return err
 			}
 			var err error
@@ -346,7 +346,7 @@ func (s *Service) Receive(ctx context.Context, by auth.By, n NewIncident) (i Inc
 		if err != nil && !errors.Is(err, auth.ErrNotFound) {
 			return got, err
 		}
-		if err != nil || was != sent {
+		if err != nil || was != sent || account != by.Account || actor != by.Actor() {
 			return Incident{}, conflict("id_taken", "编号已用于另一条记录", "the id was used for another record")
 		}
 		return got, nil

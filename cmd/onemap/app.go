@@ -36,9 +36,11 @@ import (
 	"onemap/internal/catalogue"
 	"onemap/internal/db"
 	"onemap/internal/decision"
+	"onemap/internal/fallback"
 	"onemap/internal/features"
 	"onemap/internal/feed"
 	"onemap/internal/gdal"
+	"onemap/internal/impact"
 	"onemap/internal/jobs"
 	"onemap/internal/packs"
 	"onemap/internal/poll"
@@ -47,6 +49,7 @@ import (
 	fieldsync "onemap/internal/sync"
 	"onemap/internal/wmts"
 	"onemap/shelters"
+	"onemap/shelters/roadgraph"
 	"onemap/static"
 	"onemap/tiles"
 	"onemap/tiles/basemap"
@@ -73,9 +76,11 @@ type app struct {
 	sync     *fieldsync.Service
 	blobs    *blobs.Service
 	packs    *packs.Service
+	roads    *roadgraph.Service
 	alerts   *alerts.Service
 	callUp   *evacuation.Service
 	shelters *shelters.Service
+	fallback *fallback.Service
 	server   *api.Server
 	listener net.Listener
 	url      string
@@ -130,6 +135,7 @@ func newApp(ctx context.Context, f *serveFlags, log *slog.Logger) (_ *app, err e
 	a.reader.OnBatch("auth", a.auth.Changed)
 	a.reader.OnBatch("tiles", a.engine.Invalidate)
 	a.reader.OnBatch("packs", a.packs.Changed)
+	a.reader.OnBatch("roads", a.roads.Changed)
 	a.reader.OnBatch("live", a.server.Deliver)
 	return a, nil
 }
@@ -222,6 +228,9 @@ func (a *app) openServer() error {
 	if err != nil {
 		return err
 	}
+	if a.fallback, err = fallback.Open(fallback.Options{DB: a.db.DB, Catalogue: a.registry, Contacts: contacts, KeyFile: filepath.Join(a.flags.Data, "fallback.key"), Dir: a.flags.fallbackDir, Logger: a.log}); err != nil {
+		return err
+	}
 	if a.alerts, err = alerts.Open(alerts.Options{DB: a.db.DB, Catalogue: a.registry, Dir: filepath.Join(a.flags.Data, "alerts"), Logger: a.log}); err != nil {
 		return err
 	}
@@ -243,12 +252,20 @@ func (a *app) openServer() error {
 	if err != nil {
 		return err
 	}
+	if a.roads, err = roadgraph.Open(roadgraph.Options{DB: a.db.DB, Catalogue: a.registry, Logger: a.log}); err != nil {
+		return err
+	}
+	inside, err := impact.Open(impact.Options{DB: a.db.DB, Catalogue: a.registry, Roads: a.roads, Logger: a.log})
+	if err != nil {
+		return err
+	}
 	opts := api.Options{
+		Impact: inside, Ways: a.roads,
 		Responses: orders, Contingency: clauses, Papers: writing,
 		Sensing: a.sensing, Alarms: a.alarms,
 		Alerts:     a.alerts,
 		Evacuation: callUp,
-		Shelters:   relief, Resources: forces,
+		Shelters:   relief, Resources: forces, Fallback: a.fallback,
 		Sync:    a.sync,
 		Dangers: dangerLoop, Blobs: a.blobs, Packs: a.packs, Work: work, Reports: reports, Incidents: reports,
 		GDAL:   tools,
@@ -355,11 +372,13 @@ func (a *app) run(ctx context.Context) error {
 	a.background.Go(func() { _ = a.blobs.Run(work) })
 	a.background.Go(func() { _ = a.sync.Run(work) })
 	a.background.Go(func() { _ = a.packs.Run(work) })
+	a.background.Go(func() { _ = a.roads.Run(work) })
 	a.background.Go(func() { _ = a.alerts.Run(work) })
 	a.background.Go(func() { _ = a.callUp.Run(work) })
 	a.background.Go(func() { _ = a.sensing.Run(work) })
 	a.background.Go(func() { _ = a.alarms.Run(work) })
 	a.background.Go(func() { _ = a.shelters.Run(work) })
+	a.background.Go(func() { _ = a.fallback.Run(work) })
 	if a.renewal != nil {
 		a.background.Go(func() { _ = a.renewal(work) })
 	}

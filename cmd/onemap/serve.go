@@ -20,6 +20,7 @@ type serveFlags struct {
 	tlsKey       string
 	tls          string
 	publicURL    string
+	fallbackDir  string
 	trustedProxy string
 	proxies      []netip.Prefix // trustedProxy, read by check
 	withDemo     bool
@@ -33,6 +34,7 @@ func newServeFlags(env environment) *serveFlags {
 	f.StringVar(&f.tlsCert, "tls-cert", "", "证书文件 (PEM) · certificate file")
 	f.StringVar(&f.tlsKey, "tls-key", "", "私钥文件 (PEM) · key file")
 	f.StringVar(&f.tls, "tls", "", `"local": 在数据目录建立本地证书机构并签发证书 · make a certificate authority and certificate in the data directory`)
+	f.StringVar(&f.fallbackDir, "fallback-dir", "", "兜底包的第二存放位置 · second place, where fallback packages are written")
 	f.StringVar(&f.publicURL, "public-url", "", "对外地址 · address others reach this server by")
 	f.StringVar(&f.trustedProxy, "trusted-proxy", "", "反向代理所在网段 · network of the reverse proxy in front")
 	f.BoolVar(&f.withDemo, "with-demo", false, "库为空时生成示例县 · load the demo county into an empty database")

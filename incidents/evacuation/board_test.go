@@ -8,17 +8,15 @@ import (
 	"time"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 func randomEntries(r *rand.Rand, n int) []Entry {
 	some := func(total bool) *int {
 		if r.IntN(3) == 0 {
 			return nil
 		}
 		if total {
-			return ptr(r.IntN(60))
+			return new(r.IntN(60))
 		}
-		return ptr(r.IntN(40) - 8)
+		return new(r.IntN(40) - 8)
 	}
 	start := time.Date(2026, 7, 1, 3, 0, 0, 0, time.UTC)
 	out := make([]Entry, n)
@@ -36,7 +34,7 @@ func randomEntries(r *rand.Rand, n int) []Entry {
 			out[i].Shelter, out[i].ShelterName = fmt.Sprint(r.IntN(3)), "校"
 		}
 		if r.IntN(6) == 0 {
-			out[i].Network = ptr(r.IntN(2) == 0)
+			out[i].Network = new(r.IntN(2) == 0)
 		}
 	}
 	return out
@@ -46,21 +44,21 @@ func randomEntries(r *rand.Rand, n int) []Entry {
 // again, the parts of a village add up to who is to move; nothing is negative; a village is
 // not complete, and no percentage is 100, while somebody on its list is silent.
 func TestTheBoardAddsUp(t *testing.T) {
-	r := rand.New(rand.NewPCG(6, 4)) //nolint:gosec // a test's own
+	r := rand.New(rand.NewPCG(6, 4))
 	now := time.Date(2026, 7, 1, 4, 0, 0, 0, time.UTC)
 	complete, over := 0, 0
 	for round := range 4000 {
 		entries := randomEntries(r, r.IntN(12))
 		var base *int
 		if r.IntN(5) > 0 {
-			base = ptr(r.IntN(120))
+			base = new(r.IntN(120))
 		}
 		calls := Reached{Targets: r.IntN(4)}
 		if calls.Targets > 0 {
 			calls.Reached = r.IntN(calls.Targets + 1)
 		}
 		if round%9 == 0 { // everybody was reached and everybody moved
-			entries, base, calls.Reached = []Entry{{ID: "x", Mode: Add, At: now.Add(-time.Minute), Numbers: Numbers{Moved: ptr(7)}}}, ptr(7), calls.Targets
+			entries, base, calls.Reached = []Entry{{ID: "x", Mode: Add, At: now.Add(-time.Minute), Numbers: Numbers{Moved: new(7)}}}, new(7), calls.Targets
 		}
 		made := func(list []Entry) Village {
 			v := Village{Calls: calls}
@@ -112,16 +110,16 @@ func TestTheBoardAddsUp(t *testing.T) {
 func TestFiguresAreCountedAsPeopleReportThem(t *testing.T) {
 	at := func(m int) time.Time { return time.Date(2026, 7, 1, 3, m, 0, 0, time.UTC) }
 	var v Village
-	fold(&v, ptr(40), []Entry{
-		{ID: "3", Mode: Add, At: at(30), Numbers: Numbers{Moved: ptr(5), Returned: ptr(2)}, Shelter: "s", ShelterName: "中心小学"},
-		{ID: "1", Mode: Add, At: at(5), Numbers: Numbers{Moved: ptr(99)}},
-		{ID: "2", Mode: Total, At: at(10), Numbers: Numbers{Moved: ptr(30), Refused: ptr(1)}, Shelter: "s", Persons: ptr(20)},
+	fold(&v, new(40), []Entry{
+		{ID: "3", Mode: Add, At: at(30), Numbers: Numbers{Moved: new(5), Returned: new(2)}, Shelter: "s", ShelterName: "中心小学"},
+		{ID: "1", Mode: Add, At: at(5), Numbers: Numbers{Moved: new(99)}},
+		{ID: "2", Mode: Total, At: at(10), Numbers: Numbers{Moved: new(30), Refused: new(1)}, Shelter: "s", Persons: new(20)},
 	})
 	// 30 in all at 3:10 and 5 more: 35 taken away, 2 of them back.
 	if v.Moved != 33 || v.Returned != 2 || v.Refused != 1 || *v.NotMoved != 4 || v.Over || len(v.Shelters) != 1 || v.Shelters[0].Persons != 25 || v.Shelters[0].Name != "中心小学" {
 		t.Errorf("%+v", v)
 	}
-	fold(&v, ptr(3), []Entry{{ID: "1", Mode: Add, At: at(1), Numbers: Numbers{Moved: ptr(8)}}})
+	fold(&v, new(3), []Entry{{ID: "1", Mode: Add, At: at(1), Numbers: Numbers{Moved: new(8)}}})
 	if !v.Over || *v.ToMove != 8 || *v.NotMoved != 0 {
 		t.Errorf("more than the register has: %+v", v)
 	}
@@ -137,13 +135,13 @@ func TestAVillageIsLostWhenNobodyHearsOfIt(t *testing.T) {
 	}{
 		"not yet":            {nil, 20 * time.Minute, false, false},
 		"never heard of":     {nil, 40 * time.Minute, false, true},
-		"heard of":           {[]Entry{{ID: "1", At: start.Add(20 * time.Minute), Numbers: Numbers{Moved: ptr(1)}}}, 40 * time.Minute, false, false},
-		"cut off":            {[]Entry{{ID: "1", At: start.Add(20 * time.Minute), Network: ptr(true)}}, 25 * time.Minute, false, true},
-		"the network is up":  {[]Entry{{ID: "2", At: start.Add(24 * time.Minute), Network: ptr(false)}, {ID: "1", At: start.Add(20 * time.Minute), Network: ptr(true)}}, 25 * time.Minute, false, false},
+		"heard of":           {[]Entry{{ID: "1", At: start.Add(20 * time.Minute), Numbers: Numbers{Moved: new(1)}}}, 40 * time.Minute, false, false},
+		"cut off":            {[]Entry{{ID: "1", At: start.Add(20 * time.Minute), Network: new(true)}}, 25 * time.Minute, false, true},
+		"the network is up":  {[]Entry{{ID: "2", At: start.Add(24 * time.Minute), Network: new(false)}, {ID: "1", At: start.Add(20 * time.Minute), Network: new(true)}}, 25 * time.Minute, false, false},
 		"after it was ended": {nil, 40 * time.Minute, true, false},
 	} {
 		v := Village{Calls: Reached{Targets: 1}}
-		fold(&v, ptr(5), c.entries)
+		fold(&v, new(5), c.entries)
 		v.close(start, start.Add(c.now), 30*time.Minute, c.ended)
 		if v.Contact.Lost != c.want {
 			t.Errorf("%s: %+v", name, v.Contact)
@@ -153,7 +151,7 @@ func TestAVillageIsLostWhenNobodyHearsOfIt(t *testing.T) {
 
 // TestWhoAnsweredHasAnswered, whatever else was tried and in whatever order it came in.
 func TestWhoAnsweredHasAnswered(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's own
+	r := rand.New(rand.NewPCG(1, 2))
 	start := time.Date(2026, 7, 1, 3, 0, 0, 0, time.UTC)
 	for range 500 {
 		var calls []Call

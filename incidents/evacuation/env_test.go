@@ -203,5 +203,3 @@ func refusal(err error) string {
 	}
 	return ""
 }
-
-func ptr[T any](v T) *T { return &v }

@@ -230,8 +230,8 @@ func TestNeverCompleteWhileOneIsSilent(t *testing.T) {
 		}
 		return v
 	}
-	report(villageB, evacuation.Numbers{Moved: ptr(9)})
-	v := report(villageA, evacuation.Numbers{Moved: ptr(4)})
+	report(villageB, evacuation.Numbers{Moved: new(9)})
+	v := report(villageA, evacuation.Numbers{Moved: new(4)})
 	if *v.NotMoved != 0 || v.Complete || *v.Percent != 99 || v.Shelters[0].Name != "中心小学" {
 		t.Errorf("%+v", v)
 	}
@@ -245,7 +245,7 @@ func TestNeverCompleteWhileOneIsSilent(t *testing.T) {
 	if b := h.board(boss, c.ID); !b.Totals.Done || *b.Totals.Percent != 100 || b.Totals.Moved != 13 || b.Totals.Sheltered != 13 {
 		t.Errorf("%+v", b.Totals)
 	}
-	if v := report(villageA, evacuation.Numbers{Returned: ptr(1)}); v.Complete || v.Moved != 3 || *v.Percent != 75 {
+	if v := report(villageA, evacuation.Numbers{Returned: new(1)}); v.Complete || v.Moved != 3 || *v.Percent != 75 {
 		t.Errorf("somebody went back: %+v", v)
 	}
 }
@@ -279,10 +279,10 @@ func TestPhonesReportOfTheirOwnVillage(t *testing.T) {
 		t.Errorf("%d entries", n)
 	}
 	far := h.as("far", auth.DutyOfficer, other)
-	if _, _, err := h.s.Report(t.Context(), far, evacuation.Entry{ID: h.id(), Callout: c.ID, Village: villageA, Numbers: evacuation.Numbers{Moved: ptr(1)}}); !errors.Is(err, auth.ErrNotFound) {
+	if _, _, err := h.s.Report(t.Context(), far, evacuation.Entry{ID: h.id(), Callout: c.ID, Village: villageA, Numbers: evacuation.Numbers{Moved: new(1)}}); !errors.Is(err, auth.ErrNotFound) {
 		t.Errorf("another county: %v", err)
 	}
-	e := evacuation.Entry{ID: h.id(), Callout: c.ID, Village: villageA, Numbers: evacuation.Numbers{Moved: ptr(1)}, Channel: "phone"}
+	e := evacuation.Entry{ID: h.id(), Callout: c.ID, Village: villageA, Numbers: evacuation.Numbers{Moved: new(1)}, Channel: "phone"}
 	for range 2 {
 		if v, _, err := h.s.Report(t.Context(), boss, e); err != nil || v.Moved != 4 {
 			t.Errorf("%+v %v", v, err)

@@ -46,7 +46,7 @@ where i.state in ('received', 'verified', 'responding') and ($1::boolean is null
 select i.state, i.version from incidents i where i.id = $1 for update
 
 -- name: incident_body
-select n.body from incident_intake n where n.incident = $1
+select n.body, coalesce(n.account::text, ''), n.actor from incident_intake n where n.incident = $1
 
 -- name: incident_of_report
 select i.id::text from incidents i where i.source_report = $1

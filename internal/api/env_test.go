@@ -36,9 +36,11 @@ import (
 	"onemap/internal/catalogue"
 	"onemap/internal/db"
 	"onemap/internal/decision"
+	"onemap/internal/fallback"
 	"onemap/internal/features"
 	"onemap/internal/feed"
 	"onemap/internal/gdal"
+	"onemap/internal/impact"
 	"onemap/internal/jobs"
 	"onemap/internal/packs"
 	"onemap/internal/pgtest"
@@ -48,6 +50,7 @@ import (
 	fieldsync "onemap/internal/sync"
 	"onemap/internal/wmts"
 	"onemap/shelters"
+	"onemap/shelters/roadgraph"
 	"onemap/static"
 	"onemap/tiles"
 	"onemap/tiles/basemap"
@@ -67,6 +70,7 @@ type env struct {
 	sync    *fieldsync.Service
 	sensing *sensing.Service
 	alarms  *alarms.Service
+	roads   *roadgraph.Service
 	server  *api.Server
 	opts    api.Options
 	mem     *fasthttputil.InmemoryListener
@@ -245,6 +249,8 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	must(err)
 	forces, err := resources.Open(resources.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
 	must(err)
+	packages, err := fallback.Open(fallback.Options{DB: e.db, Catalogue: e.reg, Contacts: contacts, KeyFile: t.TempDir() + "/fallback.key", Dir: t.TempDir(), Logger: logger, Now: clock})
+	must(err)
 	gauges, err := sensing.Open(sensing.Options{DB: e.db, Catalogue: e.reg, Poll: poll.New(e.reg, logger), Logger: logger, Now: clock})
 	must(err)
 	bells, err := alarms.Open(alarms.Options{DB: e.db, Catalogue: e.reg, Logger: logger, Now: clock})
@@ -258,12 +264,18 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	must(err)
 	writing, err := papers.Open(papers.Options{DB: e.db, Catalogue: e.reg, Now: clock})
 	must(err)
+	roads, err := roadgraph.Open(roadgraph.Options{DB: e.db, Catalogue: e.reg, Logger: logger})
+	must(err)
+	inside, err := impact.Open(impact.Options{DB: e.db, Catalogue: e.reg, Roads: roads, Logger: logger, Waiting: 64, Patience: 15 * time.Second})
+	must(err)
+	e.roads = roads
 	e.opts = api.Options{
+		Impact: inside, Ways: roads,
 		Responses: orders, Contingency: clauses, Papers: writing,
 		Alerts:  warnings,
 		Sensing: gauges, Alarms: bells,
 		Evacuation: callUp,
-		Shelters:   relief, Resources: forces,
+		Shelters:   relief, Resources: forces, Fallback: packages,
 		Sync:    e.sync,
 		Dangers: dangerLoop, Blobs: photos, Packs: offline, Work: work, Reports: reports, Incidents: reports,
 		GDAL:   tools,
@@ -287,6 +299,7 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	e.feed.OnBatch("auth", e.auth.Changed)
 	e.feed.OnBatch("tiles", engine.Invalidate)
 	e.feed.OnBatch("packs", offline.Changed)
+	e.feed.OnBatch("roads", roads.Changed)
 	e.feed.OnBatch("live", e.server.Deliver)
 
 	ctx, cancel := context.WithCancel(context.Background())
@@ -295,6 +308,7 @@ func startAll(t testing.TB, pools db.Options, clock func() time.Time, change ...
 	wg.Go(func() { _ = e.auth.Run(ctx) })
 	wg.Go(func() { _ = e.jobs.Run(ctx) })
 	wg.Go(func() { _ = offline.Run(ctx) })
+	wg.Go(func() { _ = roads.Run(ctx) })
 	e.mem = fasthttputil.NewInmemoryListener()
 	wg.Go(func() { _ = e.server.Serve(ctx, e.mem) })
 	e.client = &http.Client{

@@ -290,7 +290,7 @@ func (w *world) lines() map[string]line {
 			return []int{404}
 		}, alike: true},
 	}
-	for _, more := range []map[string]line{w.planLines(), w.dangerLines(), w.fieldLines(), w.blobLines(), w.syncLines(), w.reliefLines(), w.sensingLines(), w.incidentLines(), w.alertLines(), w.evacuationLines()} {
+	for _, more := range []map[string]line{w.planLines(), w.dangerLines(), w.fieldLines(), w.blobLines(), w.syncLines(), w.reliefLines(), w.sensingLines(), w.incidentLines(), w.responseLines(), w.alertLines(), w.evacuationLines(), w.impactLines()} {
 		for name, l := range more {
 			if _, twice := all[name]; twice {
 				w.t.Fatalf("route %s has two lines", name)

@@ -119,6 +119,9 @@ type Options struct {
 	Incidents  Incidents // 突发事件, their reports, clocks, sketches
 	Shelters   Shelters  // open, full, closed; promised and taken
 	Resources  Resources // teams, dispatches, stores, road blocks
+	Fallback   Fallback  // 兜底包
+	Impact     Impact    // who and what is inside an area
+	Ways       Ways      // the road graph
 
 	Responses   *response.Service    // 应急响应, the duty desk
 	Contingency *contingency.Service // 预案 and the tasks they become
@@ -157,7 +160,7 @@ type Options struct {
 func (o Options) withDefaults() (Options, error) {
 	if o.Catalogue == nil || o.Feed == nil || o.Tiles == nil || o.Features == nil || o.Site == nil || o.Basemap == nil || o.Health == nil ||
 		o.Auth == nil || o.Audit == nil || o.Contacts == nil || o.Decisions == nil || o.Editor == nil || o.DB == nil || o.Zoning == nil || o.Jobs == nil || o.Basemaps == nil ||
-		o.Sync == nil || o.Blobs == nil || o.Packs == nil || o.Dangers == nil || o.Work == nil || o.Reports == nil || o.Sensing == nil || o.Alarms == nil || o.Evacuation == nil || o.Incidents == nil || o.Shelters == nil || o.Resources == nil ||
+		o.Sync == nil || o.Blobs == nil || o.Packs == nil || o.Dangers == nil || o.Work == nil || o.Reports == nil || o.Sensing == nil || o.Alarms == nil || o.Evacuation == nil || o.Incidents == nil || o.Shelters == nil || o.Resources == nil || o.Fallback == nil || o.Impact == nil || o.Ways == nil ||
 		o.Responses == nil || o.Contingency == nil || o.Papers == nil {
 		return o, errors.New("api: an option without default is missing")
 	}

@@ -53,6 +53,7 @@ func (s *Server) routes() []*Route {
 	routes = append(routes, s.evacuationRoutes()...)
 	routes = append(routes, s.blobRoutes()...)
 	routes = append(routes, s.reliefRoutes()...)
+	routes = append(routes, s.impactRoutes()...)
 	routes = append(routes, s.sensingRoutes()...)
 	if s.opts.Authority != nil {
 		routes = append(routes,

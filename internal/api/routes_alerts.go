@@ -11,8 +11,8 @@ func (s *Server) alertRoutes() []*Route {
 	return []*Route{
 		t.route("GET", a, "alerts", s.getAlerts, AccessSignedIn, "state", "level", "area", "exercise", "chain", "limit", "cursor"),
 		take,
-		t.route("GET", a+"/{id}", "alert", s.getAlert, AccessSignedIn),
 		t.route("GET", a+"/{id}.xml", "alert_xml", s.getAlertXML, AccessSignedIn, "message"),
+		t.route("GET", a+"/{id}", "alert", s.getAlert, AccessSignedIn),
 		t.route("GET", a+"/{id}/targets", "alert_targets", s.getAlertTargets, AccessSignedIn, "message", "contacts"),
 		t.may(t.json(limitDesk, t.route("POST", a+"/{id}/receipts", "alert_receipt", s.postAlertReceipt, "")), auth.WorkDesk),
 		t.may(t.json(0, t.route("POST", a+"/{id}/forward", "alert_forward", s.postAlertForward, "")), auth.SendOrders),

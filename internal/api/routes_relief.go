@@ -30,6 +30,11 @@ func (s *Server) reliefRoutes() []*Route {
 		t.route("GET", "/api/stock/moves", "stock_moves", s.getStockMoves, AccessSignedIn, "warehouse", "limit", "cursor"),
 		desk(t.json(0, t.route("POST", "/api/stock/moves", "stock_move", s.postStockMove, ""))),
 
+		// What is in a package is revealed: see mayPack, which asks for two permissions at once.
+		t.may(t.route("GET", "/api/fallback-packages", "fallback_packages", s.getPackages, ""), auth.Reveal, auth.ManageSystem),
+		t.may(t.json(0, t.route("POST", "/api/fallback-packages", "fallback_package_make", s.postPackage, "")), auth.Reveal),
+		t.may(t.json(0, t.route("PUT", "/api/fallback-packages/passphrase", "fallback_passphrase", s.putPassphrase, "")), auth.ManageSystem),
+
 		t.route("GET", b, "road_blocks", s.getBlocks, AccessSignedIn, "area", "active"),
 		desk(t.json(0, t.route("PUT", b+"/{id}", "road_block_put", s.changeBlock(true), ""))),
 		desk(t.json(0, t.route("PATCH", b+"/{id}", "road_block_change", s.changeBlock(false), ""))),

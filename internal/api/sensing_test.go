@@ -5,10 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
-	"onemap/incidents/sensing"
-	"onemap/internal/api"
 	"onemap/internal/auth"
 )
 
@@ -35,19 +32,7 @@ func TestARealSnapshot(t *testing.T) {
 	if err := json.Unmarshal(raw, &snapshot); err != nil {
 		t.Fatal(err)
 	}
-	// The evening must lie within what is taken: the clock of the gauges is set to it.
-	evening, err := time.Parse(time.RFC3339, "2025-11-11T19:00:00+08:00")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var e *env
-	e = start(t, func(o *api.Options) {
-		s, err := sensing.Open(sensing.Options{DB: o.DB, Catalogue: o.Catalogue, Now: func() time.Time { return evening }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Sensing = s
-	})
+	e := start(t)
 	measures := map[string]string{"Past10Min": "rain", "Past1hr": "rain_1h", "Past3hr": "rain_3h", "Past6hr": "rain_6h", "Past12hr": "rain_12h", "Past24hr": "rain_24h"}
 	type observation struct {
 		Station string  `json:"station"`

@@ -115,6 +115,25 @@ func (w *world) reliefLines() map[string]line {
 		"stock_moves": {calls: paths("/api/stock/moves?warehouse="+ownStore, "/api/stock/moves?warehouse="+otherStore, "/api/stock/moves?warehouse="+noID), want: seen(200), alike: true},
 		"stock_move":  {calls: bodies(always("/api/stock/moves"), move("31", ownStore), move("32", otherStore), move("33", noID)), want: reaching(201, 200), alike: true},
 
+		"fallback_packages": {calls: always("/api/fallback-packages"), want: func(a who, _ target) []int {
+			if a.may(auth.CommandPost) || a.may(auth.ManageSystem) && a.area == "" {
+				return []int{200}
+			}
+			return []int{403}
+		}},
+		"fallback_package_make": {calls: bodies(always("/api/fallback-packages"), `{"area":"`+ownArea+`","reason":"矩阵测试"}`, `{"area":"`+otherArea+`","reason":"矩阵测试"}`, `{"area":"`+noArea+`","reason":"矩阵测试"}`), want: func(a who, t target) []int {
+			if a.may(auth.CommandPost) && (t == own || a.area == "") {
+				return []int{409} // nobody has set a passphrase
+			}
+			return []int{403}
+		}, alike: true},
+		"fallback_passphrase": {calls: with(always("/api/fallback-packages/passphrase"), `{"passphrase":"短","reason":"矩阵测试"}`), want: func(a who, _ target) []int {
+			if a.area == "" {
+				return []int{422}
+			}
+			return []int{403}
+		}},
+
 		"road_blocks": {calls: area("/api/road-blocks?area=")},
 		"road_block_put": {calls: bodies(paths(blocks+"01a1ffb1-d369-7ca3-86f4-000000000e41", blocks+"01a1ffb1-d369-7ca3-86f4-000000000e42", blocks+"01a1ffb1-d369-7ca3-86f4-000000000e43"), point("119.25", "34.15"), point("120.25", "34.15"), point("10", "10")),
 			want: func(a who, t target) []int {

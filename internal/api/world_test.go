@@ -144,6 +144,7 @@ func build(t testing.TB) *world {
 	w.relief()
 	w.gauges()
 	w.incidents()
+	w.responses()
 	w.alerts()
 	w.evacuation()
 	w.cases()

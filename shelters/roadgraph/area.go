@@ -8,8 +8,9 @@ import (
 	"onemap/internal/geo"
 )
 
-// spanStep is how exactly it is known where a road leaves an area.
-const spanStep = 10.0
+// spanStep is how exactly it is known where a road leaves an area; what crosses less of
+// it is not seen.
+const spanStep = 5.0
 
 // Span is the part of an edge inside an area, as shares of its length.
 type Span struct{ From, To float64 }
@@ -82,7 +83,7 @@ func (a *Area) Sources(p Profile, arriving bool) []Source {
 		out = append(out, Source{Node: n})
 	}
 	for e, s := range a.spans {
-		if s.From == 0 && s.To == 1 || !a.v.open(e) {
+		if s.From == 0 && s.To == 1 {
 			continue
 		}
 		c := a.v.g.edges[e].Cost[p]
@@ -90,10 +91,10 @@ func (a *Area) Sources(p Profile, arriving bool) []Source {
 		if arriving {
 			ahead, back = back, ahead
 		}
-		if ahead >= 0 {
+		if ahead >= 0 && a.v.free(e, s.To, 1) {
 			out = append(out, Source{a.v.g.to[e], ahead * (1 - s.To)})
 		}
-		if back >= 0 {
+		if back >= 0 && a.v.free(e, 0, s.From) {
 			out = append(out, Source{a.v.g.from[e], back * s.From})
 		}
 	}
@@ -104,7 +105,7 @@ func (a *Area) Sources(p Profile, arriving bool) []Source {
 // leaves the area needs no node between.
 func (a *Area) CostAt(r *Reached, s Snap, p Profile) (float64, bool) {
 	best, ok := a.v.CostAt(r, s, p)
-	if span, on := a.spans[s.Edge]; on && a.v.open(s.Edge) {
+	if span, on := a.spans[s.Edge]; on && a.v.seen(s.Edge) {
 		c := a.v.g.edges[s.Edge].Cost[p]
 		ahead, back := c[0], c[1]
 		if r.toward {
@@ -113,9 +114,9 @@ func (a *Area) CostAt(r *Reached, s Snap, p Profile) (float64, bool) {
 		switch {
 		case s.Along >= span.From && s.Along <= span.To:
 			return 0, true
-		case s.Along > span.To && ahead >= 0:
+		case s.Along > span.To && ahead >= 0 && a.v.free(s.Edge, span.To, s.Along):
 			best, ok = min(best, ahead*(s.Along-span.To)), true
-		case s.Along < span.From && back >= 0:
+		case s.Along < span.From && back >= 0 && a.v.free(s.Edge, s.Along, span.From):
 			best, ok = min(best, back*(span.From-s.Along)), true
 		}
 	}

@@ -64,8 +64,10 @@ func (v View) Nearest(p orb.Point, profile Profile, maxM float64) (Snap, bool) {
 	best := Snap{DistanceM: math.Inf(1)}
 	v.near(p, maxM, func(s segment, at orb.Point, share, dist float64) {
 		c := v.g.edges[s.edge].Cost[profile]
-		if dist < best.DistanceM && (c[0] >= 0 || c[1] >= 0) && v.open(s.edge) {
-			best = Snap{Edge: s.edge, Along: v.g.along(s, share), Point: at, DistanceM: dist}
+		if dist < best.DistanceM && (c[0] >= 0 || c[1] >= 0) && v.seen(s.edge) {
+			if along := v.g.along(s, share); v.free(s.edge, along, along) {
+				best = Snap{Edge: s.edge, Along: along, Point: at, DistanceM: dist}
+			}
 		}
 	}, func() float64 { return best.DistanceM })
 	return best, !math.IsInf(best.DistanceM, 1)

@@ -30,10 +30,10 @@ func (v View) doors(s Snap, p Profile, arriving bool) []door {
 		ahead, back = back, ahead
 	}
 	var out []door
-	if ahead >= 0 {
+	if ahead >= 0 && v.free(s.Edge, s.Along, 1) {
 		out = append(out, door{Source{v.g.to[s.Edge], ahead * (1 - s.Along)}, 1})
 	}
-	if back >= 0 {
+	if back >= 0 && v.free(s.Edge, 0, s.Along) {
 		out = append(out, door{Source{v.g.from[s.Edge], back * s.Along}, 0})
 	}
 	return out
@@ -73,7 +73,7 @@ func (v View) Route(from, to Snap, p Profile) (Way, bool) {
 		until = append(until, d.Node)
 	}
 	best := Way{Seconds: math.Inf(1)}
-	if from.Edge == to.Edge {
+	if from.Edge == to.Edge && v.free(from.Edge, from.Along, to.Along) {
 		c := g.edges[from.Edge].Cost[p]
 		if by := to.Along - from.Along; by >= 0 && c[0] >= 0 {
 			best = g.way(c[0]*by, from, to, nil, -1, -1)

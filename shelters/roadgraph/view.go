@@ -12,10 +12,10 @@ import (
 // without what is closed. The graph below is shared and stays as it is.
 type View struct {
 	g      *Graph
-	sees   geo.Scopes // empty: everything
-	limits bool       // sees counts
-	demo   bool       // only roads of a demo data set
-	closed map[int32]bool
+	sees   geo.Scopes     // empty: everything
+	limits bool           // sees counts
+	demo   bool           // only roads of a demo data set
+	closed map[int32]Span // the part of an edge nobody passes
 }
 
 // All is the whole graph.
@@ -32,10 +32,19 @@ func (v View) Graph() *Graph { return v.g }
 // ClosedEdges is how many edges are closed.
 func (v View) ClosedEdges() int { return len(v.closed) }
 
+// open says whether an edge can be gone from end to end.
 func (v View) open(e int32) bool {
-	if v.closed[e] {
-		return false
-	}
+	_, shut := v.closed[e]
+	return !shut && v.seen(e)
+}
+
+// free says whether the part of an edge between two shares can be gone.
+func (v View) free(e int32, a, b float64) bool {
+	s, shut := v.closed[e]
+	return v.seen(e) && (!shut || max(a, b) <= s.From || min(a, b) >= s.To)
+}
+
+func (v View) seen(e int32) bool {
 	if v.demo && !v.g.edges[e].Demo {
 		return false
 	}
@@ -49,9 +58,6 @@ const (
 	blockReach = 40.0
 	// blockStep is how often a blocked line is compared with the roads.
 	blockStep = 10.0
-	// areaStep is how often a road is compared with an area: what crosses less of it is
-	// not seen.
-	areaStep = 5.0
 )
 
 // WithBlocks is the view without the roads that are blocked at places or along lines.
@@ -82,26 +88,44 @@ func (v View) WithBlocks(blocks ...orb.Geometry) View {
 }
 
 func (v View) copy() View {
-	closed := make(map[int32]bool, len(v.closed)+8)
-	for e := range v.closed {
-		closed[e] = true
+	closed := make(map[int32]Span, len(v.closed)+8)
+	for e, s := range v.closed {
+		closed[e] = s
 	}
 	v.closed = closed
 	return v
 }
 
+// shut closes a part of an edge, and what lies between it and a part already closed.
+func (v View) shut(e int32, s Span) {
+	if old, ok := v.closed[e]; ok {
+		s = Span{min(old.From, s.From), max(old.To, s.To)}
+	}
+	v.closed[e] = s
+}
+
+// shutAt closes an edge some metres around a place on it.
+func (v View) shutAt(s segment, share, metres float64) {
+	at, by := v.g.along(s, share), 1.0
+	if l := v.g.edges[s.edge].LengthM; l > 0 {
+		by = metres / l
+	}
+	v.shut(s.edge, Span{at - by, at + by})
+}
+
 func (v View) blockPoint(seen View, p orb.Point) {
-	nearest, far := int32(-1), math.Inf(1)
-	seen.near(p, blockReach, func(s segment, _ orb.Point, _, dist float64) {
+	var nearest segment
+	share, far := 0.0, math.Inf(1)
+	seen.near(p, blockReach, func(s segment, _ orb.Point, t, dist float64) {
 		if dist <= blockRadius {
-			v.closed[s.edge] = true
+			v.shutAt(s, t, blockRadius)
 		}
 		if dist < far {
-			nearest, far = s.edge, dist
+			nearest, share, far = s, t, dist
 		}
 	}, func() float64 { return math.Inf(1) })
-	if nearest >= 0 {
-		v.closed[nearest] = true
+	if !math.IsInf(far, 1) {
+		v.shutAt(nearest, share, blockRadius)
 	}
 }
 
@@ -113,14 +137,15 @@ func (v View) blockLine(seen View, l orb.LineString) {
 		for k := 1; k < n; k++ {
 			t := float64(k) / float64(n)
 			p := orb.Point{l[i-1][0] + t*(l[i][0]-l[i-1][0]), l[i-1][1] + t*(l[i][1]-l[i-1][1])}
-			nearest, far := int32(-1), math.Inf(1)
-			seen.near(p, 15, func(s segment, _ orb.Point, _, dist float64) {
+			var nearest segment
+			share, far := 0.0, math.Inf(1)
+			seen.near(p, 15, func(s segment, _ orb.Point, u, dist float64) {
 				if dist < far {
-					nearest, far = s.edge, dist
+					nearest, share, far = s, u, dist
 				}
 			}, func() float64 { return far })
-			if nearest >= 0 {
-				v.closed[nearest] = true
+			if !math.IsInf(far, 1) {
+				v.shutAt(nearest, share, blockStep)
 			}
 		}
 	}
@@ -134,29 +159,29 @@ func (v View) Avoiding(areas ...*geo.Area) View {
 	out := v.copy()
 	for _, a := range areas {
 		b := a.Bound()
-		for i := range v.g.edges {
-			e := int32(i) //nolint:gosec // an index of ours
-			if !out.closed[e] && crosses(v.g.edges[i].Line, b, a) {
-				out.closed[e] = true
+		lo, hi := cellOf(b.Min), cellOf(b.Max)
+		if float64(hi.x-lo.x+1)*float64(hi.y-lo.y+1) > float64(len(v.g.grid.cells)) {
+			for i := range v.g.edges {
+				out.closeWithin(int32(i), b, a) //nolint:gosec // an index of ours
+			}
+			continue
+		}
+		for x := lo.x; x <= hi.x; x++ {
+			for y := lo.y; y <= hi.y; y++ {
+				for _, s := range v.g.grid.cells[cell{x, y}] {
+					out.closeWithin(s.edge, b, a)
+				}
 			}
 		}
 	}
 	return out
 }
 
-func crosses(line []orb.Point, b orb.Bound, a *geo.Area) bool {
-	for i := 1; i < len(line); i++ {
-		p, q := line[i-1], line[i]
-		if max(p[0], q[0]) < b.Min[0] || min(p[0], q[0]) > b.Max[0] || max(p[1], q[1]) < b.Min[1] || min(p[1], q[1]) > b.Max[1] {
-			continue
-		}
-		n := max(1, int(math.Ceil(Distance(p, q)/areaStep)))
-		for k := 0; k <= n; k++ {
-			t := float64(k) / float64(n)
-			if a.Side(orb.Point{p[0] + t*(q[0]-p[0]), p[1] + t*(q[1]-p[1])}) >= 0 {
-				return true
-			}
-		}
+func (v View) closeWithin(e int32, b orb.Bound, a *geo.Area) {
+	if s, ok := v.closed[e]; ok && s.From <= 0 && s.To >= 1 {
+		return
 	}
-	return false
+	if s, ok := spanOf(&v.g.edges[e], b, a); ok {
+		v.shut(e, s)
+	}
 }

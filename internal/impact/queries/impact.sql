@@ -135,4 +135,4 @@ select responsibility::text, contact::text, coalesce(phone, ''), coalesce(deputy
 select d.id::text, d.title, coalesce(d.source_dept, ''), d.source_date from dataset d where d.id = any ({ids}) order by d.title
 
 -- name: shapes_of
-select t.geom from {rows} where {wanted} and t.geom is not null and {where} limit 2000
+select t.geom from {rows} where {wanted} and t.geom is not null and {where} limit 20000

@@ -28,3 +28,17 @@ from restricted.households($1::uuid, $2)
 
 -- name: duty_desk
 select name, phone from restricted.duty_desk($1, $2)
+
+-- name: ask_all
+select restricted.ask_all($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)::text
+
+-- name: contacts_in_clear
+-- Who answers for a feature is found by the unit it lies in.
+select c.id::text, kind, coalesce(admin_code, (select u.code from restricted.contact x join responsibility r on r.id = x.responsibility join admin u on u.scope = r.scope and u.valid_to is null where x.id = c.id limit 1),
+  (select u.code from restricted.contact x join responsibility r on r.id = x.responsibility join grids u on u.scope = r.scope and u.valid_to is null where x.id = c.id limit 1), ''), coalesce(layer, ''), coalesce(feature::text, ''), coalesce(role, ''), coalesce(unit, ''), coalesce(post, ''),
+  coalesce(person, ''), coalesce(deputy_post, ''), coalesce(deputy, ''), starts_at, ends_at, fields
+from restricted.contacts_in_clear($1::uuid, $2) c
+
+-- name: households_in_clear
+select id::text, admin_code, coalesce(head, ''), coalesce(address, ''), coalesce(persons, 0), coalesce(elderly, 0), coalesce(children, 0), coalesce(disabled, 0), coalesce(phone, ''), coalesce(move, '')
+from restricted.households_in_clear($1::uuid, $2)

@@ -1,0 +1,16 @@
+package api
+
+// impactRoutes are the questions about an area and about ways, on the screen and on paper.
+func (s *Server) impactRoutes() []*Route {
+	var t fieldTable
+	ask := func(pattern, name string, h HandlerFunc) *Route {
+		return t.json(limitImpact, t.route("POST", pattern, name, h, AccessSignedIn))
+	}
+	return []*Route{
+		ask("/api/impact", "impact", s.postImpact),
+		{Method: "GET", Pattern: "/api/route", Name: "route", Document: "api", Handler: s.getRoute, Access: AccessPublic, Query: []string{"from", "to", "profile", "avoid"}},
+		ask("/api/reports/impact.pdf", "impact_pdf", s.postImpactPDF),
+		ask("/api/reports/impact.docx", "impact_docx", s.postImpactDOCX),
+		ask("/api/reports/impact.txt", "impact_txt", s.postImpactText),
+	}
+}
