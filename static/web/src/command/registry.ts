@@ -27,6 +27,9 @@ const listed = (name: string) => (b: unknown): number => ((b as Body)[name] as u
 
 export const pages: readonly Page[] = [
   { id: 'incidents', file: 'Incidents', icon: 'megaphone', title: ['突发事件', 'Incidents'], short: ['事件', 'Incidents'], needs: [] },
+  { id: 'impact', file: 'Impact', icon: 'crosshair', title: ['影响与路线', 'Impact and routes'], short: ['影响', 'Impact'], needs: [] },
+  { id: 'calls', file: 'Calls', icon: 'smartphone', title: ['叫应与转移', 'Call-outs and evacuation'], short: ['叫应转移', 'Call-outs'], needs: ['work_desk'], wide: true,
+    badge: { topics: ['callouts', 'calls', 'call_targets'], path: '/api/callouts?active=true', count: (b) => ((b as { callouts?: { targets: number; reached: number }[] }).callouts ?? []).reduce((n, c) => n + c.targets - c.reached, 0), urgent: true } },
 ]
 void listed
 
