@@ -156,6 +156,9 @@ select field_policies('response', 'coalesce(scope && current_setting(''app.read'
 create function response_life() returns trigger
 language plpgsql as $$
 begin
+  if coalesce(current_setting('app.role', true), '') = 'system' then
+    return new; -- the program itself takes data sets out
+  end if;
   if old.state = 'ended' then
     raise exception 'response %: it has ended', old.id using errcode = 'OM011';
   end if;

@@ -382,6 +382,9 @@ func (a *app) run(ctx context.Context) error {
 	if a.renewal != nil {
 		a.background.Go(func() { _ = a.renewal(work) })
 	}
+	if a.flags.play || a.flags.withDemo {
+		a.background.Go(func() { speakDemo(work, a.db, a.log) })
+	}
 	if a.flags.play {
 		a.background.Go(func() { playDemo(work, a.db, a.log) })
 	} else if a.flags.withDemo {

@@ -39,7 +39,7 @@ import (
 // directory, so that nothing of an installation is touched.
 func benchCommand(ctx context.Context, env environment, args []string) error {
 	if len(args) == 0 {
-		return usagef("tiles | hits | intake")
+		return usagef("tiles | hits | intake | live")
 	}
 	switch verb, rest := args[0], args[1:]; verb {
 	case "tiles":
@@ -48,10 +48,12 @@ func benchCommand(ctx context.Context, env environment, args []string) error {
 		return benchHits(ctx, env, rest)
 	case "intake":
 		return benchIntake(ctx, env, rest)
+	case "live":
+		return benchLive(ctx, env, rest)
 	case "hits-client": // the other end of hits, a process of its own
 		return benchClient(ctx, env, rest)
 	default:
-		return usagef("%q? tiles | hits | intake", verb)
+		return usagef("%q? tiles | hits | intake | live", verb)
 	}
 }
 

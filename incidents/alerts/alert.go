@@ -98,6 +98,7 @@ type Village struct {
 	State                    string // waiting, reached, acknowledged, failed
 	Channel, By              string
 	At, AckedAt, FirstReach  *time.Time
+	Position                 *orb.Point // a place inside
 	scope                    geo.Scope
 	listed, persons, weak, m *int
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/paulmach/orb"
 
 	"onemap/incidents/cap"
 	"onemap/internal/auth"
@@ -270,8 +271,12 @@ func value(n *int) int {
 
 func scanVillage(row pgx.CollectableRow) (Village, error) {
 	var v Village
+	var place geo.Shape
 	err := row.Scan(&v.Code, &v.Name, &v.Town, &v.Share, &v.Whole, &v.Added, &v.Population, &v.Households, &v.listed, &v.persons, &v.weak, &v.m, &v.scope,
-		&v.State, &v.Channel, &v.By, &v.At, &v.FirstReach, &v.AckedAt)
+		&v.State, &v.Channel, &v.By, &v.At, &v.FirstReach, &v.AckedAt, &place)
+	if p, ok := place.Geometry.(orb.Point); ok {
+		v.Position = &p
+	}
 	if v.State == "" {
 		v.State = "waiting"
 	}

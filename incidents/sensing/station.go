@@ -96,6 +96,43 @@ type home struct {
 	Persons    *int
 }
 
+// unit is an administrative unit around stations.
+type unit struct {
+	code, name string
+	persons    *int
+	rank       int
+	scope      geo.Scope
+}
+
+// settle names the villages of stations, and finds in which village and township each
+// stands.
+func settle(list []*Station, units []unit) {
+	byCode := map[string]unit{}
+	for _, u := range units {
+		byCode[u.code] = u
+	}
+	for _, st := range list {
+		rank := 0
+		for _, u := range units {
+			switch {
+			case !u.scope.Contains(st.Scope):
+			case u.rank == 5:
+				st.HomeVillage = home{u.code, u.name, u.persons}
+			case u.rank > rank:
+				rank, st.Town, st.TownName = u.rank, u.code, u.name
+			}
+		}
+		for i := range st.Villages {
+			v := &st.Villages[i]
+			u := byCode[v.Code]
+			v.Name = u.name
+			if v.Persons == nil {
+				v.Persons = u.persons
+			}
+		}
+	}
+}
+
 // rainRow are the sums as the database made them: of increments, as the gauge itself says,
 // and the longest time without a word.
 type rainRow struct {

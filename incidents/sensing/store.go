@@ -143,8 +143,7 @@ func scanStation(row pgx.CollectableRow) (*Station, error) {
 	r := &st.rain
 	dest := []any{&st.ID, &st.Code, &st.Name, &st.Kind, &st.Unit, &st.Measure, &st.Object, &st.Operator, &fresh,
 		&st.Levels.Colors[0], &st.Levels.Colors[1], &st.Levels.Colors[2], &st.Levels.Colors[3], &g, &st.Scope, &st.Exercise, &st.At, &st.Last, &st.Before,
-		&st.Levels.Warning, &st.Levels.Guarantee, &st.Levels.FloodLimit, &villages, &st.Levels.Version, &st.Levels.Source,
-		&st.HomeVillage.Code, &st.HomeVillage.Name, &st.HomeVillage.Persons}
+		&st.Levels.Warning, &st.Levels.Guarantee, &st.Levels.FloodLimit, &villages, &st.Levels.Version, &st.Levels.Source}
 	for i := range Hours {
 		dest = append(dest, &r.sum[i])
 	}
@@ -154,7 +153,7 @@ func scanStation(row pgx.CollectableRow) (*Station, error) {
 	for i := range Hours {
 		dest = append(dest, &r.gap[i])
 	}
-	dest = append(dest, &r.before, &st.Town, &st.TownName)
+	dest = append(dest, &r.before)
 	if err := row.Scan(dest...); err != nil {
 		return nil, err
 	}
@@ -191,35 +190,29 @@ func (s *Service) read(ctx context.Context, pool *db.Pool, claims db.Claims, q Q
 		if list, err = pgx.CollectRows(rows, scanStation); err != nil {
 			return err
 		}
-		var codes []string
+		codes := []string{}
+		var around geo.Scopes
 		for _, st := range list {
+			around = append(around, st.Scope)
 			for _, v := range st.Villages {
 				codes = append(codes, v.Code)
 			}
 		}
-		slices.Sort(codes)
-		if codes = slices.Compact(codes); len(codes) == 0 {
+		if len(list) == 0 {
 			return nil
 		}
-		named := map[string]home{}
-		var h home
-		rows, err = tx.Query(ctx, s.queries.Get("villages"), codes)
+		var units []unit
+		rows, err = tx.Query(ctx, s.queries.Get("units"), around.Normal().String(), codes)
 		if err != nil {
 			return err
 		}
-		if _, err := pgx.ForEachRow(rows, []any{&h.Code, &h.Name, &h.Persons}, func() error { named[h.Code] = h; return nil }); err != nil {
+		if units, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (u unit, err error) {
+			err = row.Scan(&u.code, &u.name, &u.persons, &u.rank, &u.scope)
+			return u, err
+		}); err != nil {
 			return err
 		}
-		for _, st := range list {
-			for i := range st.Villages {
-				v := &st.Villages[i]
-				n := named[v.Code]
-				v.Name = n.Name
-				if v.Persons == nil {
-					v.Persons = n.Persons
-				}
-			}
-		}
+		settle(list, units)
 		return nil
 	})
 	if err != nil {

@@ -38,6 +38,7 @@ type alertVillage struct {
 	Channel     *string        `json:"channel"`
 	At          *time.Time     `json:"at"`
 	By          *string        `json:"by"`
+	Position    []float64      `json:"position"`
 }
 
 type alertRemoved struct {
@@ -103,7 +104,7 @@ func (s *Server) getAlertTargets(ctx context.Context, req *Request) (*Response, 
 	var listed *alerts.Listed
 	for _, v := range t.Villages {
 		line := alertVillage{Code: v.Code, Name: v.Name, Town: optional(v.Town), Share: v.Share, Whole: v.Whole, Added: v.Added, Population: v.Population, Households: v.Households, Listed: v.Listed,
-			Grids: filled(v.Grids), Responsible: []alertPerson{}, State: v.State, Channel: optional(v.Channel), At: v.At, By: optional(v.By)}
+			Grids: filled(v.Grids), Responsible: []alertPerson{}, State: v.State, Channel: optional(v.Channel), At: v.At, By: optional(v.By), Position: positionOrNil(v.Position)}
 		for _, p := range people {
 			if strings.HasPrefix(p.Area, v.Code) {
 				line.Responsible = append(line.Responsible, alertPerson{p.ID, optional(p.Person), optional(p.Unit), optional(p.Post), p.Role, optional(p.Fields["phone"]), optional(p.Deputy)})

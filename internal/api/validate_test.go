@@ -50,7 +50,7 @@ func (e *env) documents() *documents {
 		for _, ct := range []string{"application/geo+json", "application/problem+json", "application/vnd.oai.openapi+json"} {
 			openapi3filter.RegisterBodyDecoder(ct, asJSON)
 		}
-		for _, ct := range []string{"application/vnd.mapbox-vector-tile", "text/event-stream", "text/csv"} {
+		for _, ct := range []string{"application/vnd.mapbox-vector-tile", "text/event-stream", "text/csv", "application/cap+xml"} {
 			openapi3filter.RegisterBodyDecoder(ct, asText)
 		}
 	})

@@ -15,9 +15,9 @@ func (w *world) alerts() {
 	w.exec(`select set_config('app.role', 'system', false), set_config('app.actor', 'test', false)`)
 	for i, c := range []struct{ area, village, alert, message, tag string }{{ownArea, "990100101001", ownAlert, ownMessage, "1x"}, {otherArea, "990200101001", otherAlert, otherMsg, "2x"}} {
 		w.exec(`insert into alerts (id, chain, identifier, sender, sent_at, source, state, status, msg_type, event, headline, description, level, effective, received_at, admin_code, geom)
-			values ($1, $1, $2, 'QZSENDER', now(), 'default', 'active', 'Actual', 'Alert', '暴雨', $3, $4, 1, now(), now(), $5, st_makeenvelope($6, 34.1, $6 + 0.1, 34.2, 4490))`,
+			values ($1, $1, $2, 'QZSENDER', now(), 'default', 'active', 'Actual', 'Alert', '暴雨', $3, $4, 1, now(), now(), $5, st_makeenvelope($6::float8, 34.1, $6::float8 + 0.1, 34.2, 4490))`,
 			c.alert, "QZIDENTIFIER"+c.tag, "QZALERT"+c.tag, "QZALERTTEXT"+c.tag, c.area, 119.2+float64(i))
-		w.exec(`insert into alert_messages (id, alert, chain, identifier, sender, msg_type, sent_at, digest, message, scope, name) values ($1, $2, $2, $3, 'QZSENDER', 'Alert', now(), 'x',
+		w.exec(`insert into alert_messages (id, alert, chain, identifier, sender, msg_type, sent_at, digest, message, scope, name) values ($1, $2, $2, $3::text, 'QZSENDER', 'Alert', now(), 'x',
 			jsonb_build_object('identifier', $3::text, 'sender', 'QZSENDER', 'sent', '2026-07-05T14:30:00+08:00', 'msg_type', 'Alert', 'infos', jsonb_build_array(jsonb_build_object('event', '暴雨', 'headline', $4::text))), code_scope($5), '值班员')`,
 			c.message, c.alert, "QZIDENTIFIER"+c.tag, "QZALERT"+c.tag, c.area)
 		w.exec(`insert into alert_targets (alert, code, name, share, whole, population, listed, listed_persons, weak, must_move) values ($1, $2, $3, 1, true, 100, 771001, 771001, 771001, 771001)`, c.alert, c.village, "QZTARGETVILLAGE"+c.tag)

@@ -74,6 +74,7 @@ type County struct {
 	Duties           []Duty
 	Aliases          []Alias
 	Field            FieldWork
+	Command          CommandWork
 	DangerActions    []DangerAction
 	DangerNumbers    map[int]int // the last number given out, by year
 	Measures         []Measure

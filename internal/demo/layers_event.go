@@ -234,7 +234,7 @@ func (g *world) incidents(r rng, storm pt) {
 			level = 2
 		}
 		f := map[string]any{
-			"code": fmt.Sprintf("SJ-%s-%04d", at.Format("2006"), n+1), "kind": k.kind, "class": k.class, "level": level, "level_proposed": level,
+			"code": fmt.Sprintf("SJ-%s-%s-%04d", countyCode, at.Format("2006"), n+1), "kind": k.kind, "class": k.class, "level": level, "level_proposed": level,
 			"occurred_at": at, "known_at": at.Add(time.Duration(r.intBetween(2, 25)) * time.Minute), "place": g.address(u) + place, "description": pick(r, k.text),
 			"source": pick(r, []string{"网格员", "110联动", "119联动", "群众电话", "乡镇报告", "监测设备"}), "emergency_dept": "县应急管理局",
 			"deaths": 0, "missing": 0, "injured": 0, "affected": r.intBetween(k.affected[0], k.affected[1]), "evacuated": 0, "loss_wan": r1(r.between(0, 18)),
@@ -262,6 +262,21 @@ func (g *world) incidents(r rng, storm pt) {
 		}
 		if k.class == "natural" && it.age < 8 && k.kind != "waterlogging" {
 			f["evacuated"] = r.intBetween(0, 40)
+		}
+		// A level is confirmed by a person after a while; before that it is only proposed.
+		known := f["known_at"].(time.Time)
+		f["figures_at"] = known
+		if it.age >= 1.1 {
+			f["verified_at"], f["responding_at"] = known.Add(9*time.Minute), known.Add(16*time.Minute)
+			f["level_at"], f["level_by"] = known.Add(21*time.Minute), "值班长"
+		} else {
+			delete(f, "level")
+			if f["state"] == "verified" {
+				f["verified_at"] = known.Add(9 * time.Minute)
+			}
+		}
+		if f["state"] == "archived" {
+			f["archived_at"] = f["closed_at"].(time.Time).Add(hours(24))
 		}
 		if n%17 == 5 && it.age > 48 {
 			f["exercise"] = true

@@ -99,6 +99,7 @@ func Generate(o Options) *County {
 	g.eventLayers()
 	g.assign()
 	g.fieldWork()
+	g.command()
 	return g.c
 }
 

@@ -131,8 +131,9 @@ select m.message from alert_messages m where m.alert = $1 and ($2 = '' or m.iden
 
 -- name: target_rows
 select t.code, t.name, coalesce(t.town, ''), t.share, t.whole, t.added, t.population, t.households, t.listed, t.listed_persons, t.weak, t.must_move, t.scope,
-  coalesce(l.outcome, ''), coalesce(l.channel, ''), coalesce(l.name, ''), l.at, r.first_reach, r.acked
+  coalesce(l.outcome, ''), coalesce(l.channel, ''), coalesce(l.name, ''), l.at, r.first_reach, r.acked, p.at
 from alert_targets t
+left join lateral (select st_pointonsurface(a.geom) as at from admin a where a.code = t.code and a.valid_to is null limit 1) p on true
 left join lateral (select r.outcome, r.channel, r.name, r.at from alert_receipts r where r.message = $2 and r.target = t.code
   order by (r.outcome = 'acknowledged') desc, (r.outcome = 'reached') desc, r.at desc limit 1) l on true
 left join lateral (select min(r.at) filter (where r.outcome <> 'failed') first_reach, min(r.at) filter (where r.outcome = 'acknowledged') acked

@@ -49,8 +49,7 @@ select s.id::text, coalesce(s.code, ''), coalesce(s.name, ''), coalesce(s.kind, 
   s.threshold_blue, s.threshold_yellow, s.threshold_orange, s.threshold_red, s.geom, s.scope, s.exercise,
   coalesce(l.at, k.at), coalesce(l.value, k.value), b.value,
   t.warning, t.guarantee, t.flood_limit, t.villages, coalesce(t.version, 0), coalesce(t.source, ''),
-  coalesce(v.code, ''), coalesce(v.name, ''), v.population,
-  r.s1, r.s3, r.s6, r.s12, r.s24, r.o1, r.o3, r.o6, r.o12, r.o24, r.g1, r.g3, r.g6, r.g12, r.g24, r.p1, coalesce(w.code, ''), coalesce(w.name, '')
+  r.s1, r.s3, r.s6, r.s12, r.s24, r.o1, r.o3, r.o6, r.o12, r.o24, r.g1, r.g3, r.g6, r.g12, r.g24, r.p1
 from sensors s
 cross join lateral (select case s.kind when 'rain' then array['rain', 'rain_1h', 'rain_3h', 'rain_6h', 'rain_12h', 'rain_24h']
     when 'river_level' then array['level'] when 'reservoir_level' then array['level'] when 'sewer_level' then array['level'] when 'waterlogging' then array['level'] else array['value'] end as main) m
@@ -64,12 +63,6 @@ left join lateral (
   select o.value from observations o
   where s.kind is distinct from 'rain' and o.station = s.id and o.at <= l.at - interval '50 minutes' and o.at > l.at - interval '2 hours' and o.measure = any (m.main)
   order by o.at desc limit 1) b on true
-left join lateral (
-  select a.code, a.name, a.population from admin a
-  where s.kind = 'rain' and a.rank = 5 and a.valid_to is null and a.scope @> s.scope order by a.fid limit 1) v on true
-left join lateral (
-  select a.code, a.name from admin a
-  where a.rank in (3, 4) and a.valid_to is null and a.scope @> s.scope order by a.rank desc, a.fid limit 1) w on true
 left join lateral (
   select sum(x.mm) filter (where x.at > l.at - interval '1 hour')::float8 as s1, sum(x.mm) filter (where x.at > l.at - interval '3 hours')::float8 as s3,
     sum(x.mm) filter (where x.at > l.at - interval '6 hours')::float8 as s6, sum(x.mm) filter (where x.at > l.at - interval '12 hours')::float8 as s12, sum(x.mm)::float8 as s24,
@@ -89,8 +82,9 @@ where (s.valid_from is null or s.valid_from <= $1) and (s.valid_to is null or s.
   and ($5::int8range is null or s.scope && $5)
 order by s.fid limit $6
 
--- name: villages
-select code, coalesce(name, code), population from admin where code = any ($1) and valid_to is null
+-- name: units
+-- Counties, townships and villages around stations.
+select code, coalesce(name, code), population, rank, scope from admin where rank between 3 and 5 and valid_to is null and ($1::int8multirange && scope or code = any ($2))
 
 -- name: series
 -- Steps that nothing was heard in are null: a gap in a chart is no zero. A step is named
@@ -146,7 +140,8 @@ with gone as (
 update sensors s set value = null, state = 'no_data' from gone where s.id = gone.station and s.state is distinct from 'no_data'
 
 -- name: fresh_ids
-select station::text from station_now where at > $1::timestamptz - interval '1 hour' order by station
+select station::text from station_now where at > $1::timestamptz - interval '1 hour'
+union select s.id::text from sensors s join dataset d on d.id = s.dataset where d.demo and s.kind in ('rain', 'river_level', 'reservoir_level')
 
 -- name: silent_ids
 select station::text from station_now where silent and at > $1::timestamptz - interval '7 days' order by station

@@ -147,6 +147,9 @@ func (s *Store) Renew(ctx context.Context, dataset string, c *demo.County) error
 	if err := s.field(ctx, dataset, c); err != nil {
 		return err
 	}
+	if err := s.command(ctx, dataset, c); err != nil {
+		return err
+	}
 	return s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
 		return s.mark(ctx, tx, Made{Seed: c.Options.Seed, Now: c.Options.Now, Complete: true})
 	})
@@ -159,13 +162,16 @@ func (s *Store) Finish(ctx context.Context, c *demo.County) error {
 	if err != nil {
 		return err
 	}
-	steps := []func(context.Context, pgx.Tx, string, *demo.County) error{s.aliases, s.responsibilities, s.duties, s.zones, s.dangers}
+	steps := []func(context.Context, pgx.Tx, string, *demo.County) error{s.aliases, s.responsibilities, s.duties, s.zones, s.dangers, s.incidents}
 	for _, step := range steps {
 		if err := s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error { return step(ctx, tx, st.Dataset, c) }); err != nil {
 			return fmt.Errorf("demostore: finish: %w", err)
 		}
 	}
 	if err := s.field(ctx, st.Dataset, c); err != nil {
+		return err
+	}
+	if err := s.command(ctx, st.Dataset, c); err != nil {
 		return err
 	}
 	err = s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
@@ -211,6 +217,17 @@ func (s *Store) dangers(ctx context.Context, tx pgx.Tx, id string, c *demo.Count
 		b.Queue(s.queries.Get("number"), "danger", year, n)
 	}
 	return tx.SendBatch(ctx, &b).Close()
+}
+
+// incidents writes how the incidents came to their states and what was sent upwards of
+// them; the numbers go on after those given out.
+func (s *Store) incidents(ctx context.Context, tx pgx.Tx, id string, _ *demo.County) error {
+	for _, name := range []string{"incident_events", "incident_first", "incident_written", "incident_follow", "incident_numbers"} {
+		if _, err := tx.Exec(ctx, s.queries.Get(name), id); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 func (s *Store) aliases(ctx context.Context, tx pgx.Tx, _ string, c *demo.County) error {
@@ -335,8 +352,11 @@ func (s *Store) Forget(ctx context.Context) error {
 	if err := s.forgetField(ctx, st.Dataset); err != nil {
 		return err
 	}
+	if err := s.forgetCommand(ctx, st.Dataset); err != nil {
+		return err
+	}
 	err = s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
-		for _, name := range []string{"remove_measure", "remove_alias", "reset_home", "reset_watermark", "remove_setting"} {
+		for _, name := range []string{"remove_sketches", "remove_incidents", "remove_measure", "remove_alias", "reset_home", "reset_watermark", "remove_setting"} {
 			if _, err := tx.Exec(ctx, s.queries.Get(name)); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}

@@ -50,12 +50,33 @@ func (s *Store) field(ctx context.Context, dataset string, c *demo.County) error
 			return fmt.Errorf("demostore: call-out: %w", err)
 		}
 	}
+	if err := s.warnings(ctx, dataset); err != nil {
+		return fmt.Errorf("demostore: warnings: %w", err)
+	}
+	if err := s.relief(ctx, dataset); err != nil {
+		return fmt.Errorf("demostore: relief: %w", err)
+	}
+	if err := s.Gauges(ctx, dataset, c.Options.Now.Add(-24*time.Hour), c.Options.Now); err != nil {
+		return err
+	}
 	for part := range slices.Chunk(w.Patrols, patrolChunk) {
 		if err := s.patrols(ctx, dataset, part); err != nil {
 			return fmt.Errorf("demostore: patrols: %w", err)
 		}
 	}
 	return nil
+}
+
+// warnings tells the warnings as if they had come as messages.
+func (s *Store) warnings(ctx context.Context, dataset string) error {
+	return s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
+		for _, name := range []string{"alert_chains", "alert_stale", "alert_messages", "alert_targets", "alert_receipts"} {
+			if _, err := tx.Exec(ctx, s.queries.Get(name), dataset); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		return nil
+	})
 }
 
 // callout tells of a call-out: its villages, who was called, who has moved.
@@ -97,9 +118,7 @@ func (s *Store) patrols(ctx context.Context, dataset string, part []demo.FieldPa
 // forgetField takes out what the demonstration made of field work, and what people made
 // of it in the demo county: its codes are nobody else's.
 func (s *Store) forgetField(ctx context.Context, dataset string) error {
-	for _, name := range []string{
-		"remove_field_callouts", "remove_field_notice_acks", "remove_field_notices", "remove_field_tasks", "remove_field_reports", "remove_field_checks", "remove_field_routes", "remove_field_households", "remove_field_patrols",
-	} {
+	for _, name := range append(reliefRemovals(), "remove_field_callouts", "remove_gauges", "remove_field_notice_acks", "remove_field_notices", "remove_field_tasks", "remove_field_reports", "remove_field_checks", "remove_field_routes", "remove_field_households", "remove_field_patrols") {
 		for {
 			var n int64
 			err := s.pool.Tx(ctx, db.System(actor), func(tx pgx.Tx) error {
