@@ -260,6 +260,9 @@ func (s *Service) Step(ctx context.Context, by auth.By, id, to, note string) (Di
 	if !slices.Contains(States()[1:], to) {
 		f.add("to", "unknown", "没有此状态", "there is no such state")
 	}
+	if by.Identity == nil || by.Account == "" {
+		return Dispatch{}, auth.ErrForbidden // somebody with a name answers for a team
+	}
 	least := 0
 	if to == Cancelled {
 		least = 2

@@ -174,7 +174,7 @@ func lateClocks(ctx context.Context, events *incidents.Service) ([]alarms.Condit
 			}
 			title := []rune(i.Title + "：" + c.TitleZH + "已超时")
 			out = append(out, alarms.Condition{Kind: "clock", Key: "clock:" + i.ID + ":" + c.Name, Scope: i.Scope, Title: string(title[:min(len(title), 200)]), Level: level, At: c.DueAt,
-				Detail: "应于 " + c.DueAt.Format("01-02 15:04 MST"), RefKind: "incidents", RefID: i.ID, Geometry: i.Geometry, Exercise: i.Exercise})
+				Detail: "应于 " + c.DueAt.Format("01-02 15:04 MST"), RefKind: "incident", RefID: i.ID, Geometry: i.Geometry, Exercise: i.Exercise})
 		}
 	}
 	return out, nil

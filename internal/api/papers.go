@@ -9,6 +9,8 @@ import (
 
 	"onemap/incidents/papers"
 	"onemap/incidents/response"
+	"onemap/internal/auth"
+	"onemap/internal/geo"
 	"onemap/internal/registry"
 )
 
@@ -330,6 +332,11 @@ func (s *Server) getPaperAs(kind string) HandlerFunc {
 	}
 }
 
+func mayAt(req *Request, p auth.Permission, area geo.Scope) bool {
+	_, ok := req.Who.Grant(p, area, req.Received)
+	return ok
+}
+
 type briefEntry struct {
 	At      time.Time `json:"at"`
 	Kind    string    `json:"kind"`
@@ -375,6 +382,10 @@ func (s *Server) getHandover(ctx context.Context, req *Request) (*Response, erro
 			return nil, err
 		}
 		p.Area = n.Area
+	}
+	// The log of a desk is told to those who sit at it.
+	if scope, err := geo.ParseScope(p.Area); p.Area != "" && (err != nil || !mayAt(req, auth.WorkDesk, scope)) {
+		return nil, problem(CodeForbidden)
 	}
 	m, err := s.material(ctx, req, p)
 	if err != nil {

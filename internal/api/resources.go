@@ -125,11 +125,20 @@ func (s *Server) postTeamPosition(ctx context.Context, req *Request) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	resp, err := versioned(s.teamLine(req, t, s.areaTitles(ctx, req)), t.Version)
+	// Who only sends reads nothing: the answer says where it stands now, not what else it is.
+	resp, err := versioned(teamPositionAnswer{t.ID, t.Version, optional(t.State), positionOrNil(t.At), t.PositionAt}, t.Version)
 	if err == nil {
 		resp.Set("Onemap-Seq", t.FeedPosition)
 	}
 	return resp, err
+}
+
+type teamPositionAnswer struct {
+	ID         string     `json:"id"`
+	ETag       int64      `json:"etag"`
+	State      *string    `json:"state"`
+	Position   []float64  `json:"position"`
+	PositionAt *time.Time `json:"position_at"`
 }
 
 func (s *Server) getTeamTrack(ctx context.Context, req *Request) (*Response, error) {

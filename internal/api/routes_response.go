@@ -40,6 +40,6 @@ func (s *Server) responseRoutes() []*Route {
 		paper(t.route("GET", p+"/{id}", "paper", s.getPaper, "")),
 		command(t.json(limitDesk, t.route("PATCH", p+"/{id}", "paper_edit", s.patchPaper, ""))),
 		paper(t.json(0, t.route("POST", p+"/{id}/transitions", "paper_transition", s.postPaperStep, ""))),
-		paper(t.route("GET", "/api/briefs/handover", "brief_handover", s.getHandover, "", "from", "to", "area", "exercise")),
+		desk(t.route("GET", "/api/briefs/handover", "brief_handover", s.getHandover, "", "from", "to", "area", "exercise")),
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"onemap/internal/auth"
+	"onemap/internal/db"
 	"onemap/shelters"
 )
 
@@ -55,12 +56,16 @@ func (s *Server) shelterLine(req *Request, h shelters.Shelter, areas *areaTitles
 	}
 	a := shelterAnswer{
 		ID: h.ID, ETag: h.Version, Name: h.Name, State: h.State, StateTitle: codeTitle(s.opts.Catalogue.Now(), "shelter_state", h.State, req.Lang), Class: optional(h.Class), Address: optional(h.Address),
-		Area: optional(code), AreaTitle: areas.of(code), Capacity: h.Capacity, Occupancy: h.Occupancy, Reserved: h.Reserved, Free: h.Free(), ConfirmedAt: h.ConfirmedAt, Stale: h.Stale,
+		Area: optional(code), Capacity: h.Capacity, Occupancy: h.Occupancy, Reserved: h.Reserved, Free: h.Free(), ConfirmedAt: h.ConfirmedAt, Stale: h.Stale,
 		Position: positionOrNil(h.At), UpdatedAt: h.RecordedAt, UpdatedBy: h.RecordedBy,
 	}
 	if h.ConfirmedAt != nil {
 		n := max(int(req.Received.Sub(*h.ConfirmedAt).Seconds()), 0)
 		a.AgeS = &n
+	}
+	// Shelters may be public; the names of the units around them are not, by that.
+	if req.Reach.Of(db.Internal).Overlaps(h.Scope) {
+		a.AreaTitle = areas.of(code)
 	}
 	_, a.May = req.Who.Grant(auth.WorkDesk, h.Scope, req.Received)
 	return a

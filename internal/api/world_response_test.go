@@ -25,7 +25,7 @@ func (w *world) responses() {
 	for _, c := range []struct{ area, order, plan, task, paper, tag string }{
 		{ownArea, ownOrder, ownClauses, ownDuty, ownPaper, "1x"}, {otherArea, otherOrder, otherClauses, otherDuty, otherPaper, "2x"},
 	} {
-		w.exec(`insert into contingencies (id, title, kind, hazard, area, unit) values ($1, $2, 'special', 'flood', $3, '县政府')`, c.plan, "QZPLAN"+c.tag, c.area)
+		w.exec(`insert into contingencies (id, title, kind, hazard, area, unit) values ($1, $2, 'special', 'flood', $3, '县政府')`, c.plan, "QZCONTIN"+c.tag, c.area)
 		w.exec(`insert into contingency_clauses (contingency, seq, action, unit, minutes) values ($1, 1, $2, '县水利局', 30)`, c.plan, "QZCLAUSE"+c.tag)
 		w.exec(`insert into response (id, title, kind, level, area, state, started_at, signed_by) values ($1, $2, 'flood', 3, $3, 'active', now(), '县长')`, c.order, "QZORDER"+c.tag, c.area)
 		w.exec(`insert into response_act (response, act, at, level, signed_by, note) values ($1, 'start', now(), 3, '县长', $2)`, c.order, "QZACT"+c.tag)
@@ -35,7 +35,7 @@ func (w *world) responses() {
 		county := c.area
 		internal := func(a who) bool { return a.sees(db.Internal, county) }
 		audited := func(a who) bool { return a.may(auth.ReadAudit) && (a.area == "" || a.area == county) }
-		for _, name := range []string{"QZPLAN", "QZCLAUSE", "QZORDER", "QZACT", "QZDUTYTASK", "QZSEAT"} {
+		for _, name := range []string{"QZCONTIN", "QZCLAUSE", "QZORDER", "QZACT", "QZDUTYTASK", "QZSEAT"} {
 			w.add(name+c.tag, name+" of "+county, func(a who) bool { return internal(a) || audited(a) })
 		}
 		w.add("QZPAPER"+c.tag, "a paper of "+county, func(a who) bool { return a.writes(county) || audited(a) })
@@ -114,6 +114,6 @@ func (w *world) responseLines() map[string]line {
 		"paper_edit":       {calls: at(p, ownPaper, otherPaper, "", `{"title":"x"}`), want: reaching(428), alike: true},
 		"paper_transition": {calls: at(p, ownPaper, otherPaper, "/transitions", `{"to":"reviewed"}`), want: reaching(428), alike: true},
 		"paper_draft":      {calls: bodies("/api/papers", `,"kind":"special"}`), want: inside(201, 403), alike: true},
-		"brief_handover":   {calls: area("/api/briefs/handover?area=")},
+		"brief_handover":   {calls: area("/api/briefs/handover?area="), want: inside(200, 403), alike: true},
 	}
 }
