@@ -32,13 +32,14 @@ export const pages: readonly Page[] = [
   { id: 'impact', file: 'Impact', icon: 'crosshair', title: ['影响与路线', 'Impact and routes'], short: ['影响', 'Impact'], needs: [] },
   { id: 'calls', file: 'Calls', icon: 'smartphone', title: ['叫应与转移', 'Call-outs and evacuation'], short: ['叫应转移', 'Call-outs'], needs: ['work_desk'], wide: true,
     badge: { topics: ['callouts', 'calls', 'call_targets'], path: '/api/callouts?active=true', count: (b) => ((b as { callouts?: { targets: number; reached: number }[] }).callouts ?? []).reduce((n, c) => n + c.targets - c.reached, 0), urgent: true } },
-  { id: 'response', file: 'Response', icon: 'alert', title: ['应急响应与任务', 'Response and tasks'], short: ['响应任务', 'Response'], needs: [],
+  { id: 'response', file: 'Response', icon: 'list', title: ['应急响应与任务', 'Response and tasks'], short: ['响应任务', 'Response'], needs: [],
     badge: { topics: ['response', 'response_tasks'], path: '/api/response-tasks?late=true', count: (b) => ((b as { tasks?: { state: string }[] }).tasks ?? []).filter((x) => x.state !== 'done').length, urgent: true } },
   { id: 'papers', file: 'Papers', icon: 'book', title: ['文书与交接', 'Papers and handover'], short: ['文书', 'Papers'], needs: ['command_post', 'sign_papers'], wide: true,
     badge: { topics: ['papers'], path: '/api/papers?unsigned=true&limit=1', count: (b) => (b as { unsigned?: number }).unsigned ?? 0 } },
   { id: 'water', file: 'Water', icon: 'droplet', title: ['雨水情', 'Rain and water'], needs: [], wide: true },
   { id: 'alarms', file: 'Alarms', icon: 'bell', title: ['告警', 'Alarms'], needs: ['work_desk', 'command_post'], wide: true,
     badge: { topics: ['alarms'], path: '/api/alarms?state=open&limit=1', count: (b) => (b as { open?: number }).open ?? 0, urgent: true } },
+  { id: 'relief', file: 'Relief', icon: 'home', title: ['避难与力量', 'Shelters and forces'], short: ['避难力量', 'Relief'], needs: [], wide: true },
 ]
 void listed
 
