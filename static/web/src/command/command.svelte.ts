@@ -25,7 +25,7 @@ export interface Place { page?: string; id?: string; incident?: string; new?: st
 type Hear = (e: RecordEvent | null) => void
 
 /** What a room may hear of. Which of them one does, the server says. */
-export const topics = ['tiles', 'incidents', 'incident_events', 'alerts', 'shelters', 'teams', 'road_blocks', 'sensors', 'incident_reports', 'response', 'callouts', 'call_targets', 'calls', 'evacuation_entries', 'alarms', 'dispatches', 'response_tasks', 'papers', 'notices'] as const
+export const topics = ['tiles', 'incidents', 'incident_events', 'alerts', 'alert_receipts', 'shelters', 'teams', 'road_blocks', 'sensors', 'incident_reports', 'response', 'callouts', 'call_targets', 'calls', 'evacuation_entries', 'alarms', 'dispatches', 'response_tasks', 'papers', 'notices'] as const
 export type Topic = Exclude<typeof topics[number], 'tiles'>
 
 const layerTopics: ReadonlySet<string> = new Set(['incidents', 'alerts', 'shelters', 'teams', 'road_blocks', 'sensors'])
