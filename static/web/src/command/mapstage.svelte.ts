@@ -14,7 +14,7 @@ export const usual = new Set(['admin', 'roads', 'rivers', 'buildings', 'incident
 const fonts = ['PingFang SC', 'Noto Sans CJK SC', 'Microsoft YaHei', 'sans-serif']
 
 /** What an overlay is made of; what a feature does not say has a quiet default. */
-export function overlayLayers(id: string, theme: Theme): LayerSpecification[] {
+export function overlayLayers(id: string, theme: Theme, labelsFrom = 0): LayerSpecification[] {
   const dark = theme === 'dark', accent = dark ? '#6BA6FF' : '#1A66DE', grey = dark ? '#93A4B5' : '#5F666F', ground = dark ? '#0F1C2B' : '#FFFFFF', ink = dark ? '#E6EDF3' : '#1D2126'
   const color = ['case', ['boolean', ['get', 'stale'], false], grey, ['coalesce', ['get', 'color'], accent]] as never
   const area = ['==', ['geometry-type'], 'Polygon'] as never
@@ -23,8 +23,8 @@ export function overlayLayers(id: string, theme: Theme): LayerSpecification[] {
     { id: `${id}-fill`, type: 'fill', source: id, filter: area, paint: { 'fill-color': color, 'fill-opacity': ['case', ['boolean', ['get', 'hollow'], false], 0.05, 0.22] as never } },
     { id: `${id}-line`, type: 'line', source: id, filter: ['all', ['!=', ['geometry-type'], 'Point'], ['!', dashed]] as never, layout: { 'line-join': 'round', 'line-cap': 'round' }, paint: { 'line-color': color, 'line-width': ['coalesce', ['get', 'width'], 2.5] as never } },
     { id: `${id}-dash`, type: 'line', source: id, filter: ['all', ['!=', ['geometry-type'], 'Point'], dashed] as never, paint: { 'line-color': color, 'line-width': ['coalesce', ['get', 'width'], 2.5] as never, 'line-dasharray': [3, 2] } },
-    { id: `${id}-spot`, type: 'circle', source: id, filter: ['==', ['geometry-type'], 'Point'] as never, paint: { 'circle-radius': ['coalesce', ['get', 'size'], 7] as never, 'circle-color': ['case', ['boolean', ['get', 'hollow'], false], ground, color] as never, 'circle-stroke-width': 2, 'circle-stroke-color': ['case', ['boolean', ['get', 'hollow'], false], color, '#FFFFFF'] as never } },
-    { id: `${id}-label`, type: 'symbol', source: id, filter: ['has', 'label'] as never, layout: { 'text-field': ['get', 'label'] as never, 'text-font': fonts, 'text-size': 12, 'text-offset': [0, 1.2], 'text-anchor': 'top', 'text-max-width': 12, 'text-optional': true }, paint: { 'text-color': ['case', ['boolean', ['get', 'stale'], false], grey, ink] as never, 'text-halo-color': ground, 'text-halo-width': 1.6 } },
+    { id: `${id}-spot`, type: 'circle', source: id, filter: ['all', ['==', ['geometry-type'], 'Point'], ['!', ['boolean', ['get', 'plain'], false]]] as never, paint: { 'circle-radius': ['coalesce', ['get', 'size'], 7] as never, 'circle-color': ['case', ['boolean', ['get', 'ring'], false], 'rgba(0,0,0,0)', ['boolean', ['get', 'hollow'], false], ground, color] as never, 'circle-stroke-width': 2, 'circle-stroke-color': ['case', ['any', ['boolean', ['get', 'ring'], false], ['boolean', ['get', 'hollow'], false]], color, '#FFFFFF'] as never } },
+    { id: `${id}-label`, type: 'symbol', source: id, minzoom: labelsFrom, filter: ['has', 'label'] as never, layout: { 'text-field': ['get', 'label'] as never, 'text-font': fonts, 'text-size': 12, 'text-offset': [0, 1.2], 'text-anchor': 'top', 'text-max-width': 12, 'text-optional': true }, paint: { 'text-color': ['case', ['boolean', ['get', 'stale'], false], grey, ink] as never, 'text-halo-color': ground, 'text-halo-width': 1.6 } },
   ]
 }
 
@@ -60,6 +60,7 @@ export class MapStage implements Stage {
       container, base, catalogue, legend: this.legend, view: this.view, theme: command.theme, camera: at.camera, bounds: at.bounds, frugal: graphics.software,
       reducedMotion: matchMedia('(prefers-reduced-motion: reduce)').matches, label: command.t('map'),
       handlers: {
+        taken: () => this.asked !== null || this.stopDrawing !== null,
         click: (c) => { if (!this.asked && !this.stopDrawing) this.clicked(c) }, hover: () => {}, ready: () => { document.documentElement.dataset.map = '1' },
         scene: (s) => { this.counts = s.counts }, failed: () => {}, move: (camera) => { this.camera = camera }, pointer: (p) => { this.pointer = p },
         busy: () => {}, context: (lost) => { this.lost = lost; if (!lost) { this.restored++; document.documentElement.dataset.restored = String(this.restored); this.redraw() } },
@@ -83,7 +84,7 @@ export class MapStage implements Stage {
     if (!source) this.map.addSource(id, { type: 'geojson', data: what.data, tolerance: 0.1 })
     else void source.setData(what.data)
     const before = what.under ? this.map.getLayersOrder().find((l) => !l.startsWith('cm-') && this.map.getLayer(l)?.type === 'symbol') : undefined
-    for (const l of overlayLayers(id, command.theme)) if (!this.map.getLayer(l.id)) this.map.addLayer(l, before)
+    for (const l of overlayLayers(id, command.theme, what.labelsFrom)) if (!this.map.getLayer(l.id)) this.map.addLayer(l, before)
   }
   private takeAway(id: string): void {
     for (const l of overlayLayers(id, command.theme)) if (this.map.getLayer(l.id)) this.map.removeLayer(l.id)

@@ -2,8 +2,8 @@ import type { Map as GLMap } from 'maplibre-gl'
 import type { Box } from '../lib/types.ts'
 import type { LonLat } from './types.ts'
 
-/** What a page draws on the map: features with the properties `color`, `label`, `dash`, `hollow`, `size`, `stale`. */
-export interface Overlay { data: GeoJSON.FeatureCollection; /** fills under the symbols instead of over them */ under?: boolean }
+/** What a page draws on the map: features with the properties `color`, `label`, `dash`, `hollow`, `ring`, `plain` (its label alone), `size`, `width`, `stale`. */
+export interface Overlay { data: GeoJSON.FeatureCollection; /** fills under the symbols instead of over them */ under?: boolean; /** from which zoom the labels are shown */ labelsFrom?: number }
 
 /** Stage is the one map of the room, for the pages beside it. */
 export interface Stage {

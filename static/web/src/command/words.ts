@@ -70,6 +70,7 @@ export const words = {
   w_copy: ['复制成文字', 'Copy as text'],
   w_basis: ['事件数字为上报数，不含演练；“—”表示还没有人报，不是 0。', 'Figures of incidents are as reported, without exercises; “—” means nobody has reported yet, not 0.'],
   w_signed_out: ['大屏令牌已失效，请管理员重新登录大屏', 'The token of this wall is no longer valid; an administrator has to sign the wall in again'],
+  silent: ['无数据', 'No data'],
   wall_open: ['大屏', 'Wall'],
   brief_open: ['手机一页', 'One page'],
 } as const
