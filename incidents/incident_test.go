@@ -36,8 +36,6 @@ func (h *house) receive(by auth.By, n incidents.NewIncident) incidents.Incident 
 	return i
 }
 
-func num(n int) *int { return &n }
-
 func ago(d time.Duration) *time.Time {
 	t := time.Now().Add(-d)
 	return &t
@@ -68,7 +66,7 @@ func TestReceiveWithoutTheMap(t *testing.T) {
 		}
 	}
 	officer := h.enrolled("duty", auth.DutyOfficer, countyA)
-	n := incidents.NewIncident{ID: h.newID(), Kind: "landslide", Place: "东山镇后山公路边", Reporter: "张三", Phone: "13812345678", PersonsReported: num(3)}
+	n := incidents.NewIncident{ID: h.newID(), Kind: "landslide", Place: "东山镇后山公路边", Reporter: "张三", Phone: "13812345678", PersonsReported: new(3)}
 	i := h.receive(officer, n)
 	if i.Geometry != nil || i.State != incidents.Received || !strings.HasPrefix(i.Number, "SJ-990100-") || i.Level != 0 {
 		t.Fatalf("%+v", i)
@@ -153,7 +151,7 @@ func TestLevelIsProposedByRuleAndConfirmedByAPerson(t *testing.T) {
 	h := open(t)
 	officer := h.enrolled("duty", auth.DutyOfficer, countyA)
 	loss := 1200.0
-	i := h.receive(officer, incidents.NewIncident{Kind: "fire", Place: "x", Figures: incidents.Figures{Deaths: num(1), Injured: num(60), LossWan: &loss}})
+	i := h.receive(officer, incidents.NewIncident{Kind: "fire", Place: "x", Figures: incidents.Figures{Deaths: new(1), Injured: new(60), LossWan: &loss}})
 	if i.Level != 0 || i.LevelProposed != 2 || i.LevelReason[0].Criterion != "injured" || i.LevelReason[0].Level != 2 {
 		t.Fatalf("%d %+v", i.LevelProposed, i.LevelReason)
 	}
@@ -170,7 +168,7 @@ func TestLevelIsProposedByRuleAndConfirmedByAPerson(t *testing.T) {
 	if _, err := h.s.ConfirmLevel(t.Context(), h.as("nobody", auth.DutyOfficer, countyA), i.ID, got.Version, 1, "不在册的人"); err == nil {
 		t.Error("the database asks who it is")
 	}
-	quake := h.receive(officer, incidents.NewIncident{Kind: "landslide", Place: "x", Figures: incidents.Figures{Evacuated: num(500)}})
+	quake := h.receive(officer, incidents.NewIncident{Kind: "landslide", Place: "x", Figures: incidents.Figures{Evacuated: new(500)}})
 	if quake.LevelProposed != 2 {
 		t.Errorf("geology by persons to move: %d", quake.LevelProposed)
 	}
@@ -184,7 +182,7 @@ func TestLevelIsProposedByRuleAndConfirmedByAPerson(t *testing.T) {
 func TestReportsAndClocks(t *testing.T) {
 	h := open(t)
 	officer := h.enrolled("duty", auth.DutyOfficer, countyA)
-	i := h.receive(officer, incidents.NewIncident{Kind: "fire", Place: "x", OccurredAt: ago(3 * time.Hour), Figures: incidents.Figures{Deaths: num(4)}})
+	i := h.receive(officer, incidents.NewIncident{Kind: "fire", Place: "x", OccurredAt: ago(3 * time.Hour), Figures: incidents.Figures{Deaths: new(4)}})
 	first := clockOf(t, i, "first_report")
 	if !first.Late || first.DoneAt != nil || first.DueAt.Sub(first.StartsAt) != 2*time.Hour {
 		t.Fatalf("two hours from when it happened: %+v", first)
@@ -192,7 +190,7 @@ func TestReportsAndClocks(t *testing.T) {
 	if _, _, _, err := h.s.Send(t.Context(), officer, i.ID, incidents.NewEntry{Kind: "follow_up", Channel: "phone", Content: "续报内容"}); clash(err) != "no_first_report" {
 		t.Errorf("the first comes first: %v", err)
 	}
-	n := incidents.NewEntry{ID: h.newID(), Kind: "first", Channel: "phone", ToLevel: "province", Content: "某地发生火灾，4人死亡", SentAt: ago(50 * time.Minute), Figures: &incidents.Figures{Deaths: num(11)}}
+	n := incidents.NewEntry{ID: h.newID(), Kind: "first", Channel: "phone", ToLevel: "province", Content: "某地发生火灾，4人死亡", SentAt: ago(50 * time.Minute), Figures: &incidents.Figures{Deaths: new(11)}}
 	e, i, made, err := h.s.Send(t.Context(), officer, i.ID, n)
 	if err != nil || !made || !e.Late || !e.Backdated() || e.Seq != 1 {
 		t.Fatalf("%v %v %+v", err, made, e)

@@ -32,11 +32,11 @@ func Swapped(g orb.Geometry) orb.Geometry {
 	case orb.Point:
 		return orb.Point{t[1], t[0]}
 	case orb.MultiPoint:
-		return orb.MultiPoint(swapPoints(t))
+		return swapPoints(t)
 	case orb.LineString:
-		return orb.LineString(swapPoints(t))
+		return swapPoints(t)
 	case orb.Ring:
-		return orb.Ring(swapPoints(t))
+		return swapPoints(t)
 	case orb.MultiLineString:
 		out := make(orb.MultiLineString, len(t))
 		for i, l := range t {

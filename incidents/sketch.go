@@ -17,6 +17,7 @@ type Sketch struct {
 	UpdatedAt                      time.Time
 	UpdatedBy                      string
 	Scope                          geo.Scope
+	FeedPosition                   string
 }
 
 // Valid says whether it holds at a moment.

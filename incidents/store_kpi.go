@@ -29,7 +29,7 @@ type KPIClock struct {
 	Minutes                []float64 // from its start, of those that ended
 }
 
-// Clocks of the line, by name.
+// ByClock are the deadlines of the line, by name.
 func (l KPILine) ByClock() []KPIClock {
 	var out []KPIClock
 	for _, c := range l.byClock {
@@ -48,7 +48,7 @@ type KPI struct {
 	Verified  bool
 }
 
-func (l *KPILine) add(f facts, list []Clock, now time.Time) {
+func (l *KPILine) add(f facts, list []Clock) {
 	l.Incidents++
 	if slices.Contains(openStates(), f.State) {
 		l.Open++
@@ -129,8 +129,8 @@ func (s *Service) KPI(ctx context.Context, who *auth.Identity, from, to time.Tim
 				t = &KPILine{Area: code, Title: name}
 				towns[code] = t
 			}
-			t.add(f, list, now)
-			out.Total.add(f, list, now)
+			t.add(f, list)
+			out.Total.add(f, list)
 			return struct{}{}, nil
 		})
 		return err

@@ -218,8 +218,7 @@ func (s *Service) FromReport(ctx context.Context, by auth.By, report, id string,
 	if r.TakenAt == nil && r.EndedAt == nil {
 		// Whoever came first has taken it; that is no error here.
 		if _, err := s.Step(ctx, by, report, nil, Step{To: Taken}); err != nil {
-			var taken *auth.Conflict
-			if !errors.As(err, &taken) {
+			if _, taken := errors.AsType[*auth.Conflict](err); !taken {
 				return i, created, err
 			}
 		}

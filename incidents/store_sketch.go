@@ -82,9 +82,9 @@ func codeOf(s geo.Scope) string {
 
 // draw runs fn on a sketch's incident under the grant of a command post, and reads the
 // sketch again.
-func (s *Service) draw(ctx context.Context, by auth.By, incident, id, action string, fn func(tx pgx.Tx, g auth.Grant, i Incident) (fields map[string]any, err error)) (Sketch, Incident, error) {
+func (s *Service) draw(ctx context.Context, by auth.By, incident, id, action string, fn func(tx pgx.Tx, g auth.Grant, i Incident) (fields map[string]any, err error)) (Sketch, error) {
 	var out Sketch
-	i, err := s.changing(ctx, by, incident, nil, auth.CommandPost, func(tx pgx.Tx, g auth.Grant, i Incident) (Incident, error) {
+	_, err := s.changing(ctx, by, incident, nil, auth.CommandPost, func(tx pgx.Tx, g auth.Grant, i Incident) (Incident, error) {
 		if err := frozen(i); err != nil {
 			return i, err
 		}
@@ -108,9 +108,9 @@ func (s *Service) draw(ctx context.Context, by auth.By, incident, id, action str
 		if err := audit.Record(ctx, tx, audit.Entry{Doer: by.Doer(g), Action: "incident." + action, Object: "incident_sketches/" + id, Area: g.Area, Outcome: audit.Done, After: fields}); err != nil {
 			return i, err
 		}
-		return i, tx.QueryRow(ctx, s.queries.Get("position")).Scan(&i.FeedPosition)
+		return i, tx.QueryRow(ctx, s.queries.Get("position")).Scan(&out.FeedPosition)
 	})
-	return out, i, err
+	return out, err
 }
 
 // Draw adds a sketch. The same id again answers what is there.
@@ -122,7 +122,7 @@ func (s *Service) Draw(ctx context.Context, by auth.By, incident string, n NewSk
 	if !records.IsID(n.ID) {
 		return k, false, &auth.Invalid{Items: []auth.Fault{{Path: "id", Code: "bad_id", ZH: "应为 UUID", EN: "it is a UUID"}}}
 	}
-	k, _, err = s.draw(ctx, by, incident, n.ID, "sketch_drawn", func(tx pgx.Tx, g auth.Grant, i Incident) (map[string]any, error) {
+	k, err = s.draw(ctx, by, incident, n.ID, "sketch_drawn", func(tx pgx.Tx, g auth.Grant, i Incident) (map[string]any, error) {
 		there, err := s.sketches(ctx, tx, incident, n.ID)
 		if err != nil || len(there) > 0 {
 			return nil, err
@@ -154,7 +154,7 @@ func (s *Service) Draw(ctx context.Context, by auth.By, incident string, n NewSk
 
 // Redraw changes a sketch.
 func (s *Service) Redraw(ctx context.Context, by auth.By, incident, id string, version int64, p SketchPatch) (Sketch, error) {
-	k, _, err := s.draw(ctx, by, incident, id, "sketch_changed", func(tx pgx.Tx, g auth.Grant, i Incident) (map[string]any, error) {
+	k, err := s.draw(ctx, by, incident, id, "sketch_changed", func(tx pgx.Tx, g auth.Grant, i Incident) (map[string]any, error) {
 		one, err := s.held(ctx, tx, incident, id, version)
 		if err != nil {
 			return nil, err
@@ -192,7 +192,7 @@ func (s *Service) Redraw(ctx context.Context, by auth.By, incident, id string, v
 
 // Erase takes a sketch away; the history keeps it.
 func (s *Service) Erase(ctx context.Context, by auth.By, incident, id string, version int64) error {
-	_, _, err := s.draw(ctx, by, incident, id, "sketch_erased", func(tx pgx.Tx, _ auth.Grant, _ Incident) (map[string]any, error) {
+	_, err := s.draw(ctx, by, incident, id, "sketch_erased", func(tx pgx.Tx, _ auth.Grant, _ Incident) (map[string]any, error) {
 		one, err := s.held(ctx, tx, incident, id, version)
 		if err != nil {
 			return nil, err

@@ -91,6 +91,9 @@ func (s *Server) postIncidentSketch(ctx context.Context, req *Request) (*Respons
 		resp.Status = 201
 		resp.Set("Location", "/api/incidents/"+i.ID+"/sketches/"+k.ID)
 	}
+	if err == nil && k.FeedPosition != "" {
+		resp.Set("Onemap-Seq", k.FeedPosition)
+	}
 	return resp, err
 }
 

@@ -152,8 +152,8 @@ func (s *Server) incidentLine(i incidents.Incident, areas *areaTitles, lang regi
 	if i.Level > 0 {
 		a.LevelTitle = optional(levelName(snap, "warning_4", i.Level, lang))
 	}
-	if i.TypeCode != "" {
-		a.TypeTitle = optional(codeTitle(snap, "incident_type", i.TypeCode, lang))
+	if t := codeTitle(snap, "incident_type", i.TypeCode, lang); t != i.TypeCode {
+		a.TypeTitle = optional(t)
 	}
 	for _, c := range i.Clocks {
 		a.Clocks = append(a.Clocks, incidentClock{

@@ -222,7 +222,7 @@ func (s *Store) dangers(ctx context.Context, tx pgx.Tx, id string, c *demo.Count
 // incidents writes how the incidents came to their states and what was sent upwards of
 // them; the numbers go on after those given out.
 func (s *Store) incidents(ctx context.Context, tx pgx.Tx, id string, _ *demo.County) error {
-	for _, name := range []string{"incident_events", "incident_first", "incident_written", "incident_follow", "incident_numbers"} {
+	for _, name := range []string{"incident_events", "incident_first", "incident_clocks", "incident_written", "incident_follow", "incident_numbers"} {
 		if _, err := tx.Exec(ctx, s.queries.Get(name), id); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

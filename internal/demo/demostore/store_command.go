@@ -44,7 +44,7 @@ func (s *Store) command(ctx context.Context, dataset string, c *demo.County) err
 		return fmt.Errorf("demostore: command: %w", err)
 	}
 	figures, err := json.Marshal([]figure{
-		{"deaths", "死亡", 0, "人", "逐级上报，取最近一次报告的数", at, "各乡镇", "reported"}, {"evacuated", "紧急转移", 86, "人", "逐级上报，取最近一次报告的数", at, "各乡镇", "reported"},
+		{"deaths", "死亡", 0, "人", "逐级上报，取最近一次报告的数", at, "各乡镇", "reported"}, {"evacuated", "紧急转移", 12, "人", "逐级上报，取最近一次报告的数", at, "各乡镇", "reported"},
 	})
 	if err != nil {
 		return fmt.Errorf("demostore: command: %w", err)

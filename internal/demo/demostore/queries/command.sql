@@ -38,7 +38,7 @@ select $2, r.id, r.incident, k.id, c.title, row_number() over w, k.action, k.uni
   case when n.n <> 3 then s.sent + make_interval(mins => 3 + n.n * 4) end, case when n.n <> 3 then k.unit || '值班室' end,
   case when n.n in (0, 2) then s.sent + make_interval(mins => least(30, coalesce(k.minutes, 20) - 5 + n.n * 4)) end, case when n.n in (0, 2) then k.unit || '值班室' end, case when n.n <> 3 then r.name end, r.name
 from response r join contingencies c on c.dataset = $2 and c.state = 'valid' and c.hazard = 'flood' and (c.area = '990100' or c.area = any ($3)) join contingency_clauses k on k.contingency = c.id and k.retired_at is null and (k.level is null or k.level >= r.level),
-  lateral (select case when k.level = 3 then r.adjusted_at else r.started_at end as sent) s, lateral (select (hashtext(k.action || c.area) & 2147483647) % 5 as n) n
+  lateral (select case when k.level = 3 then r.adjusted_at else r.started_at end as sent) s, lateral (select (k.seq * 2 + length(c.area)) % 5 as n) n
 where r.id = $1
 window w as (order by k.minutes nulls last, c.kind, c.title, k.seq)
 on conflict (coalesce(response, incident), clause) where clause is not null do nothing

@@ -23,12 +23,21 @@ from incidents i cross join lateral (select '首报(电话):' || coalesce(i.plac
 where i.dataset = $1 and i.level <= 3 and not i.exercise and t.at < now()
 on conflict do nothing
 
+-- name: incident_clocks
+-- The roads of what is over were reopened; how long it took is written down.
+insert into incident_clock (incident, name, starts_at, due_at, done_at, late, rule_version, actor, by_name)
+select i.id, 'road_reopened', i.occurred_at, i.occurred_at + interval '8 hours', t.at, t.at > i.occurred_at + interval '8 hours', 1, 'demo', '值班员'
+from incidents i cross join lateral (select least(i.closed_at, i.occurred_at + make_interval(mins => 90 + ('x' || left(md5(i.id::text), 4))::bit(16)::int % 600)) as at) t
+where i.dataset = $1 and i.kind = 'road_damage' and i.closed_at is not null and t.at > i.occurred_at
+on conflict do nothing
+
 -- name: incident_written
+-- What is still going on waits for its report in writing: one clock is red.
 insert into incident_entry (id, incident, seq, kind, channel, to_level, content, figures, sent_at, recorded_at, late, sha256, actor, name, role)
 select md5('written' || i.id)::uuid, i.id, 2, 'first', 'written', 'province', t.text, '{}', t.at, t.at, t.at > e.sent_at + interval '30 minutes', encode(sha256(convert_to(t.text, 'UTF8')), 'hex'), 'demo', '值班员', 'duty_officer'
 from incidents i join incident_entry e on e.incident = i.id and e.seq = 1 and e.channel = 'phone'
 cross join lateral (select '首报(书面):' || coalesce(i.place, '') || ',' || coalesce(i.description, '') as text, e.sent_at + interval '22 minutes' as at) t
-where i.dataset = $1 and t.at < now()
+where i.dataset = $1 and t.at < now() and i.state in ('closed', 'archived')
 on conflict do nothing
 
 -- name: incident_follow
