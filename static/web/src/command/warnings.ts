@@ -99,6 +99,7 @@ export const warningWords = {
   take: ['接收预警', 'Take a warning in'],
   take_file: ['CAP 文件', 'CAP file'],
   take_hand: ['电话接报', 'By telephone'],
+  take_choose: ['选择文件', 'Choose a file'],
   take_drop: ['选择 CAP 1.2 文件，或把报文粘贴在下面', 'Choose a CAP 1.2 file, or paste the message below'],
   take_send: ['接收', 'Take in'],
   taken: ['已接收：{what}', 'Taken in: {what}'],
