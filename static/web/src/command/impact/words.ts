@@ -30,6 +30,7 @@ export const impactWords = {
   households: ['户数', 'households'],
   areal: ['面积加权', 'areal weighting'],
   building: ['按房屋', 'by buildings'],
+  within: ['{r} 米内 {n} 人', '{n} within {r} m'],
   rings: ['影响圈', 'Rings'],
   ring: ['{from}–{to} 米', '{from}–{to} m'],
   villages: ['涉及村（社区）', 'Villages'],
