@@ -131,7 +131,7 @@ export async function office() {
   const key = new X509Certificate(readFileSync(join(server.data, 'tls', 'server.crt'))).publicKey.export({ type: 'spki', format: 'der' })
   return {
     server, base, tag, grid, township: grid.slice(0, 9), centre, at, op, deliver, receipt, hire, ask,
-    county, town, reviewer, approver, unit, worker, other,
+    county, admin, town, reviewer, approver, unit, worker, other,
     /** what the browser is started with, to know the server's certificate by its key */
     trust: `--ignore-certificate-errors-spki-list=${createHash('sha256').update(key).digest('base64')}`,
     sql(statement) {
