@@ -23,10 +23,12 @@ func TestFieldRecords(t *testing.T) {
 		t.Fatalf("%v %v", tables, err)
 	}
 	for _, table := range tables {
+		// What is fixed with its record when that is made is told of with it.
+		part := table == "callout_villages"
 		var floor bool
 		err := admin.QueryRow(t.Context(), `select c.relrowsecurity and c.relforcerowsecurity and (select count(*) from pg_policy p where p.polrelid = c.oid and p.polpermissive) = 4
-			and exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgname = 'feed') and exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgname = 'before_row')
-			from pg_class c where c.oid = $1::regclass`, table).Scan(&floor)
+			and ($2 or exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgname = 'feed') and exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgname = 'before_row'))
+			from pg_class c where c.oid = $1::regclass`, table, part).Scan(&floor)
 		if err != nil || !floor {
 			t.Errorf("%s: without floor, feed or bookkeeping; %v", table, err)
 		}

@@ -98,7 +98,7 @@ func (s *Service) hold(ctx context.Context, tx pgx.Tx, id string) (Shelter, erro
 		return Shelter{}, err
 	}
 	if tag.RowsAffected() > 0 {
-		if _, err := s.count(ctx, tx, id); err != nil {
+		if err := s.count(ctx, tx, id); err != nil {
 			return Shelter{}, err
 		}
 	}
@@ -106,12 +106,13 @@ func (s *Service) hold(ctx context.Context, tx pgx.Tx, id string) (Shelter, erro
 }
 
 // count sets what is promised to what the reservations say; it never drifts from them.
-func (s *Service) count(ctx context.Context, tx pgx.Tx, id string) (n int, err error) {
+func (s *Service) count(ctx context.Context, tx pgx.Tx, id string) error {
+	var n int
 	if err := tx.QueryRow(ctx, s.queries.Get("promised"), id).Scan(&n); err != nil {
-		return 0, err
+		return err
 	}
-	_, err = tx.Exec(ctx, s.queries.Get("set_reserved"), id, n)
-	return n, err
+	_, err := tx.Exec(ctx, s.queries.Get("set_reserved"), id, n)
+	return err
 }
 
 // under finds the shelter as the asker sees it and the grant he may change it under.
@@ -254,7 +255,7 @@ func (s *Service) Reserve(ctx context.Context, by auth.By, n NewReservation) (r 
 		if _, err := tx.Exec(ctx, s.queries.Get("reservation_add"), n.ID, n.Shelter, n.N, n.Party, n.Until, account(by), by.Name); err != nil {
 			return err
 		}
-		if _, err := s.count(ctx, tx, n.Shelter); err != nil {
+		if err := s.count(ctx, tx, n.Shelter); err != nil {
 			return err
 		}
 		created = true
@@ -319,7 +320,7 @@ func (s *Service) Release(ctx context.Context, by auth.By, shelter, id string) (
 			if _, err := tx.Exec(ctx, s.queries.Get("reservation_end"), id, "released", s.now(), by.Name); err != nil {
 				return err
 			}
-			if _, err := s.count(ctx, tx, shelter); err != nil {
+			if err := s.count(ctx, tx, shelter); err != nil {
 				return err
 			}
 			if err := audit.Record(ctx, tx, audit.Entry{Doer: by.Doer(g), Action: "shelter.release", Object: "shelters/" + shelter, Area: g.Area, Outcome: audit.Done,

@@ -186,7 +186,7 @@ func TestRoadBlockClock(t *testing.T) {
 	h := open(t)
 	by := h.as("duty", auth.DutyOfficer, countyA)
 	at := time.Now().Add(-9 * time.Hour)
-	trunk, created, err := h.s.PutBlock(t.Context(), by, newID(1), nil, resources.PutBlock{Geometry: orb.Point{119.2, 34.3001}, BlockedAt: &at, Cause: str("landslide")})
+	trunk, created, err := h.s.PutBlock(t.Context(), by, newID(1), nil, resources.PutBlock{Geometry: orb.Point{119.2, 34.3001}, BlockedAt: &at, Cause: new("landslide")})
 	if err != nil || !created || !trunk.Trunk || !trunk.Late || !trunk.DueAt.Equal(trunk.BlockedAt.Add(8*time.Hour)) {
 		t.Fatalf("%+v %v", trunk, err)
 	}
@@ -194,11 +194,11 @@ func TestRoadBlockClock(t *testing.T) {
 	if err != nil || village.Trunk || village.Late || village.DueAt != nil {
 		t.Fatalf("%+v %v", village, err)
 	}
-	if again, created, err := h.s.PutBlock(t.Context(), by, newID(1), nil, resources.PutBlock{Geometry: orb.Point{119.2, 34.3001}, BlockedAt: &at, Cause: str("landslide")}); err != nil || created || again.Version != trunk.Version {
+	if again, created, err := h.s.PutBlock(t.Context(), by, newID(1), nil, resources.PutBlock{Geometry: orb.Point{119.2, 34.3001}, BlockedAt: &at, Cause: new("landslide")}); err != nil || created || again.Version != trunk.Version {
 		t.Errorf("made again: %v %v", created, err)
 	}
 	in := at.Add(6 * time.Hour)
-	b, err := h.s.ChangeBlock(t.Context(), by, newID(1), trunk.Version, resources.PutBlock{State: str("reopened"), ReopenedAt: &in})
+	b, err := h.s.ChangeBlock(t.Context(), by, newID(1), trunk.Version, resources.PutBlock{State: new("reopened"), ReopenedAt: &in})
 	if err != nil || b.Late || b.State != "reopened" {
 		t.Fatalf("open after six hours: %+v %v", b, err)
 	}
@@ -210,12 +210,10 @@ func TestRoadBlockClock(t *testing.T) {
 	if _, err := h.s.ChangeBlock(t.Context(), by, newID(1), b.Version, resources.PutBlock{ReopenedAt: &before}); err == nil {
 		t.Error("open before it was blocked")
 	}
-	if _, err := h.s.ChangeBlock(t.Context(), by, newID(1), trunk.Version, resources.PutBlock{State: str("blocked")}); !errors.Is(err, auth.ErrStaleVersion) {
+	if _, err := h.s.ChangeBlock(t.Context(), by, newID(1), trunk.Version, resources.PutBlock{State: new("blocked")}); !errors.Is(err, auth.ErrStaleVersion) {
 		t.Errorf("an old version: %v", err)
 	}
 	if _, _, err := h.s.PutBlock(t.Context(), h.as("duty-b", auth.DutyOfficer, countyB), newID(3), nil, resources.PutBlock{Geometry: orb.Point{119.2, 34.3}}); !errors.Is(err, auth.ErrForbidden) {
 		t.Errorf("a block in another county: %v", err)
 	}
 }
-
-func str(s string) *string { return &s }

@@ -173,26 +173,23 @@ func (s *Service) ours(ctx context.Context, by auth.By, id string) (t Team, g au
 		return t, g, err
 	}
 	if g, err = s.grant(by.Identity, t.Scope, auth.WriteFeatures, auth.IngestObservations); err != nil {
-		if _, _, hidden := s.known(ctx, by, id); hidden != nil {
+		if hidden := s.known(ctx, by, id); hidden != nil {
 			return t, g, hidden
 		}
 	}
 	return t, g, err
 }
 
-// known is a team as the asker sees it.
-func (s *Service) known(ctx context.Context, by auth.By, id string) (Team, string, error) {
+// known says whether the asker sees a team.
+func (s *Service) known(ctx context.Context, by auth.By, id string) error {
 	if !records.IsID(id) {
-		return Team{}, "", auth.ErrNotFound
+		return auth.ErrNotFound
 	}
-	list, position, err := s.Teams(ctx, by.Identity, TeamQuery{IDs: []string{id}})
+	list, _, err := s.Teams(ctx, by.Identity, TeamQuery{IDs: []string{id}})
 	if err == nil && len(list) == 0 {
 		err = auth.ErrNotFound
 	}
-	if err != nil {
-		return Team{}, "", err
-	}
-	return list[0], position, nil
+	return err
 }
 
 // TrackPoint is where a team was.
@@ -205,7 +202,7 @@ type TrackPoint struct {
 
 // Track is where a team was since a time, the newest first.
 func (s *Service) Track(ctx context.Context, by auth.By, id string, since time.Time, limit int) ([]TrackPoint, error) {
-	if _, _, err := s.known(ctx, by, id); err != nil {
+	if err := s.known(ctx, by, id); err != nil {
 		return nil, err
 	}
 	var list []TrackPoint

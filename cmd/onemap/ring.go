@@ -33,7 +33,7 @@ func alarmSources(gauges *sensing.Service, events *incidents.Service) []alarms.S
 func gaugeConditions(fresh, silent []*sensing.Station, now time.Time) []alarms.Condition {
 	at := map[string]int{}
 	var out []alarms.Condition
-	count := map[string]int{}
+	count, towns := map[string]int{}, map[string]*town{}
 	group := func(key string, first alarms.Condition) *alarms.Condition {
 		i, seen := at[key]
 		if !seen {
@@ -83,23 +83,23 @@ func gaugeConditions(fresh, silent []*sensing.Station, now time.Time) []alarms.C
 			if sensing.Severity(v.State) < sensing.Severity(sensing.Prepare) {
 				continue
 			}
-			level, word := 2, "准备转移"
+			level := 2
 			if v.State == sensing.Evacuate {
-				level, word = 1, "立即转移"
+				level = 1
 			}
-			key := "village:" + v.Code
-			c := group(key, tell(st))
+			c := group("village:"+st.Town, tell(st))
 			if c.Kind == "" || level < c.Level {
-				c.Kind, c.Level, c.Area, c.RefID = "village", level, v.Code, st.ID
-				c.Title = v.Name + "达到" + word + "阈值"
-				c.Detail = fmt.Sprintf("%s：%s %s", st.Name, measureWord(v.Measure), plain(v.Value))
-				if v.Persons != nil {
-					c.Detail += fmt.Sprintf("，涉及 %d 人", *v.Persons)
-				}
+				c.Kind, c.Level, c.RefID = "village", level, st.ID
 			}
 			if c.At.Before(*st.At) {
 				c.At = *st.At
 			}
+			towns[c.Key] = moreVillages(towns[c.Key], st, v)
+		}
+	}
+	for i := range out {
+		if out[i].Kind == "village" {
+			out[i].Title, out[i].Detail = towns[out[i].Key].words()
 		}
 	}
 	for _, st := range silent {
@@ -128,18 +128,59 @@ func gaugeConditions(fresh, silent []*sensing.Station, now time.Time) []alarms.C
 	return out
 }
 
+// town are the villages of a township that are past a threshold, each once.
+type town struct {
+	name    string
+	state   map[string]string // by code
+	persons int
+	names   []string // of those that move at once, then the others
+}
+
+func moreVillages(t *town, st *sensing.Station, v sensing.Village) *town {
+	if t == nil {
+		t = &town{name: st.TownName, state: map[string]string{}}
+	}
+	if _, seen := t.state[v.Code]; !seen {
+		if v.Persons != nil {
+			t.persons += *v.Persons
+		}
+		t.names = append(t.names, v.Name)
+	}
+	if sensing.Severity(v.State) > sensing.Severity(t.state[v.Code]) {
+		t.state[v.Code] = v.State
+	}
+	return t
+}
+
+func (t *town) words() (title, detail string) {
+	now, soon := 0, 0
+	for _, s := range t.state {
+		if s == sensing.Evacuate {
+			now++
+		} else {
+			soon++
+		}
+	}
+	var parts []string
+	if now > 0 {
+		parts = append(parts, fmt.Sprintf("%d 村达到立即转移阈值", now))
+	}
+	if soon > 0 {
+		parts = append(parts, fmt.Sprintf("%d 村达到准备转移阈值", soon))
+	}
+	names := t.names
+	more := ""
+	if len(names) > 6 {
+		names, more = names[:6], "等"
+	}
+	return t.name + " " + strings.Join(parts, "，"), fmt.Sprintf("%s%s，涉及 %d 人", strings.Join(names, "、"), more, t.persons)
+}
+
 func plain(v *float64) string {
 	if v == nil {
 		return "—"
 	}
 	return strconv.FormatFloat(*v, 'f', -1, 64)
-}
-
-func measureWord(m string) string {
-	if h, ok := strings.CutPrefix(m, "h"); ok {
-		return h + " 小时雨量"
-	}
-	return "水位"
 }
 
 func kindWord(kind string) string {

@@ -39,7 +39,7 @@ func (k *Kind) Dictionary() sync.Dictionary {
 		return sync.Field{Name: name, Title: title(zh, en), Type: "boolean"}
 	}
 	return sync.Dictionary{
-		Kind: "evacuation_entries", Title: title("转移进度", "Evacuation"),
+		Kind: "evacuation_entries", Title: title("转移进度", "Evacuation"), Geometry: []string{},
 		Fields: []sync.Field{
 			{Name: "callout", Title: title("叫应", "Call-out"), Type: "id", Required: true},
 			{Name: "village", Title: title("村（社区）", "Village"), Type: "text", Required: true, MaxLength: 15},
@@ -171,7 +171,7 @@ func (k *Kind) under(by auth.By, given auth.Grant, village geo.Scope) (reach, bo
 		try = append(try, by.Grants...)
 	}
 	for _, g := range try {
-		if g.ID == "" || !g.Valid(k.now()) || !g.Role.May(auth.WriteFeatures) {
+		if g.ID == "" || !g.Valid(k.now()) || !counts(g) {
 			continue
 		}
 		switch s := g.Scope(); {
@@ -210,6 +210,9 @@ func (d *down) Dictionary() sync.Dictionary {
 	}}
 }
 
+// counts says whether people are counted under a grant: by who walks the grid, and the desk.
+func counts(g auth.Grant) bool { return g.Role == auth.GridWorker || g.Role.May(auth.WorkDesk) }
+
 // working are the areas somebody works in.
 func working(who *auth.Identity, now time.Time) geo.Scopes {
 	var out geo.Scopes
@@ -217,7 +220,7 @@ func working(who *auth.Identity, now time.Time) geo.Scopes {
 		return nil
 	}
 	for _, g := range who.Grants {
-		if g.Valid(now) && g.Role.May(auth.WriteFeatures) {
+		if g.Valid(now) && counts(g) {
 			out = append(out, g.Scope())
 		}
 	}

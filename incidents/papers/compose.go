@@ -27,8 +27,15 @@ type IncidentFacts struct {
 
 // ResponseFacts are what was ordered.
 type ResponseFacts struct {
+	Orders                                                         []OrderFact
 	Title, Level, State, SignedBy, DocumentNumber, Lead, Condition string
 	StartedAt                                                      *time.Time
+}
+
+// OrderFact is 启动, 调整 or 终止 as it was ordered.
+type OrderFact struct {
+	Act, Level, SignedBy, DocumentNumber string
+	At                                   time.Time
 }
 
 // TaskLine is a task as a paper tells of it.
@@ -143,15 +150,23 @@ func (m Material) report(kind string) (string, []Block) {
 	}
 	var done strings.Builder
 	if r := m.Response; r != nil {
-		if r.StartedAt != nil {
-			fmt.Fprintf(&done, "%s启动%s（%s级）", m.when(r.StartedAt), r.Title, r.Level)
-			for _, s := range []string{r.DocumentNumber, prefixed("签发人", r.SignedBy), prefixed("由", r.Lead)} {
+		for _, o := range r.Orders {
+			at := m.when(&o.At)
+			switch o.Act {
+			case "start":
+				fmt.Fprintf(&done, "%s启动%s（%s级）", at, r.Title, o.Level)
+				if r.Lead != "" {
+					done.WriteString("，由" + r.Lead + "牵头")
+				}
+			case "adjust":
+				fmt.Fprintf(&done, "%s调整为%s级", at, o.Level)
+			default:
+				fmt.Fprintf(&done, "%s终止响应", at)
+			}
+			for _, s := range []string{o.DocumentNumber, prefixed("签发人", o.SignedBy)} {
 				if s != "" {
 					done.WriteString("，" + s)
 				}
-			}
-			if r.Lead != "" {
-				done.WriteString("牵头")
 			}
 			done.WriteString("。")
 		}

@@ -154,7 +154,7 @@ func areaOf(req *Request, shape json.RawMessage, datum string) (orb.Geometry, er
 		if !ok {
 			return fault(req, "geometry", "bad_geometry", "不是有效的 GeoJSON 几何", "it is not a GeoJSON geometry")
 		}
-		e := fault(req, "geometry", f.Code, "几何有误:"+f.Detail, "the geometry is wrong: "+f.Detail)
+		e := fault(req, "geometry", f.Code, "几何有误："+faultWords(f), "the geometry is wrong: "+f.Detail)
 		if f.HasAt {
 			e.Items[0].Geometry = geometryJSON(f.At)
 		}
@@ -186,6 +186,20 @@ func areaOf(req *Request, shape json.RawMessage, datum string) (orb.Geometry, er
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// faultWords says in Chinese what is wrong with a shape.
+func faultWords(f *geo.Fault) string {
+	words := map[string]string{
+		geo.CodeSelfCross: "边线自相交", geo.CodeOpenRing: "首尾没有闭合", geo.CodeShortRing: "多边形至少要三个不同的点", geo.CodeShortLine: "线至少要两个点",
+		geo.CodeEnvelope: "坐标超出经纬度范围，请核对经度在前、纬度在后", geo.CodeVertices: "顶点过多，至多 10000 个", geo.CodeParts: "部分过多", geo.CodeBytes: "内容过大", geo.CodeNull: "没有几何",
+		geo.CodeType: "不认识的几何类型", geo.CodeCRS: "坐标系应为经纬度", geo.CodeNoCoordinates: "缺少坐标", geo.CodeEmpty: "坐标为空", geo.CodeHoleOutside: "内环在外环之外", geo.CodeNestedHoles: "内环相套",
+		geo.CodeDuplicateRing: "重复的环", geo.CodeTooComplex: "形状过于复杂",
+	}
+	if w, ok := words[f.Code]; ok {
+		return w
+	}
+	return f.Detail
 }
 
 // askImpact is the one way to an answer: for the screen, for paper, for other programs.

@@ -496,10 +496,13 @@ func impactStatement(a *impact.Answer, lang registry.Lang) string {
 	}
 	fmt.Fprintf(&b, t("。范围 %d–%d 人：下限只计整个在内的单元，上限计入所有相交单元，并含其他方法的结果", ". Range %d to %d: only units wholly inside, and all that are touched, other methods included"), p.Low, p.High)
 	var sources []string
-	for _, s := range impactSources(a) {
-		name := s.Title
-		if s.Date != nil {
-			name += " " + *s.Date
+	for _, d := range a.Datasets {
+		if !d.People {
+			continue
+		}
+		name := d.Title
+		if d.Date != nil {
+			name += " " + d.Date.Format(time.DateOnly)
 		}
 		sources = append(sources, name)
 	}

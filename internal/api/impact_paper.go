@@ -121,15 +121,18 @@ func listed(list []string, most int) string {
 	return strings.Join(list[:most], "；") + fmt.Sprintf("；等 %d 项。", len(list))
 }
 
+// sourceNames are the data sets the people come from.
 func sourceNames(a *impact.Answer) string {
-	if len(a.Datasets) == 0 {
-		return ""
+	var names []string
+	for _, d := range a.Datasets {
+		if d.People {
+			names = append(names, d.Title)
+		}
 	}
-	name := a.Datasets[0].Title
-	if len(a.Datasets) > 1 {
-		name += fmt.Sprintf(" 等 %d 项", len(a.Datasets))
+	if len(names) > 2 {
+		return names[0] + fmt.Sprintf(" 等 %d 项", len(names))
 	}
-	return name
+	return strings.Join(names, "、")
 }
 
 func peopleWords(a *impact.Answer) []string {

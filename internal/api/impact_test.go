@@ -136,6 +136,10 @@ func TestRouteOverHTTP(t *testing.T) {
 	if w := get(ends+"&avoid=119.05,34.004%20119.06,34.004%20119.06,34.006%20119.05,34.006", 200); w.DistanceM < 11000 || len(w.Avoided) != 1 {
 		t.Errorf("around the polygon %+v", w)
 	}
+	e.exec(`insert into hazard_areas (name, hazard, level, geom) values ('滑坡区', 'landslide', 1, st_makeenvelope(119.05, 34.004, 119.06, 34.006, 4490)), ('轻微', 'landslide', 4, st_makeenvelope(119.02, 34.019, 119.03, 34.021, 4490))`)
+	if w := get(ends+"&avoid=hazard_areas", 200); w.DistanceM < 11000 {
+		t.Errorf("through the hazard area: %v m", w.DistanceM)
+	}
 	e.exec(`insert into road_blocks (name, state, geom) values ('塌方', 'blocked', st_setsrid(st_makepoint(119.1, 34.005), 4490))`)
 	r := e.do("GET", "/api/route?from=119.05,34.005&to=119.15,34.005")
 	if r.StatusCode != 404 || !strings.Contains(string(r.body), "no_way") {

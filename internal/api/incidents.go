@@ -202,8 +202,8 @@ func looseShape(req *Request, shape json.RawMessage, datum string) (orb.Geometry
 		}
 		return nil, fault(req, "geometry", "bad_geometry", "不是有效的 GeoJSON 几何", "it is not a GeoJSON geometry")
 	}
-	if geo.Check(g) != nil {
-		return g, nil
+	if bad := geo.Check(g); bad != nil {
+		return g, nil //nolint:nilerr // written the other way round it may be a place
 	}
 	out, ok := geo.ToCGCS2000(g, crs)
 	if !ok {

@@ -282,11 +282,17 @@ func (s *Server) getStations(ctx context.Context, req *Request) (*Response, erro
 		return nil, err
 	}
 	areas := s.areaTitles(ctx, req)
-	out := make([]stationAnswer, len(p.Stations))
+	state := req.Query.Value("state")
+	out := make([]stationAnswer, 0, len(p.Stations))
 	states := map[string]int{sensing.Normal: 0, sensing.Warning: 0, sensing.NoData: 0}
-	for i, st := range p.Stations {
-		out[i] = stationLine(st, areas)
+	if _, known := states[state]; state != "" && !known {
+		return nil, invalid("state", "应为 normal、warning 或 no_data", "it is normal, warning or no_data")
+	}
+	for _, st := range p.Stations {
 		states[st.State]++
+		if state == "" || st.State == state {
+			out = append(out, stationLine(st, areas))
+		}
 	}
 	villages := make([]moveAnswer, len(p.Villages))
 	persons := map[string]int{sensing.Prepare: 0, sensing.Evacuate: 0}

@@ -125,6 +125,9 @@ func incidentFigureList(i incidents.Incident) []papers.Figure {
 	}
 }
 
+// romanLevel is how an office writes the level of a response; the database keeps it 1 to 4.
+func romanLevel(n int) string { return []string{"Ⅰ", "Ⅱ", "Ⅲ", "Ⅳ"}[min(max(n, 1), 4)-1] }
+
 // responseMaterial adds what was ordered and how far its tasks are.
 func (s *Server) responseMaterial(ctx context.Context, who *auth.Identity, id string, m *papers.Material) error {
 	r, err := s.opts.Responses.Response(ctx, who, id)
@@ -135,7 +138,10 @@ func (s *Server) responseMaterial(ctx context.Context, who *auth.Identity, id st
 		return err
 	}
 	m.Response = &papers.ResponseFacts{
-		Title: r.Title, Level: []string{"Ⅰ", "Ⅱ", "Ⅲ", "Ⅳ"}[r.Level-1], State: r.State, SignedBy: r.SignedBy, DocumentNumber: r.DocumentNumber, Lead: r.Lead, Condition: r.Condition, StartedAt: r.StartedAt,
+		Title: r.Title, Level: romanLevel(r.Level), State: r.State, SignedBy: r.SignedBy, DocumentNumber: r.DocumentNumber, Lead: r.Lead, Condition: r.Condition, StartedAt: r.StartedAt,
+	}
+	for _, h := range r.History {
+		m.Response.Orders = append(m.Response.Orders, papers.OrderFact{Act: h.Act, Level: romanLevel(h.Level), SignedBy: h.SignedBy, DocumentNumber: h.DocumentNumber, At: h.At})
 	}
 	list, _, err := s.opts.Contingency.Tasks(ctx, who, contingency.TaskQuery{Response: id, Limit: 1000})
 	if err != nil {

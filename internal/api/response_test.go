@@ -70,6 +70,7 @@ func TestANightAtTheDesk(t *testing.T) {
 		t.Errorf("%v", matched)
 	}
 	p.must(201, p.officer, "PUT", "/api/incidents/"+incident, `{"title":"青河溃堤","kind":"flood","description":"堤防溃口","figures":{"deaths":1,"affected":300},"geometry":{"type":"Point","coordinates":[119.2,34.2]}}`, "")
+	p.must(201, p.officer, "POST", "/api/incidents/"+incident+"/reports", `{"kind":"first","channel":"phone","content":"青河堤防溃口，正在核实","to_level":"city"}`, "")
 	body := `{"title":"防汛应急响应","kind":"flood","level":4,"area":"990100","incident":"` + incident + `","condition":"超警戒水位","lead":"县防指"}`
 	drafted := p.must(201, p.officer, "PUT", "/api/responses/"+order, body, "")
 	p.must(200, p.officer, "PUT", "/api/responses/"+order, body, "") // said twice
@@ -110,7 +111,7 @@ func TestANightAtTheDesk(t *testing.T) {
 		}
 	}
 	text := string(p.get("/api/papers/"+id+".txt", p.officer...).body)
-	for _, want := range []string{"草稿 未签发", "死亡 1 人", "失联 无数据", "启动防汛应急响应", "乡镇：转移群众", "李值班"} {
+	for _, want := range []string{"草稿 未签发", "死亡 1 人", "失联 无数据", "启动防汛应急响应（Ⅳ级），由县防指牵头，平汛〔2026〕1 号，签发人 张县长。", "调整为Ⅱ级，平汛〔2026〕2 号，签发人 李书记。", "乡镇：转移群众", "李值班"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
@@ -157,7 +158,7 @@ func TestANightAtTheDesk(t *testing.T) {
 	// 交接班: the log of the night, and signing it the ordinary way.
 	brief := p.must(200, p.officer, "GET", "/api/briefs/handover", "", "")
 	said, _ := brief["text"].(string)
-	for _, want := range []string{"坐上值班台；李值班", "启动响应：防汛应急响应", "Ⅳ 级改为 Ⅱ 级", "签发人 李书记", "任务确认：加强值守", "先报：关于青河溃堤的快报", "补签：关于青河溃堤的快报", "接报事件：青河溃堤", "任务：转移群众", "未完成任务 2 项"} {
+	for _, want := range []string{"坐上值班台；李值班", "启动响应：防汛应急响应", "Ⅳ 级改为 Ⅱ 级", "签发人 李书记", "任务确认：加强值守", "先报：关于青河溃堤的快报", "补签：关于青河溃堤的快报", "接报事件：青河溃堤", "首报：青河溃堤；电话，报市", "任务：转移群众", "未完成任务 2 项"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is not in\n%s", want, said)
 		}

@@ -14,7 +14,7 @@ func (s *Server) sensingRoutes() []*Route {
 	return []*Route{
 		may(t.json(limitObservations, t.route("POST", "/api/observations", "observations", s.postObservations, ""))),
 		t.may(t.route("GET", "/api/observation-sources", "observation_sources", s.getObservationSources, ""), auth.WorkDesk, auth.ManageSystem, auth.IngestObservations),
-		t.route("GET", st, "stations", s.getStations, AccessSignedIn, "kind", "bbox", "area", "at", "sort"),
+		t.route("GET", st, "stations", s.getStations, AccessSignedIn, "kind", "state", "bbox", "area", "at", "sort"),
 		t.route("GET", st+"/{id}", "station", s.getStation, AccessSignedIn, "at"),
 		t.route("GET", st+"/{id}/series", "station_series", s.getSeries, AccessSignedIn, "from", "to", "step", "measure"),
 		t.route("GET", st+"/{id}/thresholds", "station_thresholds", s.getThresholds, AccessSignedIn),

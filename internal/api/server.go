@@ -79,7 +79,7 @@ func New(opts Options) (*Server, error) {
 		Logger:       quietLogger{opts.Logger},
 		// A browser may hold many idle connections; this bounds sockets, slots bounds work.
 		Concurrency:           16 * 1024,
-		ReadBufferSize:        16 << 10, // also the limit of a request's head: more is 431
+		ReadBufferSize:        readBuffer, // also the limit of a request's head: more is 431
 		ReadTimeout:           opts.ReadTimeout,
 		IdleTimeout:           opts.IdleTimeout,
 		WriteTimeout:          opts.WriteTimeout,
@@ -97,6 +97,9 @@ func New(opts Options) (*Server, error) {
 	}
 	return s, nil
 }
+
+// readBuffer is what of a connection may have been read beyond what was asked for.
+const readBuffer = 16 << 10
 
 // bodyLimit is how much a request may bring. Nobody in particular will be refused where
 // more than a little is taken, and need not send it for that.

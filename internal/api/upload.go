@@ -180,18 +180,31 @@ func (s *Server) takePiece(ctx *fasthttp.RequestCtx, req *Request) *Error {
 // closed: who is still sending would find it cut and never read why. Whoever stops
 // sending is left at once, and nobody is waited for longer than lingerTime.
 func linger(ctx *fasthttp.RequestCtx, announced int) {
-	stream := ctx.RequestBodyStream()
-	if stream == nil || announced > lingerBytes {
+	if announced > lingerBytes {
 		return
 	}
-	conn, ends, rest := ctx.Conn(), time.Now().Add(lingerTime), io.LimitReader(stream, lingerBytes)
-	for buf := make([]byte, 64<<10); ; {
-		wait := time.Now().Add(lingerIdle)
+	conn, ends := ctx.Conn(), time.Now().Add(lingerTime)
+	rest, left := ctx.RequestBodyStream(), lingerBytes
+	// Where headerReceived took the announcement away nobody counts the bytes but we.
+	raw := announced > 0 && ctx.Request.Header.ContentLength() == 0
+	if raw {
+		rest, left = conn, announced
+	}
+	if rest == nil {
+		return
+	}
+	for buf := make([]byte, 64<<10); left > 0; {
+		idle := lingerIdle
+		if raw && left <= readBuffer {
+			idle = lingerTail // they may have come with the head
+		}
+		wait := time.Now().Add(idle)
 		if wait.After(ends) {
 			wait = ends
 		}
 		_ = conn.SetReadDeadline(wait) // closed: the read says so
-		if _, err := rest.Read(buf); err != nil {
+		n, err := rest.Read(buf[:min(left, len(buf))])
+		if left -= n; err != nil {
 			return
 		}
 	}
@@ -200,6 +213,7 @@ func linger(ctx *fasthttp.RequestCtx, announced int) {
 const (
 	lingerBytes = 64 << 20
 	lingerIdle  = 2 * time.Second // without a byte
+	lingerTail  = 100 * time.Millisecond
 	lingerTime  = 15 * time.Second
 )
 

@@ -1,12 +1,16 @@
 package api_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"onemap/internal/auth"
 )
@@ -71,5 +75,43 @@ func TestUploads(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); err != nil {
 		t.Error(err)
+	}
+}
+
+// Who sends what is too large reads why, however slow his line: the connection is not cut
+// while he sends.
+func TestRefusedWhileSending(t *testing.T) {
+	e := startTCP(t)
+	e.county()
+	worker := e.desk("wang.ge", "网格员", auth.GridWorker, ownArea)
+	const size = 10 << 20
+	c, err := net.Dial("tcp", e.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	if err := c.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+		t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(c, "POST /api/sync HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/json\r\nCookie: onemap=%s\r\nContent-Length: %d\r\n\r\n",
+		strings.TrimPrefix(session(worker.cookie)[1], "onemap="), size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := []byte(strings.Repeat("x", size/16))
+	for i := range 16 {
+		if _, err := c.Write(part); err != nil {
+			t.Fatalf("part %d: %v", i, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 413 || !resp.Close {
+		t.Errorf("%d, connection closed %v", resp.StatusCode, resp.Close)
 	}
 }

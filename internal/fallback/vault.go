@@ -111,7 +111,7 @@ func atomically(path string, mode os.FileMode, fn func(io.Writer) error) (err er
 	}
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil //nolint:nilerr // the file is there; a folder that cannot be opened cannot be synced
+		return nil // the file is there; a folder that cannot be opened cannot be synced
 	}
 	defer d.Close()
 	_ = d.Sync() // network shares know no such thing

@@ -207,6 +207,7 @@ type Person struct {
 type Dataset struct {
 	Title, Dept string
 	Date        *time.Time
+	People      bool // the number of people comes from it
 }
 
 // RuleUsed is a rule set the answer rests on.

@@ -175,6 +175,32 @@ func TestOverlappingPolygonsAreOneArea(t *testing.T) {
 	}
 }
 
+// TestCountsOfTheSamePeopleAreNotAdded: 常住 and 户籍 stand beside each other, and of two
+// years of one 口径 the newer counts.
+func TestCountsOfTheSamePeopleAreNotAdded(t *testing.T) {
+	h := open(t, impact.Options{})
+	h.town()
+	for i, c := range []struct {
+		set, method string
+		year, n     int
+	}{{"hukou", "户籍", 2025, 150}, {"old", "常住", 2010, 999}} {
+		h.exec(`insert into dataset (name, title) values ($1, $1)`, c.set)
+		h.exec(`insert into population (dataset, code, source_key, population, method, year, geom)
+			select d.id, $5 || i::text, i::text, $3, $2, $4, st_makeenvelope(119 + i * 0.01, 34, 119.01 + i * 0.01, 34.01, 4490) from generate_series(0, 9) i, dataset d where d.name = $1`, c.set, c.method, c.n, c.year, fmt.Sprint("x", i))
+	}
+	p := h.ask(everybody(), impact.Question{Shape: box(119, 33.99, 119.02, 34.02)}).People
+	if p.Total != 200 || p.Basis != impact.Resident {
+		t.Fatalf("%+v", p)
+	}
+	by := map[string]int{}
+	for _, m := range p.ByMethod {
+		by[m.Method+" "+m.Basis] = m.Count
+	}
+	if by["areal resident"] != 200 || by["areal registered"] != 300 || by["areal day"] != 160 {
+		t.Errorf("%v", by)
+	}
+}
+
 // TestACellOverTwoVillages is shared out by area, and the parts add up.
 func TestACellOverTwoVillages(t *testing.T) {
 	h := open(t, impact.Options{})

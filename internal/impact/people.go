@@ -68,6 +68,7 @@ func (k *question) peopleParts(p *parts) *peopleWork {
 		}
 		w.cells = append(w.cells, c)
 		k.met([]string{c.set})
+		k.peopleSets[c.set] = true
 		return nil
 	})
 	admin := k.layer("admin")

@@ -367,6 +367,7 @@ func (k *question) last(ctx context.Context) error {
 			if err := rows.Scan(&id, &d.Title, &d.Dept, &d.Date); err != nil {
 				return err
 			}
+			d.People = k.peopleSets[id]
 			k.a.Datasets = append(k.a.Datasets, d)
 			return nil
 		}})

@@ -176,7 +176,9 @@ type question struct {
 	a     *Answer
 	g     orb.Geometry
 	sets  map[string]bool // data sets met
-	tx    pgx.Tx
+
+	peopleSets map[string]bool // of them those with the people
+	tx         pgx.Tx
 
 	inside *Kinds  // shelters
 	closed []Block // every block near enough to matter for a way
@@ -191,7 +193,7 @@ func (s *Service) Ask(ctx context.Context, who features.Asker, q Question) (*Ans
 	}
 	defer leave()
 	snap := s.opts.Catalogue.Now()
-	k := &question{s: s, who: who, q: q, snap: snap, sets: map[string]bool{}, known: features.Times{AsOf: q.Times.AsOf}, at: time.Now()}
+	k := &question{s: s, who: who, q: q, snap: snap, sets: map[string]bool{}, peopleSets: map[string]bool{}, known: features.Times{AsOf: q.Times.AsOf}, at: time.Now()}
 	if k.rules, k.rings, err = readRules(snap); err != nil {
 		return nil, err
 	}

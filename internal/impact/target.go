@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -88,11 +89,7 @@ func areal(g orb.Geometry) bool {
 	case orb.Polygon, orb.MultiPolygon:
 		return true
 	case orb.Collection:
-		for _, m := range g {
-			if areal(m) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(g, areal)
 	}
 	return false
 }

@@ -31,15 +31,15 @@ func (v View) Inside(a *geo.Area) *Area {
 	in := make(map[int32]bool)
 	for n, p := range g.at {
 		if b.Contains(p) && a.Side(p) >= 0 {
-			in[int32(n)] = true                     //nolint:gosec // an index of ours
-			out.nodes = append(out.nodes, int32(n)) //nolint:gosec // an index of ours
+			in[int32(n)] = true
+			out.nodes = append(out.nodes, int32(n))
 		}
 	}
 	if len(g.at) == 0 {
 		return out
 	}
 	for i := range g.edges {
-		e := int32(i) //nolint:gosec // an index of ours
+		e := int32(i)
 		if in[g.from[e]] && in[g.to[e]] {
 			out.spans[e] = Span{0, 1}
 			continue

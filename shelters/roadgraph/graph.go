@@ -54,7 +54,7 @@ func Build(edges []Edge) *Graph {
 	node := func(id int64) int32 {
 		n, ok := g.nodes[id]
 		if !ok {
-			n = int32(len(g.ids)) //nolint:gosec // far fewer nodes than that
+			n = int32(len(g.ids))
 			g.nodes[id] = n
 			g.ids = append(g.ids, id)
 		}
@@ -75,7 +75,7 @@ func Build(edges []Edge) *Graph {
 	next := append([]int32(nil), g.head...)
 	g.ends = make([]int32, 2*len(edges))
 	for i := range edges {
-		e := int32(i) //nolint:gosec // as above
+		e := int32(i)
 		g.ends[next[g.from[i]]] = 2 * e
 		next[g.from[i]]++
 		g.ends[next[g.to[i]]] = 2*e + 1

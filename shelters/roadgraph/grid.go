@@ -25,7 +25,7 @@ func newGrid(edges []Edge) grid {
 	for e := range edges {
 		for i := 1; i < len(edges[e].Line); i++ {
 			a, b := cellOf(edges[e].Line[i-1]), cellOf(edges[e].Line[i])
-			s := segment{int32(e), int32(i - 1)} //nolint:gosec // indices of ours
+			s := segment{int32(e), int32(i - 1)}
 			for x := min(a.x, b.x); x <= max(a.x, b.x); x++ {
 				for y := min(a.y, b.y); y <= max(a.y, b.y); y++ {
 					g.cells[cell{x, y}] = append(g.cells[cell{x, y}], s)

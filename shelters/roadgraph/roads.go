@@ -46,7 +46,7 @@ func key(p orb.Point) cm {
 	return cm{int32(math.Round(p[0] * 1e7)), int32(math.Round(p[1] * 1e7))}
 }
 
-func (k cm) id() int64 { return int64(k.x)<<32 | int64(uint32(k.y)) } //nolint:gosec // bits, not a number
+func (k cm) id() int64 { return int64(k.x)<<32 | int64(uint32(k.y)) }
 
 // FromRoads makes a graph of roads. Roads meet where they share a position, and where an
 // end lies on another road that is no bridge or tunnel. Roads that only cross do not meet:
@@ -112,7 +112,7 @@ func FromRoads(roads []Road, speeds Speeds) *Graph {
 		pts := make([]orb.Point, 0, len(l.pts))
 		for k, p := range l.pts {
 			pts = append(pts, p)
-			here := cuts[segment{int32(i), int32(k)}] //nolint:gosec // indices of ours
+			here := cuts[segment{int32(i), int32(k)}]
 			for len(here) > 0 {
 				next := 0
 				for j := range here {

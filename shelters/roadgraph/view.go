@@ -1,6 +1,7 @@
 package roadgraph
 
 import (
+	"maps"
 	"math"
 
 	"github.com/paulmach/orb"
@@ -89,9 +90,7 @@ func (v View) WithBlocks(blocks ...orb.Geometry) View {
 
 func (v View) copy() View {
 	closed := make(map[int32]Span, len(v.closed)+8)
-	for e, s := range v.closed {
-		closed[e] = s
-	}
+	maps.Copy(closed, v.closed)
 	v.closed = closed
 	return v
 }
@@ -162,7 +161,7 @@ func (v View) Avoiding(areas ...*geo.Area) View {
 		lo, hi := cellOf(b.Min), cellOf(b.Max)
 		if float64(hi.x-lo.x+1)*float64(hi.y-lo.y+1) > float64(len(v.g.grid.cells)) {
 			for i := range v.g.edges {
-				out.closeWithin(int32(i), b, a) //nolint:gosec // an index of ours
+				out.closeWithin(int32(i), b, a)
 			}
 			continue
 		}

@@ -33,6 +33,18 @@ select x.at, x.kind, x.title, x.detail, x.by, x.ref_kind, x.ref from (
   select v.at, 'paper', v.what || '：' || p.title, coalesce(p.number, ''), coalesce(v.who, ''), 'papers', p.id::text, p.exercise, p.scope
   from papers p cross join lateral (values (p.reported_at, '先报', p.reported_by), (p.signed_at, case when p.reported_at is null then '签发' else '补签' end, p.signed_by)) v(at, what, who)
   where v.at >= $2 and v.at < $3
+  union all
+  select e.sent_at, 'entry', case e.kind when 'first' then '首报' when 'follow_up' then '续报' when 'verified' then '核报' else '终报' end || '：' || coalesce(i.name, i.place, ''),
+    concat_ws('，', case e.channel when 'phone' then '电话' else '书面' end, case e.to_level when 'township' then '报乡镇' when 'county' then '报县' when 'city' then '报市' when 'province' then '报省' else '报国家' end, case when e.late then '超时' end),
+    e.name, 'incidents', i.id::text, coalesce(i.exercise, false), i.scope
+  from incident_entry e join incidents i on i.id = e.incident where e.sent_at >= $2 and e.sent_at < $3
+  union all
+  select v.at, 'note', left(v.detail, 200), coalesce(i.name, i.place, ''), v.name, 'incidents', i.id::text, coalesce(i.exercise, false), i.scope
+  from incident_event v join incidents i on i.id = v.incident where v.kind = 'note' and v.at >= $2 and v.at < $3
+  union all
+  select min(k.at), 'call', '叫应：' || c.title, format('通话 %s 次，接通 %s，复述 %s，无人接 %s，拒绝 %s', count(*), count(*) filter (where k.outcome = 'answered'), count(*) filter (where k.outcome = 'repeated'),
+    count(*) filter (where k.outcome = 'no_answer'), count(*) filter (where k.outcome = 'refused')), '', 'callouts', c.id::text, c.exercise, c.scope
+  from calls k join callouts c on c.id = k.callout where k.at >= $2 and k.at < $3 group by c.id
 ) x, within w
 where x.at is not null and x.scope && $1::int8multirange and x.scope && w.a and (x.exercise = $5)
 order by x.at, x.kind, x.ref limit 2000

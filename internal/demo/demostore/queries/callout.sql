@@ -54,7 +54,7 @@ from call_targets t where t.callout = $1 and t.state in ('answered', 'repeated',
 -- will not go.
 insert into evacuation_entries (id, dataset, callout, village, mode, moved, refused, returned, shelter, shelter_name, persons, road_cut, power_cut, network_cut, at, channel, note, scope, actor, name)
 select uuid_v7(), $2, $1, v.code, 'total', x.moved, case when v.place = 2 then least(2, v.to_move - x.moved) end, case when v.place = 3 then least(1, x.moved) end, s.id, s.name, case when s.id is not null then x.moved end,
-  case when v.place = 4 then true end, case when v.place = 4 then true end, case when v.place = 4 then true end, $3::timestamptz + (10 + 4 * v.place) * interval '1 minute', case when v.place % 2 = 0 then 'app' else 'phone' end,
+  case when v.place = 4 then true end, case when v.place = 4 then true end, case when v.place = 4 then true end, greatest($3::timestamptz + (10 + 4 * v.place) * interval '1 minute', now() - (3 + case when v.place = 4 then 45 else 3 * v.place end) * interval '1 minute'), case when v.place % 2 = 0 then 'app' else 'phone' end,
   case when v.place = 4 then '进村道路塌方，手机无信号，用卫星电话报' end, code_scope(v.code), 'demo', $4
 from callout_villages v cross join lateral (select v.to_move * (array[100, 80, 60, 90, 30, 50, 20, 0])[v.place % 8 + 1] / 100 moved) x
 left join lateral (select h.id, h.name from shelters h where h.valid_to is null and h.scope <@ code_scope(left(v.code, 9)) order by h.geom <-> (select a.geom from admin a where a.code = v.code and a.valid_to is null limit 1), h.id limit 1) s on true

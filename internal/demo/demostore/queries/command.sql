@@ -46,9 +46,9 @@ on conflict (coalesce(response, incident), clause) where clause is not null do n
 -- name: command_paper
 -- Reported first, and still to be signed.
 insert into papers (id, dataset, kind, number, title, area, incident, response, addressee, state, blocks, figures, frozen_at, sha256, reported_at, reported_by, consulted, consulted_on_duty, sign_due_at, name, created_at)
-select $2, $1, 'flash', 'KB-990100-2026-001', '关于强降雨防范应对情况的快报', '990100', r.incident, r.id, '市应急管理局', 'reported', $3::jsonb, $4::jsonb, r.adjusted_at + interval '20 min', encode(sha256(convert_to($3::text || $4::text, 'UTF8')), 'hex'),
+select $2, $1, 'flash', paper_number('flash', code_scope('990100'), extract(year from r.adjusted_at)::integer), '关于强降雨防范应对情况的快报', '990100', r.incident, r.id, '市应急管理局', 'reported', $3::jsonb, $4::jsonb, r.adjusted_at + interval '20 min', encode(sha256(convert_to($3::text || $4::text, 'UTF8')), 'hex'),
   r.adjusted_at + interval '20 min', r.name, r.signed_by, true, r.adjusted_at + interval '24 h', r.name, r.adjusted_at + interval '10 min'
-from response r where r.id = $5 on conflict (id) do nothing
+from response r where r.id = $5 and not exists (select from papers p where p.id = $2) on conflict (id) do nothing
 
 -- name: command_seat
 insert into duty_sitting (dataset, area, since, account, name) values ($1, '990100', $2, $1, $3) on conflict (area) where until is null do nothing
