@@ -182,8 +182,18 @@ export class MapStage implements Stage {
     this.view = { ...this.view, settings: { ...this.view.settings, [layer]: { ...s, visible } } }
     this.engine.update({ view: this.view, theme: command.theme })
   }
+  private past: string | null = null
+  /** asOf shows the layers as they were recorded at a moment; null is now. What is drawn over them is the page's own. */
+  async asOf(at: string | null): Promise<void> {
+    if (at === this.past) return
+    this.past = at
+    await this.dress()
+  }
   async dress(): Promise<void> {
+    const past = this.past
     const base = (await command.call<StyleSpecification>(`/tiles/style.json${query({ theme: command.theme, lang: command.lang })}`)).data
+    if (past !== this.past) return // another moment was asked for meanwhile
+    if (past) for (const source of Object.values(base.sources)) if (source.type === 'vector' && source.tiles) source.tiles = source.tiles.map((u) => (u.includes('/tiles/') ? `${u}${u.includes('?') ? '&' : '?'}as_of=${encodeURIComponent(past)}` : u))
     this.legend = legendOf(base)
     this.engine.update({ base, legend: this.legend, catalogue: command.catalogue ?? undefined, view: this.view, theme: command.theme })
     for (const n of this.overlays.keys()) this.takeAway(this.name(n))

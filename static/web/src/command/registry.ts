@@ -39,6 +39,7 @@ export const pages: readonly Page[] = [
   { id: 'water', file: 'Water', icon: 'droplet', title: ['雨水情', 'Rain and water'], needs: [], wide: true },
   { id: 'alarms', file: 'Alarms', icon: 'bell', title: ['告警', 'Alarms'], needs: ['work_desk', 'command_post'], wide: true,
     badge: { topics: ['alarms'], path: '/api/alarms?state=open&limit=1', count: (b) => (b as { open?: number }).open ?? 0, urgent: true } },
+  { id: 'replay', file: 'Replay', icon: 'clock', title: ['回看', 'As it was'], needs: ['work_desk'] },
   { id: 'relief', file: 'Relief', icon: 'home', title: ['避难与力量', 'Shelters and forces'], short: ['避难力量', 'Relief'], needs: [], wide: true },
 ]
 void listed

@@ -17,4 +17,6 @@ export interface Stage {
   /** draw waits for a shape drawn by clicks, ended by a double click or Enter; null when it was given up with Esc. */
   draw(kind: 'Point' | 'LineString' | 'Polygon', hint: string): Promise<GeoJSON.Geometry | null>
   select(geometry: GeoJSON.Geometry | null): void
+  /** asOf shows the layers as they were recorded at a moment; null is now. */
+  asOf(at: string | null): Promise<void>
 }
