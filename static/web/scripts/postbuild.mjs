@@ -18,7 +18,7 @@ const PHONE = 500 // KB, everything the phone fetches, with its map
 const HAND = 60 // KB, our code in that, beside MapLibre and Svelte
 const DUTY = 500 // KB, what the duty desk fetches before its first part is drawn, with its map
 const DESKS = 115 // KB, our code of all its parts, beside MapLibre and Svelte
-const ROOM = 500 // KB, what the command room fetches before its first page is drawn, with its map
+const ROOM = 560 // KB, what the command room fetches before its first page is drawn, with its map
 const ROOMS = 200 // KB, our code of all its pages, beside MapLibre and Svelte
 const FORM = 130 // KB, what it fetches before the list and the forms can be used
 
