@@ -58,7 +58,7 @@ export async function faultsOf(page) {
 }
 
 export async function office() {
-  const server = process.env.ONEMAP_FIELD_TLS_URL ? { url: process.env.ONEMAP_FIELD_TLS_URL, data: process.env.ONEMAP_FIELD_TLS_DATA, stop: async () => {} } : await startServer({ tls: true })
+  const server = process.env.ONEMAP_FIELD_TLS_URL ? { url: process.env.ONEMAP_FIELD_TLS_URL, data: process.env.ONEMAP_FIELD_TLS_DATA, second: process.env.ONEMAP_FIELD_TLS_SECOND, stop: async () => {} } : await startServer({ tls: true })
   const base = server.url
   const agent = new https.Agent({ keepAlive: true, rejectUnauthorized: false })
 
