@@ -100,7 +100,7 @@ class Command extends Room<Word> {
       record: (e) => { this.heardAt = Date.now(); for (const run of this.hearers.get(e.topic as Topic) ?? []) run(e) },
       reset: () => this.everything(),
       rights: () => void this.rights(),
-      refused: () => void this.rights(),
+      refused: () => void this.refused(),
     })
     window.addEventListener('online', () => this.stream?.now())
     // After sleep the first tick of any clock is late by as long as it slept.
@@ -135,6 +135,17 @@ class Command extends Room<Word> {
     for (const all of this.hearers.values()) for (const run of all) run(null)
     for (const run of this.dirty) run('', null)
     void this.readHead()
+  }
+
+  private refusedAt = 0
+  /** A refusal may be about us or about too many lines: who we are is asked at most each quarter minute, and only a change opens the line before its time. */
+  private async refused(): Promise<void> {
+    if (Date.now() - this.refusedAt < 15_000) return
+    this.refusedAt = Date.now()
+    await this.whoami()
+    if (!this.me.signed_in) { this.again = true; return }
+    const heard = await this.hearable()
+    if (heard.length > 0 && heard.join() !== this.heard.join()) await this.rights()
   }
 
   private rightsTurn = 0
