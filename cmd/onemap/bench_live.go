@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -155,15 +156,11 @@ func (f *liveFlags) officers(ctx context.Context, p *people) ([]string, error) {
 	local := auth.By{Identity: p.Anonymous(), Peer: netip.MustParseAddr("127.0.0.1"), Request: "bench"}
 	var out []string
 	for i := range (f.screens + eachOfficer - 1) / eachOfficer {
-		who, _, err := p.AddUser(ctx, p.by, auth.NewAccount{Username: fmt.Sprintf("screen%03d", i), Name: fmt.Sprintf("值班%d", i), Unit: "990100"}, auth.NewGrant{Role: auth.DutyOfficer, Area: "990100", Reason: "bench"})
+		_, link, err := p.AddUser(ctx, p.by, auth.NewAccount{Username: fmt.Sprintf("screen%03d", i), Name: fmt.Sprintf("值班%d", i), Unit: "990100"}, auth.NewGrant{Role: auth.DutyOfficer, Area: "990100", Reason: "bench"})
 		if err != nil {
 			return nil, fmt.Errorf("bench: officer %d: %w", i, err)
 		}
-		code, _, err := p.CreateEnrolment(ctx, p.by, who.ID)
-		if err != nil {
-			return nil, fmt.Errorf("bench: officer %d: %w", i, err)
-		}
-		opened, err := p.Enrol(ctx, local, code, fmt.Sprintf("screen-%03d-device", i), "bench")
+		opened, err := p.Activate(ctx, local, link.Token, "Bench-2026-"+rand.Text())
 		if err != nil {
 			return nil, fmt.Errorf("bench: officer %d: %w", i, err)
 		}
@@ -180,12 +177,14 @@ func (b *burst) run(ctx context.Context, f *liveFlags, p *people, cookies []stri
 	for i := range f.screens {
 		seen[i] = make(map[string]time.Time, f.reports)
 		screens.Go(func() {
-			b.listen(listening, cookies[i/eachOfficer], fmt.Sprintf("screen-%03d-device", i/eachOfficer), seen[i])
+			b.listen(listening, cookies[i/eachOfficer], seen[i])
 		})
 	}
-	for until := time.Now().Add(time.Minute); b.open.Load() < int64(f.screens); {
+	for until := time.Now().Add(2 * time.Minute); b.open.Load() < int64(f.screens); {
 		if time.Now().After(until) || ctx.Err() != nil {
-			return errors.Join(fmt.Errorf("bench: %d of %d screens are open", b.open.Load(), f.screens), ctx.Err())
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return errors.Join(fmt.Errorf("bench: %d of %d screens are open %v", b.open.Load(), f.screens, b.report.Failures), ctx.Err())
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -250,16 +249,21 @@ func (b *burst) send(ctx context.Context, f *liveFlags, started time.Time) {
 				case <-time.After(time.Until(at)):
 				}
 				if err := b.one(ctx, p, n); err != nil {
-					b.mu.Lock()
-					if len(b.report.Failures) < 10 {
-						b.report.Failures = append(b.report.Failures, err.Error())
-					}
-					b.mu.Unlock()
+					b.fail(err.Error())
 				}
 			}
 		})
 	}
 	phones.Wait()
+}
+
+// fail keeps the first things that went wrong.
+func (b *burst) fail(what string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.report.Failures) < 10 {
+		b.report.Failures = append(b.report.Failures, what)
+	}
 }
 
 func (b *burst) one(ctx context.Context, p *phone, n int) error {
@@ -298,7 +302,7 @@ func (b *burst) one(ctx context.Context, p *phone, n int) error {
 }
 
 // listen is one screen: it reads its stream to the end, and goes on where it stopped.
-func (b *burst) listen(ctx context.Context, cookie, device string, seen map[string]time.Time) {
+func (b *burst) listen(ctx context.Context, cookie string, seen map[string]time.Time) {
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
 	last, first := "", true
 	for ctx.Err() == nil {
@@ -314,7 +318,6 @@ func (b *burst) listen(ctx context.Context, cookie, device string, seen map[stri
 			return
 		}
 		req.Header.Set("Cookie", "onemap="+cookie)
-		req.Header.Set("Onemap-Device", device)
 		req.Header.Set("Accept", "text/event-stream")
 		if last != "" {
 			req.Header.Set("Last-Event-ID", last)
@@ -329,6 +332,9 @@ func (b *burst) listen(ctx context.Context, cookie, device string, seen map[stri
 				b.open.Add(1)
 			}
 			last = b.read(resp.Body, seen, last)
+		} else {
+			said, _ := io.ReadAll(io.LimitReader(resp.Body, 300))
+			b.fail(fmt.Sprintf("screen: %d %s", resp.StatusCode, said))
 		}
 		first = false
 		_ = resp.Body.Close()

@@ -316,8 +316,6 @@ func TestReceiptsAndCoverage(t *testing.T) {
 	}
 }
 
-const east = "990100101001"
-
 // TestOutbound: nothing goes where the setting does not name; what fails is tried again; a
 // receiver can tell that it is ours; a Cancel goes where its chain had gone.
 func TestOutbound(t *testing.T) {

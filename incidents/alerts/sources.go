@@ -3,6 +3,7 @@ package alerts
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 
 	"onemap/incidents/cap"
@@ -120,7 +121,7 @@ func (r rules) level(s source, i *cap.Info) (level int, disagree bool) {
 	all := s.Readings
 	if s.ID != "default" {
 		standard, _ := r.of("default", "")
-		all = append(all[:len(all):len(all)], standard.Readings...)
+		all = append(slices.Clip(all), standard.Readings...)
 	}
 	for _, one := range all {
 		n := one.level(i)

@@ -36,18 +36,17 @@ func scanAlert(row pgx.CollectableRow) (Alert, error) {
 }
 
 type filter struct {
-	ids             []string
-	state           string
-	level           int
-	area            *geo.Scope
-	exercise        *bool
-	chain           *string
-	areas           geo.Scopes
-	now             time.Time
-	after           *time.Time
-	afterID         *string
-	limit           int
-	streamed, whole bool
+	ids      []string
+	state    string
+	level    int
+	area     *geo.Scope
+	exercise *bool
+	chain    *string
+	areas    geo.Scopes
+	now      time.Time
+	after    *time.Time
+	afterID  *string
+	limit    int
 }
 
 func (f filter) args() []any {

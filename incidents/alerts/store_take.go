@@ -14,7 +14,6 @@ import (
 	"onemap/incidents/cap"
 	"onemap/internal/audit"
 	"onemap/internal/auth"
-	"onemap/internal/db"
 	"onemap/internal/geo"
 	"onemap/internal/records"
 )
@@ -23,7 +22,7 @@ import (
 // a Cancel ends it: the alert it is about is answered. The same message again is answered
 // as the first time.
 func (s *Service) Take(ctx context.Context, by auth.By, in In) (a Alert, made bool, err error) {
-	if !by.May(auth.WorkDesk, s.now()) {
+	if !by.May(s.brings(by), s.now()) {
 		return a, false, auth.ErrForbidden
 	}
 	sum := digest(in)
@@ -46,8 +45,11 @@ func (s *Service) Take(ctx context.Context, by auth.By, in In) (a Alert, made bo
 	for try := 0; ; try++ {
 		id := ""
 		if id, made, err = s.take(ctx, by, in, sum); err == nil {
-			a, err = s.Alert(ctx, by.Identity, id)
-			return a, made, err
+			err = s.db.Intake.Tx(ctx, by.Reading(), func(tx pgx.Tx) error {
+				a, err = s.one(ctx, tx, id)
+				return err
+			})
+			return a, made, wrap("taken", err)
 		}
 		// The same message twice at once: the second looks again and finds the first.
 		pg, ok := errors.AsType[*pgconn.PgError](err)
@@ -61,6 +63,15 @@ func (s *Service) Take(ctx context.Context, by auth.By, in In) (a Alert, made bo
 		}
 		return a, false, wrap("take", err)
 	}
+}
+
+// brings is the permission a warning is brought in under: a duty desk's, or that of a
+// program which delivers (a token with the scope ingest).
+func (s *Service) brings(by auth.By) auth.Permission {
+	if by.May(auth.WorkDesk, s.now()) {
+		return auth.WorkDesk
+	}
+	return auth.IngestObservations
 }
 
 // refusal says what is wrong and which repair we offer, with the evidence.
@@ -111,13 +122,13 @@ func (s *Service) grant(ctx context.Context, tx pgx.Tx, by auth.By, g geo.Shape)
 		if err := tx.QueryRow(ctx, s.queries.Get("place"), g).Scan(&place); err != nil {
 			return best, "", err
 		}
-		if exact, ok := by.Grant(auth.WorkDesk, place, s.now()); ok {
+		if exact, ok := by.Grant(s.brings(by), place, s.now()); ok {
 			return exact, "", nil
 		}
 	}
 	found := false
 	for _, one := range by.Grants {
-		if !one.Valid(s.now()) || !one.Role.May(auth.WorkDesk) {
+		if !one.Valid(s.now()) || !one.Role.May(s.brings(by)) {
 			continue
 		}
 		touches := g.Geometry == nil || one.Area == ""
@@ -255,7 +266,7 @@ func (s *Service) cancel(ctx context.Context, by auth.By, in In, sum string) (st
 			break
 		}
 	}
-	g, ok := by.Grant(auth.WorkDesk, head.scope, s.now())
+	g, ok := by.Grant(s.brings(by), head.scope, s.now())
 	if !ok {
 		return "", auth.ErrForbidden
 	}
@@ -344,6 +355,84 @@ func idsOf(list []earlier) []string {
 	return out
 }
 
+// standing is a place in a chain: which, in what state, and which was in force before.
+type standing struct {
+	chain, state string
+	ended        *time.Time
+	before       *string
+}
+
+func (in *In) note(code, path, zh, en string) {
+	in.Found = append(in.Found, cap.Finding{Code: code, Path: path, ZH: zh, EN: en})
+}
+
+// heads finds the chain an Update names and those of it that are not replaced yet. What
+// names nothing we know, or what is over, begins a chain of its own: people have to hear.
+func (s *Service) heads(ctx context.Context, tx pgx.Tx, in *In, own string) (chain string, heads []earlier, err error) {
+	refs := identifiers(in.Message.References)
+	list, err := s.named(ctx, tx, refs)
+	if err != nil {
+		return "", nil, err
+	}
+	if _, err := tx.Exec(ctx, s.queries.Get("lock"), idsOf(list)); err != nil {
+		return "", nil, err
+	}
+	if list, err = s.named(ctx, tx, refs); err != nil {
+		return "", nil, err
+	}
+	over := false
+	for _, e := range list {
+		over = over || e.state == Cancelled
+		if e.state == Active || e.state == Expired || e.state == "" {
+			heads = append(heads, e)
+		}
+	}
+	switch {
+	case len(list) == 0:
+		in.note("unknown_reference", "alert/references", "引用的原预警不在本系统，按新预警处理", "the alert it refers to is not known here: taken as a new one")
+		return own, nil, nil
+	case len(heads) == 0 && over:
+		in.note("chain_over", "alert/references", "引用的预警已解除，按新预警处理", "the alert it refers to is cancelled: taken as a new one")
+		return own, nil, nil
+	case len(heads) == 0:
+		return list[0].chain, nil, nil
+	}
+	return heads[len(heads)-1].chain, heads, nil
+}
+
+// succeed puts a message into its chain: what was in force before is replaced by it.
+func (s *Service) succeed(ctx context.Context, tx pgx.Tx, in *In, own string, now time.Time) (at standing, err error) {
+	m := in.Message
+	at = standing{chain: own, state: Active}
+	var heads []earlier
+	if m.MsgType == cap.Update {
+		if at.chain, heads, err = s.heads(ctx, tx, in, own); err != nil {
+			return at, err
+		}
+	}
+	// One that was overtaken on its way is kept and shows nothing.
+	for _, h := range heads {
+		if h.sent != nil && h.sent.After(m.Sent) {
+			at.state, at.ended = Updated, h.sent
+			in.note("overtaken", "alert/sent", "已有更晚的更新，本报文仅存档", "a later one came before it: kept, not shown")
+			return at, nil
+		}
+	}
+	for i, h := range heads {
+		if err := s.end(ctx, tx, h, Updated, m.Sent); err != nil {
+			return at, err
+		}
+		if i == 0 {
+			at.before = &heads[0].id
+		}
+	}
+	if expires := m.Main().Expires; !expires.IsZero() && expires.Before(now) {
+		at.state = Expired
+		in.note("expired", "alert/info/expires", "收到时已过有效期", "it was over when it came")
+	}
+	return at, nil
+}
+
 // insert makes an alert of an Alert or an Update.
 func (s *Service) insert(ctx context.Context, by auth.By, g auth.Grant, in In, sum string, place geo.Shape, admin string, pairs []cap.Pair) (string, error) {
 	m, info := in.Message, in.Message.Main()
@@ -354,72 +443,18 @@ func (s *Service) insert(ctx context.Context, by auth.By, g auth.Grant, in In, s
 	}
 	level, disagree := rule.level(src, info)
 	code, hazard := rule.event(info)
-	note := func(code, path, zh, en string) {
-		in.Found = append(in.Found, cap.Finding{Code: code, Path: path, ZH: zh, EN: en})
-	}
 	if level == 0 {
-		note("no_level", "alert/info", "报文未说明颜色级别，请人工确认", "the message says no colour: somebody has to look")
+		in.note("no_level", "alert/info", "报文未说明颜色级别，请人工确认", "the message says no colour: somebody has to look")
 	}
 	if disagree {
-		note("levels_disagree", "alert/info", "颜色、代码与严重程度说法不一，按来源规则取级", "colour, code and severity say different things: the rule of the source decides")
+		in.note("levels_disagree", "alert/info", "颜色、代码与严重程度说法不一，按来源规则取级", "colour, code and severity say different things: the rule of the source decides")
 	}
 	now := s.now()
 	id := newID(now)
 	err := s.db.Intake.Tx(ctx, by.Writing(g), func(tx pgx.Tx) error {
-		chain, state := id, Active
-		var ended *time.Time
-		var heads []earlier
-		if m.MsgType == cap.Update {
-			list, err := s.named(ctx, tx, identifiers(m.References))
-			if err != nil {
-				return err
-			}
-			if _, err := tx.Exec(ctx, s.queries.Get("lock"), idsOf(list)); err != nil {
-				return err
-			}
-			if list, err = s.named(ctx, tx, identifiers(m.References)); err != nil {
-				return err
-			}
-			over := false
-			for _, e := range list {
-				over = over || e.state == Cancelled
-				if e.state == Active || e.state == Expired || e.state == "" {
-					heads = append(heads, e)
-				}
-			}
-			switch {
-			case len(list) == 0:
-				note("unknown_reference", "alert/references", "引用的原预警不在本系统，按新预警处理", "the alert it refers to is not known here: taken as a new one")
-			case len(heads) == 0 && over:
-				note("chain_over", "alert/references", "引用的预警已解除，按新预警处理", "the alert it refers to is cancelled: taken as a new one")
-			case len(heads) == 0:
-				chain = list[0].chain
-			default:
-				chain = heads[len(heads)-1].chain
-			}
-		}
-		// One that was overtaken on its way is kept and shows nothing.
-		for _, h := range heads {
-			if h.sent != nil && h.sent.After(m.Sent) {
-				state, ended = Updated, h.sent
-				note("overtaken", "alert/sent", "已有更晚的更新，本报文仅存档", "a later one came before it: kept, not shown")
-				break
-			}
-		}
-		var before *string
-		if state == Active {
-			for _, h := range heads {
-				if err := s.end(ctx, tx, h, Updated, m.Sent); err != nil {
-					return err
-				}
-				if before == nil {
-					before = &h.id
-				}
-			}
-			if !info.Expires.IsZero() && info.Expires.Before(now) {
-				state = Expired
-				note("expired", "alert/info/expires", "收到时已过有效期", "it was over when it came")
-			}
+		at, err := s.succeed(ctx, tx, &in, id, now)
+		if err != nil {
+			return err
 		}
 		effective := info.Effective
 		if effective.IsZero() {
@@ -448,18 +483,18 @@ func (s *Service) insert(ctx context.Context, by auth.By, g auth.Grant, in In, s
 			headline = info.Event
 		}
 		if _, err := tx.Exec(ctx, s.queries.Get("insert"), id, m.Identifier, info.Event, null(code), null(hazard), nullInt(level), m.Status, m.MsgType, m.Sender, m.Sent, effective, records.Stamp(info.Expires),
-			headline, null(info.Description), null(info.Instruction), state, chain, identifiers(m.References), src.ID, null(desc), geocodes, info.Urgency, info.Certainty, now, ended, notes,
+			headline, null(info.Description), null(info.Instruction), at.state, at.chain, identifiers(m.References), src.ID, null(desc), geocodes, info.Urgency, info.Certainty, now, at.ended, notes,
 			m.Status != cap.Actual, clip(headline, 200), null(admin), place); err != nil {
 			return err
 		}
-		if err := s.targets(ctx, tx, id, before); err != nil {
+		if err := s.targets(ctx, tx, id, at.before); err != nil {
 			return err
 		}
-		if err := s.message(ctx, tx, by, id, chain, in, sum); err != nil {
+		if err := s.message(ctx, tx, by, id, at.chain, in, sum); err != nil {
 			return err
 		}
 		return audit.Record(ctx, tx, audit.Entry{Doer: by.Doer(g), Action: "alert.take", Object: "alerts/" + id, Area: g.Area, Outcome: audit.Done,
-			After: map[string]any{"identifier": m.Identifier, "msg_type": m.MsgType, "sender": m.Sender, "level": level, "state": state, "chain": chain, "notes": len(notesOf(in.Found))}})
+			After: map[string]any{"identifier": m.Identifier, "msg_type": m.MsgType, "sender": m.Sender, "level": level, "state": at.state, "chain": at.chain, "notes": len(notesOf(in.Found))}})
 	})
 	if err == nil {
 		s.nudge()
@@ -495,59 +530,6 @@ func (s *Service) targets(ctx context.Context, tx pgx.Tx, id string, before *str
 	}
 	_, err := tx.Exec(ctx, s.queries.Get("removed"), id, *before)
 	return err
-}
-
-// Identifier makes a national identifier nobody has: of the house's county, of a source's
-// issuer, for a warning that is written down here because it came by telephone.
-func (s *Service) Identifier(ctx context.Context, named string, at time.Time) (string, error) {
-	snap := s.catalogue.Now()
-	src, ok := rulesOf(snap).of(named, "")
-	if !ok {
-		return "", fault("source", "unknown", "没有此预警来源(见规则集 alert_sources)", "there is no such source in the rule set alert_sources")
-	}
-	if src.Issuer == "" {
-		src.Issuer = "00000000"
-	}
-	for n := range 10 {
-		id, err := cap.MakeIdentifier(snap.Home().Code, src.Issuer, at, n)
-		if err != nil {
-			return "", fault("identifier", "cannot_be_made", "不能生成 31 位标识：请先设置本地行政区划(home)，或填写原标识", "the identifier cannot be made: set the home area, or give the one it came with")
-		}
-		var taken bool
-		err = s.db.Intake.Ask(ctx, db.System("onemap"), s.queries.Get("made_before"), []any{id}, func(rows pgx.Rows) (err error) {
-			taken, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
-			return err
-		})
-		if err != nil || !taken {
-			return id, wrap("identifier", err)
-		}
-	}
-	return "", clash("identifier_taken", "同一秒内已有十条预警", "there are ten of this second")
-}
-
-// References are the names an alert is referred to by, of alerts the asker reads.
-func (s *Service) References(ctx context.Context, by auth.By, ids []string) (out []cap.Reference, err error) {
-	err = s.db.Intake.Tx(ctx, by.Reading(), func(tx pgx.Tx) error {
-		list, err := s.named(ctx, tx, ids)
-		for _, e := range list {
-			for _, id := range ids {
-				if e.identifier == id && e.sent != nil {
-					out = append(out, cap.Reference{Sender: e.sender, Identifier: id, Sent: *e.sent})
-				}
-			}
-		}
-		return err
-	})
-	for _, id := range ids {
-		known := false
-		for _, r := range out {
-			known = known || r.Identifier == id
-		}
-		if !known {
-			out = append(out, cap.Reference{Sender: "unknown", Identifier: id})
-		}
-	}
-	return out, wrap("references", err)
 }
 
 func null(s string) *string {

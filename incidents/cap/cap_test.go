@@ -126,7 +126,7 @@ func TestOurRulesAreTheSchemas(t *testing.T) {
 		"not closed": swap("</alert>", ""), "open ring": swap(" 34.1,119.1</polygon>", "</polygon>"), "no info": sample[:strings.Index(sample, "  <info>")] + "</alert>",
 	}
 	for name, text := range cases {
-		out, err := exec.CommandContext(t.Context(), lint, "--nonet", "--noout", "--schema", schema, writeFile(t, text)).CombinedOutput() //nolint:gosec // a program of the test's
+		out, err := exec.CommandContext(t.Context(), lint, "--nonet", "--noout", "--schema", schema, writeFile(t, text)).CombinedOutput()
 		valid := err == nil
 		_, notes, err := cap.Decode([]byte(text))
 		if r, ok := errors.AsType[*cap.Refused](err); ok {
@@ -179,7 +179,7 @@ func TestTheRealFiles(t *testing.T) {
 			t.Errorf("%s: %+v %+v", name, notes, cap.Check(m))
 		}
 		out := cap.Encode(m)
-		if text, err := exec.CommandContext(t.Context(), lint, "--nonet", "--noout", "--schema", schema, writeFile(t, string(out))).CombinedOutput(); err != nil { //nolint:gosec // a program of the test's
+		if text, err := exec.CommandContext(t.Context(), lint, "--nonet", "--noout", "--schema", schema, writeFile(t, string(out))).CombinedOutput(); err != nil {
 			t.Errorf("%s as 1.2: %s", name, text)
 		}
 		again, notes, err := cap.Decode(out)

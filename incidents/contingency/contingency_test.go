@@ -11,14 +11,12 @@ import (
 	"onemap/internal/pgtest"
 )
 
-func minutes(n int) *int { return &n }
-
 func flood() contingency.Plan {
 	return contingency.Plan{Title: "县防汛抗旱应急预案", Kind: "special", Hazard: "flood", Area: countyA, Unit: "县人民政府", Lead: "县防指", Clauses: []contingency.Clause{
-		{Level: 4, Action: "加强值守", Unit: "县水利局", Minutes: minutes(30), Text: "24 小时值守"},
-		{Level: 3, Action: "巡查水库", Unit: "县水利局", Minutes: minutes(60)},
-		{Level: 2, Action: "转移危险区群众", Unit: "乡镇人民政府", Minutes: minutes(120)},
-		{Action: "报告信息", Unit: "县应急局", Minutes: minutes(15)},
+		{Level: 4, Action: "加强值守", Unit: "县水利局", Minutes: new(30), Text: "24 小时值守"},
+		{Level: 3, Action: "巡查水库", Unit: "县水利局", Minutes: new(60)},
+		{Level: 2, Action: "转移危险区群众", Unit: "乡镇人民政府", Minutes: new(120)},
+		{Action: "报告信息", Unit: "县应急局", Minutes: new(15)},
 		{Level: 1, Hazard: "landslide", Action: "封闭道路", Unit: "县交通局"},
 	}}
 }
@@ -34,8 +32,8 @@ func TestMatching(t *testing.T) {
 		}
 	}
 	put(flood())
-	put(contingency.Plan{Title: "青山镇防汛预案", Kind: "grassroots", Hazard: "flood", Area: townA, Unit: "青山镇", Clauses: []contingency.Clause{{Level: 4, Action: "敲锣叫应", Unit: "各村", Minutes: minutes(10)}}})
-	put(contingency.Plan{Title: "总体预案", Kind: "overall", Area: countyA, Unit: "县人民政府", Clauses: []contingency.Clause{{Level: 2, Action: "成立指挥部", Unit: "县政府办", Minutes: minutes(45)}}})
+	put(contingency.Plan{Title: "青山镇防汛预案", Kind: "grassroots", Hazard: "flood", Area: townA, Unit: "青山镇", Clauses: []contingency.Clause{{Level: 4, Action: "敲锣叫应", Unit: "各村", Minutes: new(10)}}})
+	put(contingency.Plan{Title: "总体预案", Kind: "overall", Area: countyA, Unit: "县人民政府", Clauses: []contingency.Clause{{Level: 2, Action: "成立指挥部", Unit: "县政府办", Minutes: new(45)}}})
 	put(contingency.Plan{Title: "地震预案", Kind: "special", Hazard: "earthquake", Area: countyA, Unit: "县人民政府", Clauses: []contingency.Clause{{Action: "搜救", Unit: "消防"}}})
 	for _, c := range []struct {
 		is   contingency.Case
@@ -143,7 +141,7 @@ func TestTasks(t *testing.T) {
 		t.Errorf("the neighbour: %v", err)
 	}
 	// A clause that became a task keeps its wording; a new one is a new clause.
-	p.Clauses[0].Minutes = minutes(20)
+	p.Clauses[0].Minutes = new(20)
 	again, _, err := h.s.Put(t.Context(), officer, p.ID, &p.Version, p)
 	if err != nil || len(again.Clauses) != 5 || again.Clauses[0].ID == p.Clauses[0].ID || again.Clauses[1].ID != p.Clauses[1].ID {
 		t.Errorf("%+v %v", again.Clauses, err)
@@ -179,7 +177,7 @@ func TestACountysPlans(t *testing.T) {
 				p.ReviewDue = &due
 			}
 			for c := range k.clauses {
-				p.Clauses = append(p.Clauses, contingency.Clause{Level: 1 + c%4, Action: fmt.Sprintf("动作 %d", c), Unit: "单位", Minutes: minutes(10 + c)})
+				p.Clauses = append(p.Clauses, contingency.Clause{Level: 1 + c%4, Action: fmt.Sprintf("动作 %d", c), Unit: "单位", Minutes: new(10 + c)})
 			}
 			if _, _, err := h.s.Put(t.Context(), officer, h.newID(), nil, p); err != nil {
 				t.Fatal(err)

@@ -65,14 +65,6 @@ func (h *house) newID() string {
 	return fmt.Sprintf("01900000-0000-7000-a000-%012d", h.n)
 }
 
-func (h *house) count(sql string, args ...any) (n int) {
-	h.t.Helper()
-	if err := pgtest.Connect(h.t, h.dsn.Admin).QueryRow(h.t.Context(), sql, args...).Scan(&n); err != nil {
-		h.t.Fatalf("%s: %v", sql, err)
-	}
-	return n
-}
-
 // refused names what a call was refused with.
 func refused(err error) string {
 	if c := new(auth.Conflict); errors.As(err, &c) {

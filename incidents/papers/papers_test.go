@@ -11,12 +11,10 @@ import (
 	"onemap/internal/pgtest"
 )
 
-func val(v float64) *float64 { return &v }
-
 func figures(deaths float64) []papers.Figure {
 	return []papers.Figure{
-		{Key: "deaths", Title: "死亡", Value: val(deaths), Unit: "人", Method: "乡镇上报，县核定", AsOf: time.Now().UTC().Truncate(time.Second), Source: "青山镇", Kind: papers.KindReported},
-		{Key: "inside", Title: "影响范围内人口", Value: val(1200), Unit: "人", Method: "常住人口按建筑分摊", AsOf: time.Now().UTC().Truncate(time.Second), Source: "一张图", Kind: papers.KindEstimate},
+		{Key: "deaths", Title: "死亡", Value: new(deaths), Unit: "人", Method: "乡镇上报，县核定", AsOf: time.Now().UTC().Truncate(time.Second), Source: "青山镇", Kind: papers.KindReported},
+		{Key: "inside", Title: "影响范围内人口", Value: new(1200.0), Unit: "人", Method: "常住人口按建筑分摊", AsOf: time.Now().UTC().Truncate(time.Second), Source: "一张图", Kind: papers.KindEstimate},
 		{Key: "missing", Title: "失联", Unit: "人", Kind: papers.KindReported},
 	}
 }

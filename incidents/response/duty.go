@@ -54,7 +54,7 @@ func (s *Service) Duty(ctx context.Context, who *auth.Identity, q DutyQuery) (Du
 	var area any
 	var near *geo.Scope
 	if q.Area != "" {
-		a := bad.area("area", q.Area)
+		a := bad.area(q.Area)
 		area, near = a, &a
 	}
 	from, to := q.From, q.To
@@ -145,7 +145,7 @@ func (s *Service) seat(by auth.By, area string) (auth.Grant, error) {
 	}
 	if area != "" {
 		var bad faults
-		scope := bad.area("area", area)
+		scope := bad.area(area)
 		if err := bad.err(); err != nil {
 			return auth.Grant{}, err
 		}
@@ -233,7 +233,7 @@ func (s *Service) SetRoster(ctx context.Context, by auth.By, area string, from, 
 		return auth.ErrForbidden
 	}
 	var bad faults
-	scope := bad.area("area", area)
+	scope := bad.area(area)
 	if !to.After(from) || to.Sub(from) > 93*24*time.Hour {
 		bad.add("to", "out_of_range", "起止时间相反或超过三个月", "the times are the wrong way round, or more than three months apart")
 	}

@@ -78,7 +78,7 @@ func (s *Service) Responses(ctx context.Context, who *auth.Identity, q Query) (P
 	}
 	var bad faults
 	if q.Area != "" {
-		area := bad.area("area", q.Area)
+		area := bad.area(q.Area)
 		f.area = &area
 	}
 	if q.Incident != "" && !records.IsID(q.Incident) {
@@ -172,7 +172,7 @@ func (s *Service) checked(d Draft) (Draft, geo.Scope, error) {
 			bad.add(path, "unknown", "没有此记录", "there is no such record")
 		}
 	}
-	scope := bad.area("area", d.Area)
+	scope := bad.area(d.Area)
 	return d, scope, bad.err()
 }
 

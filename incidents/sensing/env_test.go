@@ -28,7 +28,7 @@ const (
 )
 
 type house struct {
-	t     *testing.T
+	t     testing.TB
 	db    *db.DB
 	admin *pgx.Conn
 	s     *sensing.Service
@@ -39,7 +39,11 @@ type house struct {
 
 func open(t *testing.T) *house {
 	t.Helper()
-	dsn := pgtest.Database(t)
+	return openAt(t, pgtest.Database(t))
+}
+
+func openAt(t testing.TB, dsn pgtest.DSNs) *house {
+	t.Helper()
 	h := &house{t: t, admin: pgtest.Writer(t, dsn.Admin)}
 	h.exec(`insert into admin (code, admin_code, name, rank, population, geom) select v.code, v.code, v.name, v.rank, v.n, st_setsrid(st_makeenvelope(v.x, 34, v.x + v.w, 34 + v.w), 4490)
 		 from (values ('990100', '甲县', 3, 100000, 119.0, 0.5), ('990100101', '甲镇', 4, 9000, 119.0, 0.2), ('990100101001', '甲村', 5, 812, 119.0, 0.1), ('990100101002', '乙村', 5, 1200, 119.1, 0.1), ('990200', '乙县', 3, 5, 120.0, 0.5)) v(code, name, rank, n, x, w)`)

@@ -2,6 +2,7 @@ package sensing
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,10 +135,11 @@ func settle(list []*Station, units []unit) {
 }
 
 // rainRow are the sums as the database made them: of increments, as the gauge itself says,
-// and the longest time without a word.
+// and in which hours it spoke.
 type rainRow struct {
 	sum, own [len(Hours)]*float64
-	gap      [len(Hours)]*float64 // seconds
+	heard    int64 // a bit for each of the last 24 hours in which it spoke
+	words    int64 // how often it did
 	before   *float64
 }
 
@@ -174,8 +176,20 @@ func window(measure string) int {
 	return h
 }
 
-// longest time between two reports of a gauge before hours count as not covered.
-const covered = 65 * time.Minute
+// covers says whether a gauge spoke in every one of the last hours. One that speaks about
+// once an hour may be a little late: two hours in a row without a word are a gap.
+func (r *rainRow) covers(hours int) bool {
+	hourly := r.words <= 2*int64(bits.OnesCount64(uint64(r.heard)))
+	before := true
+	for i := range hours {
+		spoke := r.heard>>i&1 == 1
+		if !spoke && (!hourly || !before || i == 0) {
+			return false
+		}
+		before = spoke
+	}
+	return true
+}
 
 // judge fills in what follows from what was measured, at a time.
 func (st *Station) judge(r Rules, at time.Time) {
@@ -213,7 +227,7 @@ func (st *Station) sums(heard bool) {
 			w.MM = st.rain.own[i]
 		case st.rain.sum[i] != nil:
 			w.MM = st.rain.sum[i]
-			w.Partial = st.rain.gap[i] != nil && *st.rain.gap[i] > covered.Seconds()
+			w.Partial = !st.rain.covers(h)
 		}
 		st.Sums[h] = w
 	}

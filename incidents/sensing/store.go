@@ -150,10 +150,7 @@ func scanStation(row pgx.CollectableRow) (*Station, error) {
 	for i := range Hours {
 		dest = append(dest, &r.own[i])
 	}
-	for i := range Hours {
-		dest = append(dest, &r.gap[i])
-	}
-	dest = append(dest, &r.before)
+	dest = append(dest, &r.heard, &r.words, &r.before)
 	if err := row.Scan(dest...); err != nil {
 		return nil, err
 	}

@@ -219,6 +219,13 @@ type alertBody struct {
 	Exercise    bool            `json:"exercise"`
 }
 
+type alertTaken struct {
+	ID         string `json:"id"`
+	Identifier string `json:"identifier"`
+	State      string `json:"state"`
+	Statement  string `json:"statement"`
+}
+
 // postAlert takes a warning in: CAP, or JSON.
 func (s *Server) postAlert(ctx context.Context, req *Request) (*Response, error) {
 	var in alerts.In
@@ -251,7 +258,13 @@ func (s *Server) postAlert(ctx context.Context, req *Request) (*Response, error)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := s.alertResponse(ctx, req, a)
+	var resp *Response
+	if req.Who.Kind == auth.Token && !slices.Contains(req.Who.Scopes, "read") {
+		// A program that only delivers is told that it was taken, and no more.
+		resp, err = private(alertTaken{a.ID, a.Identifier, a.State, notPublic().In(req.Lang)})
+	} else {
+		resp, err = s.alertResponse(ctx, req, a)
+	}
 	if err != nil {
 		return nil, err
 	}

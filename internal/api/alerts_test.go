@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"onemap/internal/auth"
 )
 
 // warning is CAP over a box; polygon is "lat,lon …".
@@ -178,6 +180,36 @@ func TestBadWarnings(t *testing.T) {
 	r = e.post("/api/alerts?fix=swap", body)
 	if err := json.Unmarshal(r.body, &p); err != nil || r.StatusCode != 201 || !strings.HasPrefix(p.Identifier, "99010000000000_") || len(p.Identifier) != 31 {
 		t.Errorf("JSON ?fix=swap: %d %s", r.StatusCode, r.body)
+	}
+}
+
+// TestAProgramDelivers: a token with the scope ingest brings warnings in and reads none.
+func TestAProgramDelivers(t *testing.T) {
+	e := alertHouse(t)
+	_, secret, err := e.auth.CreateToken(t.Context(), cli(), auth.NewToken{Name: "气象对接", Role: auth.DutyOfficer, Area: "990100", Scopes: []string{"ingest"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bearer := []string{"Authorization", "Bearer " + secret}
+	r, first := e.warn("/api/alerts", warning("Alert", "99010041600000_20260705143000_0", "", boxA), bearer...)
+	if r.StatusCode != 201 || first.State != "active" || strings.Contains(string(r.body), "headline") {
+		t.Fatalf("%d %s", r.StatusCode, r.body)
+	}
+	r, over := e.warn("/api/alerts", warning("Cancel", "99010041600000_20260705143000_2", "qxt.example,99010041600000_20260705143000_0,2026-07-05T14:30:00+08:00", ""), bearer...)
+	if r.StatusCode != 200 || over.ID != first.ID || over.State != "cancelled" {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	for _, path := range []string{"/api/alerts", "/api/alerts/" + first.ID, "/api/alerts/" + first.ID + "/targets"} {
+		if r := e.get(path, bearer...); r.StatusCode != 403 {
+			t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+		}
+	}
+	var seen warned
+	if e.json("/api/alerts/"+first.ID, &seen); seen.Receipts.Targets != 1 {
+		t.Errorf("%+v", seen)
+	}
+	if r, _ := e.warn("/api/alerts", warning("Alert", "99010041600000_20260705143000_4", "", "34.1,129.1 34.1,129.2 34.2,129.2 34.1,129.1"), bearer...); r.StatusCode != 422 {
+		t.Errorf("outside its area: %d %s", r.StatusCode, r.body)
 	}
 }
 

@@ -291,13 +291,12 @@ func (s *Server) getRoute(ctx context.Context, req *Request) (*Response, error) 
 	open := view
 	view = view.Avoiding(areas...)
 	avoided = append(avoided, names...)
-	// Whoever stands inside an area to avoid leaves it by the nearest road: places are found
-	// among all the roads that are open, ways among those that are left.
+	// Whoever stands inside an area to avoid goes to the nearest road outside it.
 	a, okA := view.Nearest(from, profile, speeds.SnapM)
 	b, okB := view.Nearest(to, profile, speeds.SnapM)
 	if !okA || !okB {
-		a, okA = open.Nearest(from, profile, speeds.SnapM)
-		b, okB = open.Nearest(to, profile, speeds.SnapM)
+		_, okA = open.Nearest(from, profile, speeds.SnapM)
+		_, okB = open.Nearest(to, profile, speeds.SnapM)
 		if !okA || !okB {
 			return nil, noWay("附近 "+strconv.Itoa(int(speeds.SnapM))+" 米内没有道路", "there is no road within "+strconv.Itoa(int(speeds.SnapM))+" m")
 		}
@@ -358,7 +357,7 @@ func (s *Server) avoid(ctx context.Context, req *Request) (areas []*geo.Area, na
 	if !given || v == "" {
 		return nil, nil, nil
 	}
-	for _, part := range strings.Split(v, ";") {
+	for part := range strings.SplitSeq(v, ";") {
 		kind, id, _ := strings.Cut(part, ":")
 		var shapes []orb.Geometry
 		switch {
@@ -371,7 +370,7 @@ func (s *Server) avoid(ctx context.Context, req *Request) (areas []*geo.Area, na
 			}
 		default:
 			ring := orb.Ring{}
-			for _, pair := range strings.Fields(part) {
+			for pair := range strings.FieldsSeq(part) {
 				p, ok := lonLat(pair)
 				if !ok || len(ring) > 500 {
 					return nil, nil, invalid("avoid", "应为 hazard_areas、alert:<id>、incident:<id> 或 经度,纬度 的多边形,以分号隔开", "it is hazard_areas, alert:<id>, incident:<id> or a polygon of lon,lat pairs, joined by semicolons")

@@ -110,15 +110,18 @@ func nonEmptyWords(parts ...string) (out []string) {
 	return out
 }
 
-// listed joins what fits and says how much more there is.
-func listed(list []string, most int) string {
+// listed joins what fits and says how many there are in all.
+func listed(list []string, most int) string { return listedOf(list, most, len(list)) }
+
+func listedOf(list []string, most, total int) string {
 	if len(list) == 0 {
 		return ""
 	}
-	if len(list) <= most {
-		return strings.Join(list, "；") + "。"
+	shown := list[:min(most, len(list))]
+	if len(shown) == total {
+		return strings.Join(shown, "；") + "。"
 	}
-	return strings.Join(list[:most], "；") + fmt.Sprintf("；等 %d 项。", len(list))
+	return strings.Join(shown, "；") + fmt.Sprintf("；等 %d 项。", total)
 }
 
 // sourceNames are the data sets the people come from.
@@ -158,7 +161,14 @@ func peopleWords(a *impact.Answer) []string {
 		lines = append(lines, "按口径："+strings.Join(parts, "；")+"。")
 	}
 	if n := a.Vulnerable["total"]; n > 0 {
-		lines = append(lines, fmt.Sprintf("重点人群约 %d 人（独居老人 %d、残疾 %d、失能卧床 %d）。", n, a.Vulnerable["elderly_alone"], a.Vulnerable["disabled"], a.Vulnerable["bedridden"]))
+		// What the data does not say is left out: it is not 0.
+		var kinds []string
+		for _, k := range [][2]string{{"elderly_alone", "独居老人"}, {"disabled", "残疾人"}, {"bedridden", "失能卧床"}, {"children_left", "留守儿童"}, {"pregnant", "孕产妇"}, {"low_income", "低收入"}} {
+			if v, known := a.Vulnerable[k[0]]; known {
+				kinds = append(kinds, fmt.Sprintf("%s %d", k[1], v))
+			}
+		}
+		lines = append(lines, fmt.Sprintf("重点人群约 %d 人%s。", n, prefixed("：", strings.Join(kinds, "、"))))
 	}
 	for i, r := range a.Target.Rings {
 		from := 0.0
@@ -199,7 +209,7 @@ func (w impactWriter) objectWords(a *impact.Answer) []string {
 		for _, it := range a.Sources.Items {
 			names = append(names, fmt.Sprintf("%s（%s）", it.Title, or(w.title("hazard_sources", it.Kind), "未定级")))
 		}
-		lines = append(lines, "危险源："+listed(names, 15))
+		lines = append(lines, "危险源："+listedOf(names, 15, a.Sources.Total))
 	}
 	return append(lines, w.counted("hazards", "致灾隐患点", a.Hazards), w.counted("waterworks", "水利工程", a.Waterworks))
 }
@@ -266,7 +276,7 @@ func (w impactWriter) shelterWords(a *impact.Answer) []string {
 		}
 		out = append(out, fmt.Sprintf("%s（%s，%s）", r.Title, free, by))
 	}
-	lines := []string{fmt.Sprintf("范围内 %d 处不可用，容量 %.0f 人%s", s.Inside.Total, s.Inside.Amount, or(prefixed("：", listed(in, 20)), "。"))}
+	lines := []string{fmt.Sprintf("范围内 %d 处不可用，容量 %.0f 人%s", s.Inside.Total, s.Inside.Amount, or(prefixed("：", listedOf(in, 20, s.Inside.Total)), "。"))}
 	if len(out) == 0 {
 		return append(lines, "范围外没有可用的避难场所。")
 	}

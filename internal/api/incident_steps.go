@@ -207,7 +207,7 @@ func (s *Server) getIncidentDuplicates(ctx context.Context, req *Request) (*Resp
 	areas := s.areaTitles(ctx, req)
 	out := make([]likeAnswer, 0, len(list))
 	for _, l := range list {
-		out = append(out, likeAnswer{s.incidentLine(l.Incident, areas, req.Lang), l.DistanceM, l.MinutesApart})
+		out = append(out, likeAnswer{s.incidentLine(l.Incident, areas, req.Lang).shown(req), l.DistanceM, l.MinutesApart})
 	}
 	return private(map[string]any{"incidents": out})
 }

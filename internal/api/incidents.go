@@ -163,6 +163,15 @@ func (s *Server) incidentLine(i incidents.Incident, areas *areaTitles, lang regi
 	return a
 }
 
+// shown is a line as the asker's screen may show it: the wall shows no level nobody has
+// confirmed.
+func (a incidentAnswer) shown(req *Request) incidentAnswer {
+	if req.Who.Kind == auth.Wall {
+		a.LevelProposed, a.LevelReason = nil, []incidents.Reason{}
+	}
+	return a
+}
+
 // incidentProblem gives the errors of incidents their documents, nil for any other error.
 func incidentProblem(lang registry.Lang, err error) *Error {
 	var swapped *incidents.SwappedError
@@ -250,7 +259,7 @@ func (s *Server) changingIncident(ctx context.Context, req *Request) (incidents.
 }
 
 func (s *Server) incidentResponse(ctx context.Context, req *Request, i incidents.Incident) (*Response, error) {
-	resp, err := versioned(s.incidentLine(i, s.areaTitles(ctx, req), req.Lang), i.Version)
+	resp, err := versioned(s.incidentLine(i, s.areaTitles(ctx, req), req.Lang).shown(req), i.Version)
 	if err == nil && i.FeedPosition != "" {
 		resp.Set("Onemap-Seq", i.FeedPosition)
 	}
@@ -310,7 +319,7 @@ func (s *Server) getIncidents(ctx context.Context, req *Request) (*Response, err
 	areas := s.areaTitles(ctx, req)
 	out := make([]incidentAnswer, 0, len(page.Incidents))
 	for _, i := range page.Incidents {
-		out = append(out, s.incidentLine(i, areas, req.Lang))
+		out = append(out, s.incidentLine(i, areas, req.Lang).shown(req))
 	}
 	c := page.Counts
 	by := map[string]int{"1": c.ByLevel[1], "2": c.ByLevel[2], "3": c.ByLevel[3], "4": c.ByLevel[4], "none": c.Unleveled}

@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -82,6 +83,21 @@ func TestAnIncidentFromTheCallToTheArchive(t *testing.T) {
 	read(officer.ask("PATCH", path, `{"figures":{"deaths":3,"injured":5}}`, "If-Match", fmt.Sprintf(`"%d"`, i.ETag)), 200, &i)
 	if i.Level != nil || i.LevelProposed == nil || *i.LevelProposed != 3 {
 		t.Errorf("proposed: %+v", i)
+	}
+	// The wall shows no level before somebody confirmed it, and nobody's name.
+	_, secret, err := e.auth.CreateToken(t.Context(), cli(), auth.NewToken{Name: "大屏", Role: auth.Viewer, Area: ownArea, Scopes: []string{"wall"}, Network: "127.0.0.0/8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen, err := e.auth.OpenWall(t.Context(), auth.By{Identity: e.auth.Anonymous(), Peer: netip.MustParseAddr("127.0.0.1")}, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	onTheWall := e.get("/api/incidents?open=true", session(screen.Cookie)...)
+	for _, text := range []string{`"level_proposed":3`, "王某", "5678"} {
+		if onTheWall.StatusCode != 200 || strings.Contains(string(onTheWall.body), text) || !strings.Contains(string(onTheWall.body), id) {
+			t.Errorf("the wall shows %s: %d %s", text, onTheWall.StatusCode, onTheWall.body)
+		}
 	}
 	read(officer.ask("POST", path+"/level", `{"level":3}`, "If-Match", fmt.Sprintf(`"%d"`, i.ETag)), 200, &i)
 	if i.Level == nil || *i.Level != 3 {

@@ -326,7 +326,8 @@ func entry(a who, r *api.Route) int {
 	case api.AccessMay, api.AccessMachine:
 		// A program with the scope report puts rows down under its role; it manages nothing.
 		reports := a.kind == auth.Token && slices.Contains(a.scopes, "report") && a.role.May(auth.WriteFeatures) && slices.Contains(r.Needs, auth.WriteFeatures)
-		ok = reports || slices.ContainsFunc(r.Needs, a.may)
+		delivers := a.kind == auth.Token && slices.Contains(a.scopes, "ingest") && a.role.May(auth.IngestObservations) && slices.Contains(r.Needs, auth.IngestObservations)
+		ok = reports || delivers || slices.ContainsFunc(r.Needs, a.may)
 	}
 	if ok {
 		return 0

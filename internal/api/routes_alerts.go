@@ -6,7 +6,7 @@ import "onemap/internal/auth"
 func (s *Server) alertRoutes() []*Route {
 	var t fieldTable
 	const a = "/api/alerts"
-	take := t.may(t.route("POST", a, "alert_take", s.postAlert, "", "source", "fix"), auth.WorkDesk)
+	take := t.may(t.route("POST", a, "alert_take", s.postAlert, "", "source", "fix"), auth.WorkDesk, auth.IngestObservations)
 	take.Body, take.BodyLimit = BodyAlert, 1<<20
 	return []*Route{
 		t.route("GET", a, "alerts", s.getAlerts, AccessSignedIn, "state", "level", "area", "exercise", "chain", "limit", "cursor"),

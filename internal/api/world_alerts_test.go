@@ -53,15 +53,16 @@ func (w *world) alertLines() map[string]line {
 		}
 		return c
 	}
-	take := func(identifier, x string) call {
-		return call{"/api/alerts", `{"identifier":"` + identifier + `","sender":"matrix","sent_at":"2026-07-05T14:30:00+08:00","event":"暴雨","headline":"矩阵","level":2,
+	take := func(identifier, x, source string) call {
+		return call{"/api/alerts", `{"identifier":"` + identifier + `","sender":"matrix","source":"` + source + `","sent_at":"2026-07-05T14:30:00+08:00","event":"暴雨","headline":"矩阵","level":2,
 			"geometry":{"type":"Polygon","coordinates":[[[` + x + `.1,34.1],[` + x + `.2,34.1],[` + x + `.2,34.2],[` + x + `.1,34.1]]]}}`}
 	}
 	receipt := `{"op_id":"01a1ffb1-d369-7ca3-86f4-000000000d31","target":"990100101001","channel":"phone","outcome":"acknowledged"}`
 	return map[string]line{
 		"alerts": {calls: paths("/api/alerts?area="+ownArea, "/api/alerts?area="+otherArea, "/api/alerts?area="+noArea)},
-		"alert_take": {calls: [3]call{take("m-own", "119"), take("m-other", "120"), take("m-no", "100")}, alike: true, want: func(a who, t target) []int {
-			if t == own || a.area == "" {
+		"alert_take": {calls: [3]call{take("m-own", "119", ""), take("m-other", "120", ""), take("m-no", "100", "nowhere")}, alike: true, want: func(a who, t target) []int {
+			// Nobody brings the absent one in: once it were there, it would be everybody's.
+			if t == own || t == other && a.area == "" {
 				return []int{200, 201}
 			}
 			return []int{422}

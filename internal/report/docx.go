@@ -138,12 +138,12 @@ func docxFigures(b *strings.Builder, p Paper) {
 		return
 	}
 	b.WriteString(docxPar("附：数据与口径", `<w:pStyle w:val="Heading1"/>`, ""))
-	border := ""
+	var border strings.Builder
 	for _, side := range []string{"top", "left", "bottom", "right", "insideH", "insideV"} {
-		border += `<w:` + side + ` w:val="single" w:sz="4" w:space="0" w:color="666666"/>`
+		border.WriteString(`<w:` + side + ` w:val="single" w:sz="4" w:space="0" w:color="666666"/>`)
 	}
 	widths := []int{1500, 1300, 900, 1300, 2300, 1500}
-	b.WriteString(`<w:tbl><w:tblPr><w:tblW w:w="8800" w:type="dxa"/><w:tblBorders>` + border + `</w:tblBorders><w:tblLayout w:type="fixed"/></w:tblPr><w:tblGrid>`)
+	b.WriteString(`<w:tbl><w:tblPr><w:tblW w:w="8800" w:type="dxa"/><w:tblBorders>` + border.String() + `</w:tblBorders><w:tblLayout w:type="fixed"/></w:tblPr><w:tblGrid>`)
 	for _, n := range widths {
 		fmt.Fprintf(b, `<w:gridCol w:w="%d"/>`, n)
 	}

@@ -91,7 +91,7 @@ from callouts c cross join lateral (
       or exists (select from call_targets y where y.root = x.id and y.escalation = 1 and y.state in ('answered', 'repeated')))) reached
   from call_targets x where x.callout = c.id and x.scopes && $1::int8multirange) t
 where c.scopes && $1::int8multirange and ($2::uuid[] is null or c.id = any ($2))
-  and ($3::uuid is null or c.alert = $3) and ($4::uuid is null or c.incident = $4)
+  and ($3::uuid is null or c.alert = $3 or c.alert in (select x.id from alerts x join alerts y on coalesce(x.chain, x.id) = coalesce(y.chain, y.id) where y.id = $3)) and ($4::uuid is null or c.incident = $4)
   and (not $5::boolean or c.state = 'active') and ($6::boolean is null or c.exercise = $6)
 order by c.started_at desc, c.id desc limit $7
 
@@ -110,6 +110,9 @@ select t.callout, t.village, t.village_name, 'all_clear', t.role, t.place, t.lev
 from call_targets t where t.callout = $1 and t.phase = 'call' and t.calls > 0 and t.escalation < 2
 
 -- name: cancelled
--- Call-outs of alerts that were cancelled meanwhile.
+-- Call-outs of warnings that were cancelled meanwhile: what was updated since is told by the
+-- last of its chain.
 select c.id::text from callouts c join alerts a on a.id = c.alert
-where c.state = 'active' and (a.state = 'cancelled' or lower(coalesce(a.msg_type, '')) = 'cancel')
+where c.state = 'active' and (a.state = 'cancelled'
+  or a.state = 'updated' and exists (select from alerts x where x.chain = coalesce(a.chain, a.id) and x.state = 'cancelled')
+     and not exists (select from alerts x where x.chain = coalesce(a.chain, a.id) and x.state = 'active'))

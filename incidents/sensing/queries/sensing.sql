@@ -49,7 +49,7 @@ select s.id::text, coalesce(s.code, ''), coalesce(s.name, ''), coalesce(s.kind, 
   s.threshold_blue, s.threshold_yellow, s.threshold_orange, s.threshold_red, s.geom, s.scope, s.exercise,
   coalesce(l.at, k.at), coalesce(l.value, k.value), b.value,
   t.warning, t.guarantee, t.flood_limit, t.villages, coalesce(t.version, 0), coalesce(t.source, ''),
-  r.s1, r.s3, r.s6, r.s12, r.s24, r.o1, r.o3, r.o6, r.o12, r.o24, r.g1, r.g3, r.g6, r.g12, r.g24, r.p1
+  r.s1, r.s3, r.s6, r.s12, r.s24, r.o1, r.o3, r.o6, r.o12, r.o24, coalesce(r.heard, 0), coalesce(r.words, 0), r.p1
 from sensors s
 cross join lateral (select case s.kind when 'rain' then array['rain', 'rain_1h', 'rain_3h', 'rain_6h', 'rain_12h', 'rain_24h']
     when 'river_level' then array['level'] when 'reservoir_level' then array['level'] when 'sewer_level' then array['level'] when 'waterlogging' then array['level'] else array['value'] end as main) m
@@ -64,17 +64,20 @@ left join lateral (
   where s.kind is distinct from 'rain' and o.station = s.id and o.at <= l.at - interval '50 minutes' and o.at > l.at - interval '2 hours' and o.measure = any (m.main)
   order by o.at desc limit 1) b on true
 left join lateral (
-  select sum(x.mm) filter (where x.at > l.at - interval '1 hour')::float8 as s1, sum(x.mm) filter (where x.at > l.at - interval '3 hours')::float8 as s3,
-    sum(x.mm) filter (where x.at > l.at - interval '6 hours')::float8 as s6, sum(x.mm) filter (where x.at > l.at - interval '12 hours')::float8 as s12, sum(x.mm)::float8 as s24,
-    max(x.value) filter (where x.measure = 'rain_1h' and x.at = l.at) as o1, max(x.value) filter (where x.measure = 'rain_3h' and x.at = l.at) as o3,
-    max(x.value) filter (where x.measure = 'rain_6h' and x.at = l.at) as o6, max(x.value) filter (where x.measure = 'rain_12h' and x.at = l.at) as o12,
-    max(x.value) filter (where x.measure = 'rain_24h' and x.at = l.at) as o24,
-    max(x.gap) filter (where x.at > l.at - interval '1 hour')::float8 as g1, max(x.gap) filter (where x.at > l.at - interval '3 hours')::float8 as g3,
-    max(x.gap) filter (where x.at > l.at - interval '6 hours')::float8 as g6, max(x.gap) filter (where x.at > l.at - interval '12 hours')::float8 as g12, max(x.gap)::float8 as g24,
-    sum(x.mm) filter (where x.at <= l.at - interval '1 hour' and x.at > l.at - interval '2 hours')::float8 as p1
-  from (select o.at, o.measure, o.value, case when o.measure = 'rain' then o.value::numeric end as mm,
-          case when o.measure = 'rain' then extract(epoch from o.at - coalesce(lag(o.at) over (partition by o.measure order by o.at), l.at - interval '24 hours')) end as gap
-        from observations o where o.station = s.id and o.at > l.at - interval '24 hours' and o.at <= l.at and s.kind = 'rain') x) r on true
+  -- heard has a bit for every hour before the last word in which there was one.
+  select sum(o.value::numeric) filter (where o.measure = 'rain' and o.at > l.at - interval '1 hour')::float8 as s1,
+    sum(o.value::numeric) filter (where o.measure = 'rain' and o.at > l.at - interval '3 hours')::float8 as s3,
+    sum(o.value::numeric) filter (where o.measure = 'rain' and o.at > l.at - interval '6 hours')::float8 as s6,
+    sum(o.value::numeric) filter (where o.measure = 'rain' and o.at > l.at - interval '12 hours')::float8 as s12,
+    sum(o.value::numeric) filter (where o.measure = 'rain')::float8 as s24,
+    max(o.value) filter (where o.measure = 'rain_1h' and o.at = l.at) as o1,
+    max(o.value) filter (where o.measure = 'rain_3h' and o.at = l.at) as o3,
+    max(o.value) filter (where o.measure = 'rain_6h' and o.at = l.at) as o6,
+    max(o.value) filter (where o.measure = 'rain_12h' and o.at = l.at) as o12,
+    max(o.value) filter (where o.measure = 'rain_24h' and o.at = l.at) as o24,
+    bit_or(1::bigint << least(23, floor(extract(epoch from l.at - o.at) / 3600)::int)) filter (where o.measure = 'rain') as heard, count(*) filter (where o.measure = 'rain') as words,
+    sum(o.value::numeric) filter (where o.measure = 'rain' and o.at <= l.at - interval '1 hour' and o.at > l.at - interval '2 hours')::float8 as p1
+  from observations o where o.station = s.id and o.at > l.at - interval '24 hours' and o.at <= l.at and s.kind = 'rain') r on true
 where (s.valid_from is null or s.valid_from <= $1) and (s.valid_to is null or s.valid_to > $1)
   and ($2::text[] is null or s.kind = any ($2))
   and ($3::float8[] is null or s.geom && st_makeenvelope(($3::float8[])[1], ($3::float8[])[2], ($3::float8[])[3], ($3::float8[])[4], 4490))
