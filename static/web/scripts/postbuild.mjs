@@ -18,6 +18,8 @@ const PHONE = 500 // KB, everything the phone fetches, with its map
 const HAND = 60 // KB, our code in that, beside MapLibre and Svelte
 const DUTY = 500 // KB, what the duty desk fetches before its first part is drawn, with its map
 const DESKS = 115 // KB, our code of all its parts, beside MapLibre and Svelte
+const ROOM = 560 // KB, what the command room fetches before its first page is drawn, with its map
+const ROOMS = 200 // KB, our code of all its pages, beside MapLibre and Svelte
 const FORM = 130 // KB, what it fetches before the list and the forms can be used
 
 /** reach is what a document fetches before anything is clicked: its own files and what they import; with `later`, what is clicked, too. */
@@ -74,6 +76,13 @@ console.log(`duty desk: ${(duty / 1024).toFixed(1)} KB with its first part; ours
 if (opens.length === 0 || !reach('duty.html', opens).some((n) => n.startsWith('maplibre-gl-csp-worker'))) fail('the first part of the duty desk was not counted')
 if (duty / 1024 > DUTY) fail(`the duty desk is over its budget of ${DUTY} KB`)
 if (desks / 1024 > DESKS) fail(`the duty desk's own code is over its budget of ${DESKS} KB`)
+// The command room opens on the incidents; every other page is fetched when it is opened.
+const page = [...sizes.keys()].filter((n) => /^Incidents-/.test(n))
+const room = weight('command.html', page) + statSync(`${from}sprite.png`).size + size('sprite.json'), pages = ours(reach('command.html', [], true)) + size('command.html')
+console.log(`command room: ${(room / 1024).toFixed(1)} KB with its first page; ours ${(pages / 1024).toFixed(1)} KB with every page`)
+if (page.length === 0 || !reach('command.html', page).some((n) => n.startsWith('maplibre-gl-csp-worker'))) fail('the first page of the command room was not counted')
+if (room / 1024 > ROOM) fail(`the command room is over its budget of ${ROOM} KB`)
+if (pages / 1024 > ROOMS) fail(`the command room's own code is over its budget of ${ROOMS} KB`)
 if (reach('field.html').some((n) => n.startsWith('maplibre'))) fail('a form would wait for the map')
 if (!reach('index.html').some((n) => n.startsWith('maplibre-gl-csp-worker'))) fail('the worker was not counted')
 if (reach('desk.html').some((n) => n.startsWith('maplibre'))) fail('signing in would load the map')

@@ -6,6 +6,7 @@ export const words = {
   skip: ['跳到内容', 'Skip to the content'],
   rooms: ['功能', 'Rooms'],
   room_map: ['地图', 'Map'],
+  room_command: ['指挥', 'Command'],
   room_admin: ['管理', 'Administration'],
   admin_nav: ['管理', 'Administration'],
   language_other: ['English', '中文'],

@@ -4,7 +4,7 @@
 export type Lang = 'zh' | 'en'
 export interface Words { zh: string; en: string }
 
-export type KindName = 'hazards' | 'dangers' | 'shelter_checks' | 'incident_reports' | 'patrols' | 'tasks' | 'acks'
+export type KindName = 'hazards' | 'dangers' | 'shelter_checks' | 'incident_reports' | 'patrols' | 'tasks' | 'acks' | 'evacuation_entries'
 export type Datum = 'WGS84' | 'CGCS2000' | 'GCJ02' | 'BD09'
 export type Geometry =
   | { type: 'Point'; coordinates: [number, number] }
@@ -38,7 +38,7 @@ export interface Dictionary {
 
 /** What the phone knows of a record of the server (own tasks, marks nearby, what he sent). */
 export interface Rec {
-  kind: KindName | 'notices'
+  kind: KindName | 'notices' | 'callouts'
   id: string
   version: number
   state?: string
@@ -180,6 +180,8 @@ export interface Core {
   more(id: string, fields: Record<string, unknown>, photos: string[]): Promise<OutItem>
   patrol(zero: boolean, at: Fix | null): Promise<OutItem>
   acknowledge(notice: Rec): Promise<OutItem>
+  /** 转移: so many people more of a village, and what is cut; each is a line of its own and none is changed. */
+  moved(callout: Rec, village: { code: string; name: string }, fields: Record<string, unknown>): Promise<OutItem>
 
   outbox(): OutItem[]
   withdraw(op_id: string): Promise<void> // before it was sent

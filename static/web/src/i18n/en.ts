@@ -204,6 +204,7 @@ export const en = {
   signout_failed: 'Not signed out: the server cannot be reached. Try again before you leave.',
   account: 'Account',
   admin: 'Administration',
+  command: 'Command',
   person_menu: 'Menu of {name}',
   person_no_roles: 'no grants yet',
   no_grants: 'You hold no grants yet, so there is nothing to see. Ask the security administrator.',

@@ -203,6 +203,7 @@ export const zh = {
   signout_failed: '没有退出成功：连不上服务器。离开前请再试一次。',
   account: '账户',
   admin: '管理',
+  command: '指挥',
   person_menu: '{name}的菜单',
   person_no_roles: '还没有授权',
   no_grants: '您还没有授权，没有可看的图层。请联系安全管理员。',

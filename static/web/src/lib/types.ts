@@ -80,6 +80,7 @@ export interface Found {
   fid: number | null
   title: string
   subtitle: string | null
+  code?: string | null
   center: [number, number] | null
   bounds: Box | null
 }

@@ -32,6 +32,8 @@ export interface Handlers {
   ready(): void
   failed(layer: string | null, message: string): void
   context(lost: boolean): void
+  /** taken says that the page waits for a place or a shape: the next click is its own */
+  taken?(): boolean
 }
 
 export interface Options {
@@ -133,7 +135,8 @@ export class Engine {
   private listen(): void {
     const { map, handlers } = this
     map.on('click', (e) => {
-      const cluster = this.rendered([CLUSTER_DISC], e.point, 2)[0]
+      // A click that answers a question of the page (a place, a corner) is not one on the map.
+      const cluster = handlers.taken?.() ? undefined : this.rendered([CLUSTER_DISC], e.point, 2)[0]
       if (cluster) {
         const at = cluster.geometry as GeoJSON.Point
         map.easeTo({ center: at.coordinates as [number, number], zoom: Math.min(map.getZoom() + 2, CLUSTER_BELOW + 0.8), duration: this.still ? 0 : 400 })

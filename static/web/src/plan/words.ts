@@ -3,6 +3,7 @@ export const words = {
   product: ['一张图', 'One Map'],
   room_map: ['一张图', 'One Map'],
   room_plan: ['区划', 'Zoning'],
+  room_command: ['指挥', 'Command'],
   room_admin: ['管理', 'Administration'],
   rooms: ['功能', 'Rooms'],
   skip: ['跳到内容', 'Skip to the content'],

@@ -12,7 +12,7 @@ import { roomWords, type RoomWord } from './words.ts'
 
 export interface Question { title: string; text: string; yes: string; danger?: boolean; reason?: string; min?: number; answer: (reason: string | null) => void }
 export interface Toast { text: string; kind: 'info' | 'error'; action?: { label: string; run: () => void } }
-export type RoomID = 'plan' | 'duty'
+export type RoomID = 'plan' | 'duty' | 'command'
 
 export abstract class Room<W extends string> {
   abstract readonly id: RoomID

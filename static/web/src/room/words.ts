@@ -4,6 +4,7 @@ export const roomWords = {
   room_map: ['一张图', 'One Map'],
   room_plan: ['区划', 'Zoning'],
   room_duty: ['值守', 'Duty'],
+  room_command: ['指挥', 'Command'],
   room_admin: ['管理', 'Administration'],
   rooms: ['功能', 'Rooms'],
   skip: ['跳到内容', 'Skip to the content'],

@@ -58,7 +58,7 @@ export async function faultsOf(page) {
 }
 
 export async function office() {
-  const server = process.env.ONEMAP_FIELD_TLS_URL ? { url: process.env.ONEMAP_FIELD_TLS_URL, data: process.env.ONEMAP_FIELD_TLS_DATA, stop: async () => {} } : await startServer({ tls: true })
+  const server = process.env.ONEMAP_FIELD_TLS_URL ? { url: process.env.ONEMAP_FIELD_TLS_URL, data: process.env.ONEMAP_FIELD_TLS_DATA, second: process.env.ONEMAP_FIELD_TLS_SECOND, stop: async () => {} } : await startServer({ tls: true })
   const base = server.url
   const agent = new https.Agent({ keepAlive: true, rejectUnauthorized: false })
 
@@ -131,7 +131,7 @@ export async function office() {
   const key = new X509Certificate(readFileSync(join(server.data, 'tls', 'server.crt'))).publicKey.export({ type: 'spki', format: 'der' })
   return {
     server, base, tag, grid, township: grid.slice(0, 9), centre, at, op, deliver, receipt, hire, ask,
-    county, town, reviewer, approver, unit, worker, other,
+    county, admin, town, reviewer, approver, unit, worker, other,
     /** what the browser is started with, to know the server's certificate by its key */
     trust: `--ignore-certificate-errors-spki-list=${createHash('sha256').update(key).digest('base64')}`,
     sql(statement) {

@@ -1,6 +1,6 @@
 // A server of its own on a fresh demo county: for the run, and for tests that change who may do what.
 import { spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
 import { createServer } from 'node:net'
@@ -25,8 +25,11 @@ export async function startServer({ tls = false, wide = false } = {}) {
   if (!existsSync(bin)) throw new Error(`${bin} is missing: run make build first`)
   const data = mkdtempSync(join(tmpdir(), 'onemap-e2e-'))
   chmodSync(data, 0o711)
+  // Beside the data here, on another machine in life.
+  const second = `${data}-second`
+  mkdirSync(second)
   const port = await freePort()
-  const child = spawn(bin, ['serve', '--data', data, '--listen', `${wide ? '0.0.0.0' : '127.0.0.1'}:${port}`, '--with-demo', ...(tls ? ['--tls', 'local'] : [])], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(bin, ['serve', '--data', data, '--listen', `${wide ? '0.0.0.0' : '127.0.0.1'}:${port}`, '--with-demo', '--fallback-dir', second, ...(tls ? ['--tls', 'local'] : [])], { stdio: ['ignore', 'pipe', 'pipe'] })
   let log = ''
   for (const s of [child.stdout, child.stderr]) s.on('data', (d) => { log = (log + d).slice(-4000) })
   const ended = new Promise((resolve) => child.once('exit', resolve))
@@ -40,13 +43,13 @@ export async function startServer({ tls = false, wide = false } = {}) {
     await new Promise((r) => setTimeout(r, 250))
   }
   return {
-    url, data,
+    url, data, second,
     /** the link that ends set-up, as the console shows it */
     get setup() { return /https?:\/\/\S+\/setup#\S+/.exec(log)?.[0] ?? '' },
     async stop() {
       child.kill('SIGTERM')
       await ended
-      rmSync(data, { recursive: true, force: true })
+      for (const dir of [data, second]) rmSync(dir, { recursive: true, force: true })
     },
   }
 }

@@ -296,6 +296,12 @@ export class Phone implements Core {
     return this.add(this.make({ kind: 'acks', id: uuidv7(), op: 'put', fields: changed(null, { notice: notice.id, read_at: new Date().toISOString() }), title }, null))
   }
 
+  async moved(callout: Rec, village: { code: string; name: string }, fields: Record<string, unknown>): Promise<OutItem> {
+    const said = { ...plain(fields), callout: callout.id, village: village.code, mode: 'add' }
+    const head = titleOf({ kind: 'evacuation_entries', fields: {} }, this.dictionary('evacuation_entries'), this.lang)
+    return this.add(this.make({ kind: 'evacuation_entries', id: uuidv7(), op: 'put', fields: changed(null, said), title: `${head} · ${village.name}` }, this.fix_()))
+  }
+
   private out(o: Op): OutItem {
     const seen = this.sender.sending.has(o.op_id) && o.state === 'waiting' ? { ...o, state: 'sending' as const } : o
     return item(seen, this.store.photos, Date.now(), this.rules.urgent_wait_s, this.store.owner)

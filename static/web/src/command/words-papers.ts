@@ -1,0 +1,21 @@
+/** The words of papers: 快报, 专报 and the handover. */
+export const paperWords = {
+  title: ['文书', 'Papers'],
+  new: ['起草', 'Draft'], k_flash: ['快报', 'Flash report'], k_special: ['专报', 'Special report'], k_handover: ['交接班', 'Handover'], k_all: ['全部', 'All'],
+  about: ['关于', 'About'], about_response: ['响应：{title}', 'Response: {title}'], about_incident: ['事件：{title}', 'Incident: {title}'], about_none: ['不关联事件', 'Nothing in particular'],
+  from: ['自', 'From'], to: ['至', 'To'], make: ['生成草稿', 'Make the draft'], made: ['草稿已按现有数据生成，请核对', 'Drafted from what is known; please check'],
+  unsigned: ['待补签 {n}', '{n} to be signed'], overdue: ['{n} 件逾期', '{n} overdue'],
+  none: ['还没有文书', 'No papers yet'], pick: ['从左侧选择一件文书', 'Choose a paper'],
+  addressee: ['主送', 'Addressee'], heading: ['标题', 'Title'], add: ['加一段', 'Add a block'], remove: ['删去此段', 'Remove this block'], block_title: ['段落标题', 'Heading'], block_text: ['正文', 'Text'],
+  hint: ['花括号里的是数据项，如 {deaths}：签发时按当时的数固定。', 'Words in braces such as {deaths} are figures: signing keeps them as they are then.'],
+  save: ['保存', 'Save'], saved: ['已保存', 'Saved'], unsaved: ['有未保存的修改', 'There are changes not saved'],
+  review: ['审核通过', 'Reviewed'], reviewed_done: ['已审核', 'Reviewed'], sign: ['签发', 'Sign'], sign_after: ['补签', 'Sign after the event'], sign_text: ['签发后正文与数据固定，任何人不能再改。', 'When it is signed text and figures stand, and nobody changes them.'], signed_done: ['已签发', 'Signed'],
+  give_back: ['退回', 'Return'], return_text: ['退回起草，写明原因。', 'It is a draft again; say why.'], return_why: ['原因', 'Reason'], returned_done: ['已退回', 'Returned'],
+  first: ['先报后签', 'Report first, sign after'], first_text: ['紧急情况可先报出，须已口头请示带班领导；报出后内容固定，须在时限内补签。', 'What cannot wait is reported first, after asking the leader on duty; then it stands, and is signed in time.'], first_who: ['已请示（带班领导）', 'Whom you asked (leader on duty)'], first_why: ['为什么先报', 'Why first'], first_do: ['报出', 'Report'], first_done: ['已报出，等待补签', 'Reported; the signature is to follow'],
+  mine: ['由您起草，须由另一人审核、签发', 'You worded it: another reviews and signs it'],
+  figures: ['数据与口径', 'Figures'], c_title: ['数据项', 'Figure'], c_value: ['数值', 'Value'], c_kind: ['性质', 'Kind'], c_asof: ['截至', 'As of'], c_method: ['口径', 'How counted'], c_source: ['来源', 'Source'], reported: ['上报', 'reported'], estimate: ['估算', 'estimate'], nodata: ['无数据', 'no data'], about_n: ['约 {n}', 'about {n}'],
+  frozen: ['数据于 {at} 固定', 'Figures kept as of {at}'], live: ['现有数据，签发时固定', 'As they stand; signing keeps them'],
+  changed: ['签发后有变化', 'Changed since signing'], changed_line: ['{title}：{then} → {now}（截至 {at}）', '{title}: {then} → {now} (as of {at})'], changed_hint: ['原件不改；需要时另起续报。', 'The paper stays; write another where it is needed.'],
+  chain: ['流程', 'Steps'], drafted: ['起草', 'Drafted'], reviewed: ['审核', 'Reviewed'], sent: ['先报', 'Reported first'], asked: ['请示 {name}', 'asked {name}'], on_duty: ['值班表带班', 'on the roster'], off_duty: ['不在值班表', 'not on the roster'], signed: ['签发', 'Signed'], signed_after: ['补签', 'Signed after'], signed_late: ['逾期补签', 'signed late'], due: ['补签限 {at}', 'to be signed by {at}'], due_over: ['补签已逾期（限 {at}）', 'the signature is overdue (by {at})'],
+  pdf: ['PDF', 'PDF'], docx: ['Word', 'Word'], copy: ['复制全文', 'Copy the text'], back: ['返回列表', 'Back to the list'],
+} as const satisfies Record<string, readonly [string, string]>
