@@ -276,10 +276,10 @@ func (f *faults) blocks(list []Block) []Block {
 	return out
 }
 
-func (f *faults) area(path, code string) geo.Scope {
+func (f *faults) area(code string) geo.Scope {
 	s, err := geo.ParseScope(code)
 	if err != nil || code == "" {
-		f.add(path, "not_a_code", "应为行政区划代码", "it is an administrative code")
+		f.add("area", "not_a_code", "应为行政区划代码", "it is an administrative code")
 	}
 	return s
 }

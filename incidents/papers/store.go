@@ -142,7 +142,7 @@ func (s *Service) Papers(ctx context.Context, who *auth.Identity, q Query) (Page
 		}
 	}
 	if q.Area != "" {
-		a := bad.area("area", q.Area)
+		a := bad.area(q.Area)
 		f.area = &a
 	}
 	switch q.Exercise {
@@ -242,7 +242,7 @@ func (s *Service) Create(ctx context.Context, by auth.By, id string, n New) (Pap
 	}
 	n.Title, n.Addressee = bad.text("title", n.Title, 1, 200), bad.text("addressee", n.Addressee, 0, 200)
 	n.Blocks = bad.blocks(n.Blocks)
-	scope := bad.area("area", n.Area)
+	scope := bad.area(n.Area)
 	if n.From != nil && n.To != nil && (!n.To.After(*n.From) || n.To.Sub(*n.From) > 31*24*time.Hour) {
 		bad.add("to", "out_of_range", "起止时间相反或超过 31 天", "the times are the wrong way round, or more than 31 days apart")
 	}

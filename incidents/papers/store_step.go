@@ -125,7 +125,7 @@ func (s *Service) Brief(ctx context.Context, who *auth.Identity, area string, fr
 	var bad faults
 	var within any
 	if area != "" {
-		within = bad.area("area", area)
+		within = bad.area(area)
 	}
 	if !to.After(from) || to.Sub(from) > 31*24*time.Hour {
 		bad.add("to", "out_of_range", "起止时间相反或超过 31 天", "the times are the wrong way round, or more than 31 days apart")
@@ -177,7 +177,7 @@ func (s *Service) Moments(ctx context.Context, who *auth.Identity, reach map[str
 	var bad faults
 	var within any
 	if area != "" {
-		within = bad.area("area", area)
+		within = bad.area(area)
 	}
 	if !to.After(from) || to.Sub(from) > 31*24*time.Hour {
 		bad.add("to", "out_of_range", "起止时间相反或超过 31 天", "the times are the wrong way round, or more than 31 days apart")
