@@ -72,6 +72,7 @@ type Village struct {
 	Calls               Reached
 	Complete            bool
 	Percent             *int
+	AddedAt, LeftAt     *time.Time // put on the list later; marked as no longer inside, and still on it
 }
 
 // fold makes the figures of a village from its entries, by their own times. base is who is
@@ -194,6 +195,12 @@ func percent(of *int, n int, complete bool) *int {
 		p = min(p, 99)
 	}
 	return &p
+}
+
+// onScreen is what of a village a wall shows: where people went may name whose house it is.
+func (v Village) onScreen() Village {
+	v.Households, v.Shelters = 0, nil
+	return v
 }
 
 // Totals are the sums of a board.

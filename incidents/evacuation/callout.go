@@ -6,6 +6,7 @@ import (
 	"github.com/paulmach/orb"
 
 	"onemap/internal/auth"
+	"onemap/internal/db"
 	"onemap/internal/geo"
 )
 
@@ -132,4 +133,22 @@ func Desk(who *auth.Identity, now time.Time) geo.Scopes {
 		}
 	}
 	return out.Normal()
+}
+
+// Screen are the areas whose figures a screen on the wall shows: those whose internal
+// layers its token reads. A wall stands where visitors do, so it is told how many and in
+// which villages, and of no person, number, household or word that somebody wrote.
+func Screen(who *auth.Identity) geo.Scopes {
+	if !who.SignedIn() || who.Kind != auth.Wall {
+		return nil
+	}
+	return who.Reach.Of(db.Internal)
+}
+
+// onScreen is what of a call-out a wall shows.
+func (c Callout) onScreen() Callout {
+	return Callout{
+		ID: c.ID, Kind: c.Kind, Level: c.Level, Exercise: c.Exercise, State: c.State, Countersign: c.Countersign, StartedAt: c.StartedAt, EndedAt: c.EndedAt,
+		Villages: c.Villages, Targets: c.Targets, Reached: c.Reached, AllClear: c.AllClear, Version: c.Version, UpdatedAt: c.UpdatedAt,
+	}
 }

@@ -52,25 +52,42 @@ func (s *Service) callouts(ctx context.Context, tx pgx.Tx, areas geo.Scopes, f F
 	return all(ctx, tx, scanCallout, s.queries.Get("callouts"), areas.String(), ids, null(f.Alert), null(f.Incident), f.Active, exercise, limit)
 }
 
+// sees are the areas somebody sees and under which claims, and whether only their figures:
+// those of a wall are counted from rows the wall itself may not read.
+func (s *Service) sees(who *auth.Identity, now time.Time) (areas geo.Scopes, claims db.Claims, figures bool, err error) {
+	if areas = Desk(who, now); len(areas) > 0 {
+		return areas, who.Reading(), false, nil
+	}
+	if areas = Screen(who); len(areas) > 0 {
+		return areas, stream(areas), true, nil
+	}
+	return nil, claims, false, auth.ErrForbidden
+}
+
 // Callouts are those of the asker's areas, the newest first, and up to where of the change
-// feed they stand.
+// feed they stand. A wall is given their figures.
 func (s *Service) Callouts(ctx context.Context, who *auth.Identity, f Filter) (out []Callout, position string, err error) {
-	areas := Desk(who, s.now())
-	if len(areas) == 0 {
-		return nil, "", auth.ErrForbidden
+	areas, claims, figures, err := s.sees(who, s.now())
+	if err != nil {
+		return nil, "", err
 	}
 	for _, id := range []string{f.ID, f.Alert, f.Incident} {
 		if id != "" && !records.IsID(id) {
 			return nil, "", auth.ErrNotFound
 		}
 	}
-	err = s.db.Intake.Tx(ctx, who.Reading(), func(tx pgx.Tx) error {
+	err = s.db.Intake.Tx(ctx, claims, func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, s.queries.Get("horizon")).Scan(&position); err != nil {
 			return err
 		}
 		out, err = s.callouts(ctx, tx, areas, f, nil)
 		return err
 	})
+	if figures {
+		for i, c := range out {
+			out[i] = c.onScreen()
+		}
+	}
 	return out, position, wrap("list", err)
 }
 
@@ -103,12 +120,13 @@ type Board struct {
 }
 
 // Board shows the villages of a call-out, of an alert's or an incident's, or of all that
-// are active; of several the newest that has a village counts for it.
+// are active; of several the newest that has a village counts for it. A wall is given the
+// figures and the names of the villages.
 func (s *Service) Board(ctx context.Context, who *auth.Identity, f Filter) (Board, error) {
 	out := Board{Rules: s.rules(), At: s.now()}
-	areas := Desk(who, out.At)
-	if len(areas) == 0 {
-		return out, auth.ErrForbidden
+	areas, claims, figures, err := s.sees(who, out.At)
+	if err != nil {
+		return out, err
 	}
 	for _, id := range []string{f.ID, f.Alert, f.Incident} {
 		if id != "" && !records.IsID(id) {
@@ -118,7 +136,7 @@ func (s *Service) Board(ctx context.Context, who *auth.Identity, f Filter) (Boar
 	if f.ID == "" && f.Alert == "" && f.Incident == "" {
 		f.Active = true
 	}
-	err := s.db.Intake.Tx(ctx, who.Reading(), func(tx pgx.Tx) (err error) {
+	err = s.db.Intake.Tx(ctx, claims, func(tx pgx.Tx) (err error) {
 		if err := tx.QueryRow(ctx, s.queries.Get("horizon")).Scan(&out.Position); err != nil {
 			return err
 		}
@@ -132,6 +150,14 @@ func (s *Service) Board(ctx context.Context, who *auth.Identity, f Filter) (Boar
 		return err
 	})
 	out.Totals = Sum(out.Villages)
+	if figures {
+		for i, c := range out.Callouts {
+			out.Callouts[i] = c.onScreen()
+		}
+		for i, v := range out.Villages {
+			out.Villages[i] = v.onScreen()
+		}
+	}
 	return out, wrap("board", err)
 }
 
@@ -152,7 +178,7 @@ func (s *Service) villages(ctx context.Context, tx pgx.Tx, areas geo.Scopes, cal
 		toMove *int
 	}
 	list, err := all(ctx, tx, func(row pgx.CollectableRow) (v base, err error) {
-		err = row.Scan(&v.Callout, &v.Code, &v.Name, &v.Place, &v.Level, &v.Households, &v.Whole, &v.toMove, &v.Source)
+		err = row.Scan(&v.Callout, &v.Code, &v.Name, &v.Place, &v.Level, &v.Households, &v.Whole, &v.toMove, &v.Source, &v.AddedAt, &v.LeftAt)
 		return v, err
 	}, s.queries.Get("villages"), ids, areas.String())
 	if err != nil {

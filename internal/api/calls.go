@@ -18,6 +18,8 @@ type Evacuation interface {
 	End(ctx context.Context, by auth.By, id string, version int64, reason, note string) (evacuation.Callout, error)
 	Callouts(ctx context.Context, who *auth.Identity, f evacuation.Filter) ([]evacuation.Callout, string, error)
 	Callout(ctx context.Context, who *auth.Identity, id string) (evacuation.Callout, error)
+	Changes(ctx context.Context, who *auth.Identity, id string) (evacuation.Changes, error)
+	Change(ctx context.Context, by auth.By, id string, ch evacuation.Change) (evacuation.Callout, error)
 	Targets(ctx context.Context, who *auth.Identity, callout string, f evacuation.TargetFilter) ([]evacuation.Target, error)
 	Ring(ctx context.Context, by auth.By, m evacuation.Made) (evacuation.Rung, error)
 	Board(ctx context.Context, who *auth.Identity, f evacuation.Filter) (evacuation.Board, error)
@@ -67,6 +69,44 @@ func calloutLine(c evacuation.Callout, areas *areaTitles) calloutAnswer {
 		StartedAt: c.StartedAt, EndedAt: c.EndedAt, EndedBy: optional(c.EndedBy), EndReason: optional(c.EndReason), EndNote: optional(c.EndNote), By: whoAnswer{optional(c.Account), c.Name},
 		Villages: c.Villages, Targets: c.Targets, Reached: c.Reached, AllClear: c.AllClear, Geometry: geometryJSON(c.Geometry), UpdatedAt: c.UpdatedAt,
 	}
+}
+
+// calloutFigures is what a screen on the wall is told of a call-out.
+type calloutFigures struct {
+	ID          string     `json:"id"`
+	Kind        string     `json:"kind"`
+	Level       *int       `json:"level"`
+	Exercise    bool       `json:"exercise"`
+	State       string     `json:"state"`
+	Countersign string     `json:"countersign"`
+	StartedAt   time.Time  `json:"started_at"`
+	EndedAt     *time.Time `json:"ended_at"`
+	Villages    int        `json:"villages"`
+	Targets     int        `json:"targets"`
+	Reached     int        `json:"reached"`
+	AllClear    int        `json:"all_clear"`
+	UpdatedAt   time.Time  `json:"updated_at"`
+}
+
+func calloutCount(c evacuation.Callout) calloutFigures {
+	return calloutFigures{c.ID, c.Kind, c.Level, c.Exercise, c.State, c.Countersign, c.StartedAt, c.EndedAt, c.Villages, c.Targets, c.Reached, c.AllClear, c.UpdatedAt}
+}
+
+// calloutLines are call-outs as the asker's screen may show them.
+func (s *Server) calloutLines(ctx context.Context, req *Request, list []evacuation.Callout) any {
+	if req.Who.Kind == auth.Wall {
+		out := make([]calloutFigures, 0, len(list))
+		for _, c := range list {
+			out = append(out, calloutCount(c))
+		}
+		return out
+	}
+	areas := s.areaTitles(ctx, req)
+	out := make([]calloutAnswer, 0, len(list))
+	for _, c := range list {
+		out = append(out, calloutLine(c, areas))
+	}
+	return out
 }
 
 type callAnswer struct {
@@ -167,12 +207,7 @@ func (s *Server) getCallouts(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
-	areas := s.areaTitles(ctx, req)
-	out := make([]calloutAnswer, 0, len(list))
-	for _, c := range list {
-		out = append(out, calloutLine(c, areas))
-	}
-	return private(map[string]any{"callouts": out, "position": position})
+	return private(map[string]any{"callouts": s.calloutLines(ctx, req, list), "position": position})
 }
 
 func (s *Server) getCallout(ctx context.Context, req *Request) (*Response, error) {

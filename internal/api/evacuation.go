@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"onemap/incidents/evacuation"
+	"onemap/internal/auth"
 )
 
 type shelteredAnswer struct {
@@ -57,18 +58,57 @@ type boardVillage struct {
 	Contact  contactLostAnswer `json:"contact"`
 	Calls    reachedAnswer     `json:"calls"`
 	Complete bool              `json:"complete"`
+	AddedAt  *time.Time        `json:"added_at"`
+	LeftAt   *time.Time        `json:"left_at"`
 }
 
 func boardLine(v evacuation.Village) boardVillage {
 	a := boardVillage{
 		Callout: v.Callout, Code: v.Code, Name: v.Name, Level: v.Level, Whole: v.Whole, Households: v.Households, ToMove: v.ToMove, Source: optional(v.Source), Moved: v.Moved, NotMoved: v.NotMoved,
 		Refused: v.Refused, Returned: v.Returned, Unknown: v.Missing, Over: v.Over, Percent: v.Percent, Shelters: make([]shelteredAnswer, 0, len(v.Shelters)),
-		Contact: contactLostAnswer{v.Contact.LastAt, v.Contact.Lost, v.Contact.Road, v.Contact.Power, v.Contact.Network}, Calls: reachedLine(v.Calls), Complete: v.Complete,
+		Contact: contactLostAnswer{v.Contact.LastAt, v.Contact.Lost, v.Contact.Road, v.Contact.Power, v.Contact.Network}, Calls: reachedLine(v.Calls), Complete: v.Complete, AddedAt: v.AddedAt, LeftAt: v.LeftAt,
 	}
 	for _, p := range v.Shelters {
 		a.Shelters = append(a.Shelters, shelteredAnswer{optional(p.ID), p.Name, p.Persons})
 	}
 	return a
+}
+
+// boardFigures is what a screen on the wall is told of a village.
+type boardFigures struct {
+	Callout  string            `json:"callout"`
+	Code     string            `json:"code"`
+	Name     string            `json:"name"`
+	Level    *int              `json:"level"`
+	Whole    bool              `json:"whole"`
+	ToMove   *int              `json:"to_move"`
+	Moved    int               `json:"moved"`
+	NotMoved *int              `json:"not_moved"`
+	Refused  int               `json:"refused"`
+	Returned int               `json:"returned"`
+	Unknown  int               `json:"unknown"`
+	Over     bool              `json:"over"`
+	Percent  *int              `json:"percent"`
+	Contact  contactLostAnswer `json:"contact"`
+	Calls    reachedAnswer     `json:"calls"`
+	Complete bool              `json:"complete"`
+}
+
+// boardLines are villages as the asker's screen may show them.
+func boardLines(req *Request, list []evacuation.Village) any {
+	if req.Who.Kind == auth.Wall {
+		out := make([]boardFigures, 0, len(list))
+		for _, v := range list {
+			a := boardLine(v)
+			out = append(out, boardFigures{a.Callout, a.Code, a.Name, a.Level, a.Whole, a.ToMove, a.Moved, a.NotMoved, a.Refused, a.Returned, a.Unknown, a.Over, a.Percent, a.Contact, a.Calls, a.Complete})
+		}
+		return out
+	}
+	out := make([]boardVillage, 0, len(list))
+	for _, v := range list {
+		out = append(out, boardLine(v))
+	}
+	return out
 }
 
 type boardTotals struct {
@@ -100,18 +140,10 @@ func (s *Server) getEvacuation(ctx context.Context, req *Request) (*Response, er
 	if err != nil {
 		return nil, err
 	}
-	areas := s.areaTitles(ctx, req)
-	callouts := make([]calloutAnswer, 0, len(b.Callouts))
-	for _, c := range b.Callouts {
-		callouts = append(callouts, calloutLine(c, areas))
-	}
-	villages := make([]boardVillage, 0, len(b.Villages))
-	for _, v := range b.Villages {
-		villages = append(villages, boardLine(v))
-	}
+	villages := boardLines(req, b.Villages)
 	t := b.Totals
 	return private(map[string]any{
-		"callouts": callouts, "villages": villages, "complete": t.Done, "position": b.Position, "at": b.At.UTC(), "lost_after_s": b.Rules.LostAfter,
+		"callouts": s.calloutLines(ctx, req, b.Callouts), "villages": villages, "complete": t.Done, "position": b.Position, "at": b.At.UTC(), "lost_after_s": b.Rules.LostAfter,
 		"totals": boardTotals{t.Villages, t.Complete, t.Lost, t.Unknown, t.ToMove, t.Moved, t.NotMoved, t.Refused, t.Returned, t.Missing, t.Sheltered, reachedLine(t.Calls), t.Percent},
 	})
 }

@@ -1,6 +1,9 @@
 package api_test
 
-import "onemap/internal/auth"
+import (
+	"onemap/internal/auth"
+	"onemap/internal/db"
+)
 
 // A call-out in both counties, with somebody on its list, a call and an entry.
 const (
@@ -26,12 +29,16 @@ func (w *world) evacuation() {
 			// A grid worker's phone is sent the call-outs of where he works.
 			return a.desks(county) || a.does(county) || a.may(auth.ReadAudit) && (a.area == "" || a.area == county)
 		})
-		w.add("QZCALLVILLAGE"+c.tag, "a village of a call-out of "+county, func(a who) bool { return a.desks(county) || a.does(county) })
+		// A screen on the wall names the villages, and nothing that somebody wrote.
+		w.add("QZCALLVILLAGE"+c.tag, "a village of a call-out of "+county, func(a who) bool { return a.desks(county) || a.does(county) || a.screens(county) })
 		for _, m := range []string{"QZCALLTARGET", "QZCALLNOTE", "QZMOVED"} {
 			w.add(m+c.tag, "a call-out of "+county, func(a who) bool { return a.desks(county) })
 		}
 	}
 }
+
+// screens says whether somebody is a screen on the wall of a county.
+func (a who) screens(county string) bool { return a.kind == auth.Wall && a.sees(db.Internal, county) }
 
 // evacuationLines are the rows of the matrix for 叫应 and 转移.
 func (w *world) evacuationLines() map[string]line {
@@ -50,9 +57,21 @@ func (w *world) evacuationLines() map[string]line {
 		}
 		return c
 	}
+	// Who has no desk there and is no screen is refused by the service.
+	boards := func(board bool) func(who, target) []int {
+		return func(a who, t target) []int {
+			switch {
+			case !a.may(auth.WorkDesk) && !a.screens(ownArea):
+				return []int{403}
+			case board:
+				return reaching(200)(a, t)
+			}
+			return []int{200}
+		}
+	}
 	const c = "/api/callouts/"
 	return map[string]line{
-		"callouts":        {calls: paths("/api/callouts", "/api/callouts?active=true&exercise=all", "/api/callouts?alert="+noID)},
+		"callouts":        {calls: paths("/api/callouts", "/api/callouts?active=true&exercise=all", "/api/callouts?alert="+noID), want: boards(false)},
 		"callout":         {calls: paths(c+ownCallout, c+otherCallout, c+noID), want: reaching(200), alike: true},
 		"callout_targets": {calls: paths(c+ownCallout+"/targets", c+otherCallout+"/targets", c+noID+"/targets"), want: reaching(200), alike: true},
 		"callout_put": {calls: [3]call{put(newOwnCallout, ownArea), put(newOtherCallout, otherArea), put(newNoCallout, noArea)}, want: func(a who, t target) []int {
@@ -62,8 +81,10 @@ func (w *world) evacuationLines() map[string]line {
 			return []int{422}
 		}, alike: true},
 		"callout_end":        {calls: with(paths(c+ownCallout+"/end", c+otherCallout+"/end", c+noID+"/end"), `{"reason":"done"}`), want: reaching(428), alike: true},
+		"callout_changes":    {calls: paths(c+ownCallout+"/changes", c+otherCallout+"/changes", c+noID+"/changes"), want: reaching(200), alike: true},
+		"callout_change":     {calls: with(paths(c+ownCallout+"/changes", c+otherCallout+"/changes", c+noID+"/changes"), `{"add":["990100101999"],"note":"矩阵测试理由"}`), want: reaching(422), alike: true},
 		"call_post":          {calls: [3]call{ring(ownCallTarget), ring(otherCallTarget), ring(noID)}, want: reaching(200, 201, 409), alike: true},
-		"evacuation":         {calls: paths("/api/evacuation?callout="+ownCallout, "/api/evacuation?callout="+otherCallout, "/api/evacuation?callout="+noID), want: reaching(200), alike: true},
+		"evacuation":         {calls: paths("/api/evacuation?callout="+ownCallout, "/api/evacuation?callout="+otherCallout, "/api/evacuation?callout="+noID), want: boards(true), alike: true},
 		"evacuation_entries": {calls: paths("/api/evacuation/"+ownCallout+"/entries", "/api/evacuation/"+otherCallout+"/entries", "/api/evacuation/"+noID+"/entries"), want: reaching(200), alike: true},
 		"evacuation_entry":   {calls: [3]call{entry(ownCallout, ownVillage), entry(otherCallout, otherVillage), entry(noID, ownVillage)}, want: reaching(200, 409), alike: true},
 	}

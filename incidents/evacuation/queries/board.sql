@@ -1,7 +1,7 @@
 The board: villages, what was reported of them, who of them was reached.
 
 -- name: villages
-select v.callout::text, v.code, v.name, v.place, v.level, v.households, v.whole, v.to_move, coalesce(v.to_move_source, '')
+select v.callout::text, v.code, v.name, v.place, v.level, v.households, v.whole, v.to_move, coalesce(v.to_move_source, ''), v.added_at, v.left_at
 from callout_villages v
 where v.callout = any ($1::uuid[]) and v.scopes && $2::int8multirange
 order by v.callout, v.place
