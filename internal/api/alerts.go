@@ -241,7 +241,7 @@ func (s *Server) postAlert(ctx context.Context, req *Request) (*Response, error)
 	if v := req.Query.Value("source"); v != "" {
 		in.Source = v
 	}
-	for _, fix := range strings.Split(req.Query.Value("fix"), ",") {
+	for fix := range strings.SplitSeq(req.Query.Value("fix"), ",") {
 		switch fix {
 		case "":
 		case "swap":
@@ -376,14 +376,37 @@ func alertProblem(lang registry.Lang, err error) *Error {
 		e.Items = append(e.Items, Item{Path: f.Path, Code: f.Code, Message: message})
 	}
 	if w := r.Swap; w != nil {
-		side := func(b orb.Bound, on bool, units int) map[string]any {
-			return map[string]any{"lat": []float64{b.Min[1], b.Max[1]}, "lon": []float64{b.Min[0], b.Max[0]}, "on_earth": on, "units_touched": units}
+		side := func(b orb.Bound, on bool, units int) swapSide {
+			return swapSide{[]float64{b.Min[1], b.Max[1]}, []float64{b.Min[0], b.Max[0]}, on, units}
 		}
-		e.Swap, _ = json.Marshal(map[string]any{
-			"fix": "swap", "as_given": side(w.Given, w.GivenOnEarth, w.Units), "swapped": side(w.Swapped, true, w.SwappedUnits), "area": optional(w.Area), "area_title": optional(w.AreaTitle),
-			"geometry": json.RawMessage(geometryJSON(w.GeometryIfSwaped)),
-			"message":  text("照原样读取不在本地，对调经纬度后落在本地。确认后以 ?fix=swap 重新提交", "As given it lies nowhere near; with latitude and longitude exchanged it does. Repeat with ?fix=swap").In(lang),
+		evidence, err := json.Marshal(swapProposal{
+			Fix: "swap", AsGiven: side(w.Given, w.GivenOnEarth, w.Units), Swapped: side(w.Swapped, true, w.SwappedUnits), Area: optional(w.Area), AreaTitle: optional(w.AreaTitle),
+			Geometry: geometryJSON(w.GeometryIfSwaped),
+			Message:  text("照原样读取不在本地，对调经纬度后落在本地。确认后以 ?fix=swap 重新提交", "As given it lies nowhere near; with latitude and longitude exchanged it does. Repeat with ?fix=swap").In(lang),
 		})
+		if err != nil {
+			return wrap(CodeInternal, err)
+		}
+		e.Swap = evidence
 	}
 	return e
+}
+
+// swapProposal is the evidence that latitude and longitude were exchanged.
+type swapProposal struct {
+	Fix       string          `json:"fix"`
+	AsGiven   swapSide        `json:"as_given"`
+	Swapped   swapSide        `json:"swapped"`
+	Area      *string         `json:"area"`
+	AreaTitle *string         `json:"area_title"`
+	Geometry  json.RawMessage `json:"geometry"`
+	Message   string          `json:"message"`
+}
+
+// swapSide is what an area is, read one way round.
+type swapSide struct {
+	Lat          []float64 `json:"lat"`
+	Lon          []float64 `json:"lon"`
+	OnEarth      bool      `json:"on_earth"`
+	UnitsTouched int       `json:"units_touched"`
 }

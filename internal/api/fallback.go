@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"onemap/internal/audit"
@@ -80,11 +81,8 @@ func (s *Server) getPackages(ctx context.Context, req *Request) (*Response, erro
 		if len(areas) == 0 {
 			return nil, problem(CodeForbidden)
 		}
-		for _, a := range areas {
-			if a == "" {
-				areas = nil
-				break
-			}
+		if slices.Contains(areas, "") {
+			areas = nil
 		}
 	}
 	list, err := s.opts.Fallback.Packages(ctx, areas, 50)

@@ -4,17 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"onemap/census/field"
+	"onemap/census/resources"
 	"onemap/incidents"
 	"onemap/incidents/alarms"
 	"onemap/incidents/alerts"
+	"onemap/incidents/contingency"
 	"onemap/incidents/evacuation"
 	"onemap/incidents/papers"
+	"onemap/incidents/response"
 	"onemap/internal/auth"
 	"onemap/internal/db"
 	"onemap/internal/features"
@@ -31,13 +35,31 @@ import (
 type recordTopic struct {
 	hears func(who *auth.Identity, now time.Time) (ear, bool)
 	// read gives those of the records that are his as they are now.
-	read func(ctx context.Context, e ear, ids []string, line func(id string, v any, geometry json.RawMessage) error) error
+	read func(ctx context.Context, e ear, ids []string, out putLine) error
+}
+
+// putLine takes one record as its GET shows it.
+type putLine func(id string, v any, geometry json.RawMessage) error
+
+// tell puts out the lines of what was read.
+func tell[K, T any](list iter.Seq2[K, T], err error, out putLine, line func(K, T) (string, any, json.RawMessage)) error {
+	if err != nil {
+		return err
+	}
+	for k, v := range list {
+		if err := out(line(k, v)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ear is whose records somebody is told of on a topic: those of areas, or a person's own.
 type ear struct {
 	areas geo.Scopes
 	actor string
+	// figures: that something changed, and where; a wall reads the figures again.
+	figures bool
 }
 
 func inAreas(areas func(who *auth.Identity, now time.Time) geo.Scopes) func(*auth.Identity, time.Time) (ear, bool) {
@@ -45,6 +67,21 @@ func inAreas(areas func(who *auth.Identity, now time.Time) geo.Scopes) func(*aut
 		a := areas(who, now)
 		return ear{areas: a}, len(a) > 0
 	}
+}
+
+// callEars hear of call-outs: a desk the records, a wall that there is something new.
+func callEars(who *auth.Identity, now time.Time) (ear, bool) {
+	if a := evacuation.Desk(who, now); len(a) > 0 {
+		return ear{areas: a}, true
+	}
+	a := evacuation.Screen(who)
+	return ear{areas: a, figures: true}, len(a) > 0
+}
+
+// movedNews is what a wall hears of a call-out.
+type movedNews struct {
+	Callout string `json:"callout"`
+	Village string `json:"village,omitempty"`
 }
 
 // internalAreas are those of whoever reads what is internal there: walls too.
@@ -70,16 +107,14 @@ func (s *Server) recordTopics() map[string]recordTopic {
 	titles := func(ctx context.Context) *areaTitles {
 		return &areaTitles{s: s, ctx: ctx, snap: s.opts.Catalogue.Now(), now: time.Now()}
 	}
-	type line = func(id string, v any, geometry json.RawMessage) error
+	none := json.RawMessage("null")
 	return map[string]recordTopic{
-		"incident_reports": {inAreas(incidents.Desk), func(ctx context.Context, e ear, ids []string, out line) error {
+		"incident_reports": {inAreas(incidents.Desk), func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Reports.ByIDs(ctx, e.areas, ids)
-			for id, r := range list {
-				if err := out(id, reportLine(r, titles(ctx)), geometryJSON(r.Geometry)); err != nil {
-					return err
-				}
-			}
-			return err
+			areas := titles(ctx)
+			return tell(maps.All(list), err, out, func(id string, r incidents.Report) (string, any, json.RawMessage) {
+				return id, reportLine(r, areas), geometryJSON(r.Geometry)
+			})
 		}},
 		// The timeline is heard by whoever may read the layer of incidents there.
 		incidents.EventTable: {inAreas(func(who *auth.Identity, _ time.Time) geo.Scopes {
@@ -88,151 +123,126 @@ func (s *Server) recordTopics() map[string]recordTopic {
 				return nil
 			}
 			return who.Reach.Of(l.Visibility)
-		}), func(ctx context.Context, e ear, ids []string, out line) error {
+		}), func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Incidents.EventsIn(ctx, e.areas, ids)
-			for id, ev := range list {
-				if err := out(id, s.incidentEventLine(ev, registry.Chinese), json.RawMessage("null")); err != nil {
-					return err
-				}
-			}
-			return err
+			return tell(maps.All(list), err, out, func(id string, ev incidents.Event) (string, any, json.RawMessage) {
+				return id, s.incidentEventLine(ev, registry.Chinese), none
+			})
 		}},
-		"alarms": {inAreas(alarms.Areas), func(ctx context.Context, e ear, ids []string, out line) error {
+		"alarms": {inAreas(alarms.Areas), func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Alarms.ByIDs(ctx, e.areas, ids)
-			for _, a := range list {
-				if err := out(a.ID, alarmLine(a, titles(ctx)), geometryJSON(a.Geometry)); err != nil {
-					return err
-				}
-			}
-			return err
+			areas := titles(ctx)
+			return tell(slices.All(list), err, out, func(_ int, a alarms.Alarm) (string, any, json.RawMessage) {
+				return a.ID, alarmLine(a, areas), geometryJSON(a.Geometry)
+			})
 		}},
-		alerts.ReceiptTable: {inAreas(s.hearsReceipts), func(ctx context.Context, e ear, ids []string, out line) error {
+		alerts.ReceiptTable: {inAreas(s.hearsReceipts), func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Alerts.ReceiptsIn(ctx, e.areas, ids)
-			for id, r := range list {
-				if err := out(id, receiptNews{r.Alert, r.Target, r.Channel, r.Outcome, r.At, r.Name}, json.RawMessage("null")); err != nil {
-					return err
-				}
-			}
-			return err
+			return tell(maps.All(list), err, out, func(id string, r alerts.Told) (string, any, json.RawMessage) {
+				return id, receiptNews{r.Alert, r.Target, r.Channel, r.Outcome, r.At, r.Name}, none
+			})
 		}},
-		"response": {inAreas(internalAreas), func(ctx context.Context, e ear, ids []string, out line) error {
+		"response": {inAreas(internalAreas), func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Responses.ByIDs(ctx, e.areas, ids)
-			for id, r := range list {
-				if err := out(id, s.responseLine(r, titles(ctx), registry.Chinese), json.RawMessage("null")); err != nil {
-					return err
-				}
-			}
-			return err
+			areas := titles(ctx)
+			return tell(maps.All(list), err, out, func(id string, r response.Response) (string, any, json.RawMessage) {
+				return id, s.responseLine(r, areas, registry.Chinese), none
+			})
 		}},
-		"response_tasks": {inAreas(internalAreas), func(ctx context.Context, e ear, ids []string, out line) error {
+		"response_tasks": {inAreas(internalAreas), func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Contingency.TasksIn(ctx, e.areas, ids)
-			for id, t := range list {
-				if err := out(id, s.responseTaskLine(t, titles(ctx), registry.Chinese), json.RawMessage("null")); err != nil {
-					return err
-				}
-			}
-			return err
+			areas := titles(ctx)
+			return tell(maps.All(list), err, out, func(id string, t contingency.Task) (string, any, json.RawMessage) {
+				return id, s.responseTaskLine(t, areas, registry.Chinese), none
+			})
 		}},
 		// Papers are told of to those who draft and sign them.
-		"papers": {inAreas(papers.Office), func(ctx context.Context, e ear, ids []string, out line) error {
+		"papers": {inAreas(papers.Office), func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Papers.ByIDs(ctx, e.areas, ids)
-			for id, p := range list {
-				if err := out(id, s.paperLine(p, "", titles(ctx), registry.Chinese), json.RawMessage("null")); err != nil {
-					return err
-				}
-			}
-			return err
+			areas := titles(ctx)
+			return tell(maps.All(list), err, out, func(id string, p papers.Paper) (string, any, json.RawMessage) {
+				return id, s.paperLine(p, "", areas, registry.Chinese), none
+			})
 		}},
-		"tasks": {inAreas(field.Desk), func(ctx context.Context, e ear, ids []string, out line) error {
+		"tasks": {inAreas(field.Desk), func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Work.TasksIn(ctx, e.areas, ids)
-			for id, t := range list {
-				if err := out(id, taskLine(t, titles(ctx)), geometryJSON(t.Geometry)); err != nil {
-					return err
-				}
-			}
-			return err
+			areas := titles(ctx)
+			return tell(maps.All(list), err, out, func(id string, t field.Task) (string, any, json.RawMessage) {
+				return id, taskLine(t, areas), geometryJSON(t.Geometry)
+			})
 		}},
 		"notices": {inAreas(func(who *auth.Identity, _ time.Time) geo.Scopes {
 			if !who.SignedIn() || who.Account == "" {
 				return nil
 			}
 			return who.Reach.Of(db.Internal)
-		}), func(ctx context.Context, e ear, ids []string, out line) error {
+		}), func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Work.NoticesIn(ctx, e.areas, ids)
-			for id, n := range list {
-				if err := out(id, noticeLine(n, false, titles(ctx)), json.RawMessage("null")); err != nil {
-					return err
-				}
-			}
-			return err
+			areas := titles(ctx)
+			return tell(maps.All(list), err, out, func(id string, n field.Notice) (string, any, json.RawMessage) {
+				return id, noticeLine(n, false, areas), none
+			})
 		}},
-		"dispatches": {inAreas(dispatchEars), func(ctx context.Context, e ear, ids []string, out line) error {
+		"dispatches": {inAreas(dispatchEars), func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Resources.DispatchesIn(ctx, e.areas, ids)
-			for id, d := range list {
-				if err := out(id, dispatchLine(d), geometryJSON(d.Geometry)); err != nil {
-					return err
-				}
-			}
-			return err
+			return tell(maps.All(list), err, out, func(id string, d resources.Dispatch) (string, any, json.RawMessage) {
+				return id, dispatchLine(d), geometryJSON(d.Geometry)
+			})
 		}},
-		"callouts": {inAreas(evacuation.Desk), func(ctx context.Context, e ear, ids []string, out line) error {
+		"callouts": {callEars, func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Evacuation.CalloutsIn(ctx, e.areas, ids)
-			for _, c := range list {
-				if err := out(c.ID, calloutLine(c, titles(ctx)), geometryJSON(c.Geometry)); err != nil {
-					return err
+			areas := titles(ctx)
+			return tell(slices.All(list), err, out, func(_ int, c evacuation.Callout) (string, any, json.RawMessage) {
+				if e.figures {
+					return c.ID, movedNews{Callout: c.ID}, none
 				}
-			}
-			return err
+				return c.ID, calloutLine(c, areas), geometryJSON(c.Geometry)
+			})
 		}},
-		"call_targets": {inAreas(evacuation.Desk), func(ctx context.Context, e ear, ids []string, out line) error {
+		"call_targets": {callEars, func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Evacuation.TargetsIn(ctx, e.areas, ids)
-			for _, t := range list {
-				if err := out(t.ID, targetLine(t, time.Now()), json.RawMessage("null")); err != nil {
-					return err
+			now := time.Now()
+			return tell(slices.All(list), err, out, func(_ int, t evacuation.Target) (string, any, json.RawMessage) {
+				if e.figures {
+					return t.ID, movedNews{t.Callout, t.Village}, none
 				}
-			}
-			return err
+				return t.ID, targetLine(t, now), none
+			})
 		}},
-		"calls": {inAreas(evacuation.Desk), func(ctx context.Context, e ear, ids []string, out line) error {
+		"calls": {callEars, func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Evacuation.CallsIn(ctx, e.areas, ids)
-			for _, c := range list {
-				if err := out(c.ID, callLine(c), json.RawMessage("null")); err != nil {
-					return err
+			return tell(slices.All(list), err, out, func(_ int, c evacuation.Call) (string, any, json.RawMessage) {
+				if e.figures {
+					return c.ID, struct{}{}, none
 				}
-			}
-			return err
+				return c.ID, callLine(c), none
+			})
 		}},
-		"evacuation_entries": {inAreas(evacuation.Desk), func(ctx context.Context, e ear, ids []string, out line) error {
+		"evacuation_entries": {callEars, func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Evacuation.EntriesIn(ctx, e.areas, ids)
-			for _, x := range list {
-				if err := out(x.ID, movedLine(x), json.RawMessage("null")); err != nil {
-					return err
+			return tell(slices.All(list), err, out, func(_ int, x evacuation.Entry) (string, any, json.RawMessage) {
+				if e.figures {
+					return x.ID, movedNews{x.Callout, x.Village}, none
 				}
-			}
-			return err
+				return x.ID, movedLine(x), none
+			})
 		}},
-		sync.CaseTable: {inAreas(func(who *auth.Identity, _ time.Time) geo.Scopes { return s.opts.Sync.DeskAreas(who) }), func(ctx context.Context, e ear, ids []string, out line) error {
+		sync.CaseTable: {inAreas(func(who *auth.Identity, _ time.Time) geo.Scopes { return s.opts.Sync.DeskAreas(who) }), func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Sync.CasesIn(ctx, e.areas, ids)
-			for _, c := range list {
-				if err := out(c.ID, caseNews{c.Sort, c.State, optional(c.Outcome), optional(codeOf(c.Scope)), c.Due}, json.RawMessage("null")); err != nil {
-					return err
-				}
-			}
-			return err
+			return tell(slices.All(list), err, out, func(_ int, c sync.CaseNews) (string, any, json.RawMessage) {
+				return c.ID, caseNews{c.Sort, c.State, optional(c.Outcome), optional(codeOf(c.Scope)), c.Due}, none
+			})
 		}},
 		sync.ReceiptTable: {func(who *auth.Identity, _ time.Time) (ear, bool) {
 			if !who.SignedIn() || who.Account == "" {
 				return ear{}, false
 			}
 			return ear{actor: who.Actor()}, true
-		}, func(ctx context.Context, e ear, ids []string, out line) error {
+		}, func(ctx context.Context, e ear, ids []string, out putLine) error {
 			list, err := s.opts.Sync.ReceiptsOf(ctx, e.actor, ids)
-			for _, r := range list {
-				if err := out(r.OpID, receiptLine(r), json.RawMessage("null")); err != nil {
-					return err
-				}
-			}
-			return err
+			return tell(slices.All(list), err, out, func(_ int, r sync.Receipt) (string, any, json.RawMessage) {
+				return r.OpID, receiptLine(r), none
+			})
 		}},
 	}
 }
@@ -241,7 +251,8 @@ func (s *Server) recordTopics() map[string]recordTopic {
 func toldKey(told map[string]ear) string {
 	var b strings.Builder
 	for _, topic := range slices.Sorted(maps.Keys(told)) {
-		b.WriteString(topic + told[topic].areas.String() + " " + told[topic].actor + "\n")
+		e := told[topic]
+		fmt.Fprintf(&b, "%s%s %s %t\n", topic, e.areas, e.actor, e.figures)
 	}
 	return b.String()
 }

@@ -69,6 +69,12 @@ func TestANightAtTheDesk(t *testing.T) {
 	if c := list(matched, "clauses"); len(c) != 1 || c[0]["action"] != "加强值守" || c[0]["contingency_title"] != "县防汛预案" {
 		t.Errorf("%v", matched)
 	}
+	// The response to an exercise is one, whatever its form forgot to say.
+	const drill, drilled = "019c0000-0000-7000-8000-000000000104", "019c0000-0000-7000-8000-000000000105"
+	p.must(201, p.officer, "PUT", "/api/incidents/"+drill, `{"title":"演练","kind":"flood","exercise":true,"geometry":{"type":"Point","coordinates":[119.2,34.2]}}`, "")
+	if r := p.must(201, p.officer, "PUT", "/api/responses/"+drilled, `{"title":"演练响应","kind":"flood","level":1,"area":"990100","incident":"`+drill+`","condition":"演练","lead":"县防指"}`, ""); r["exercise"] != true {
+		t.Errorf("the response to an exercise is real: %v", r)
+	}
 	p.must(201, p.officer, "PUT", "/api/incidents/"+incident, `{"title":"青河溃堤","kind":"flood","description":"堤防溃口","figures":{"deaths":1,"affected":300},"geometry":{"type":"Point","coordinates":[119.2,34.2]}}`, "")
 	p.must(201, p.officer, "POST", "/api/incidents/"+incident+"/reports", `{"kind":"first","channel":"phone","content":"青河堤防溃口，正在核实","to_level":"city"}`, "")
 	body := `{"title":"防汛应急响应","kind":"flood","level":4,"area":"990100","incident":"` + incident + `","condition":"超警戒水位","lead":"县防指"}`

@@ -240,6 +240,9 @@ func (s *Server) putResponse(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := s.responseDrill(ctx, req, &b); err != nil {
+		return nil, err
+	}
 	r, made, err := s.opts.Responses.Put(ctx, s.by(req), strings.ToLower(id), version, response.Draft{
 		Title: b.Title, Kind: b.Kind, Level: b.Level, Area: b.Area, Incident: strings.ToLower(orZero(b.Incident)), Alert: strings.ToLower(orZero(b.Alert)), Contingency: strings.ToLower(orZero(b.Contingency)),
 		Condition: b.Condition, Lead: b.Lead, Exercise: b.Exercise,
@@ -252,6 +255,26 @@ func (s *Server) putResponse(ctx context.Context, req *Request) (*Response, erro
 		resp.Status = 201
 	}
 	return resp, err
+}
+
+// responseDrill makes the response to an exercise an exercise: no box left alone puts a
+// county on 战时. What he may not see says nothing.
+func (s *Server) responseDrill(ctx context.Context, req *Request, b *responseBody) error {
+	if id := strings.ToLower(orZero(b.Incident)); id != "" {
+		i, err := s.opts.Incidents.Incident(ctx, req.Who, id)
+		if err != nil && !unseen(err) {
+			return err
+		}
+		b.Exercise = b.Exercise || err == nil && i.Exercise
+	}
+	if id := strings.ToLower(orZero(b.Alert)); id != "" {
+		a, err := s.opts.Alerts.Alert(ctx, req.Who, id)
+		if err != nil && !unseen(err) {
+			return err
+		}
+		b.Exercise = b.Exercise || err == nil && a.Exercise
+	}
+	return nil
 }
 
 // maybeVersion is the version a put was made from, nil where it brings something new.

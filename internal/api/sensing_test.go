@@ -175,7 +175,7 @@ func TestAlarmsOnStreams(t *testing.T) {
 	if r := e.post("/api/alarms/"+id+"/close", `{"note":"已处置"}`); r.StatusCode != 428 {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
-	if r := e.post("/api/alarms/"+id+"/close", `{"note":"已处置"}`, "If-Match", r.Header.Get("Etag")); r.StatusCode != 412 && r.StatusCode != 428 {
+	if r := e.post("/api/alarms/"+id+"/close", `{"note":"已处置"}`, "If-Match", r.Header.Get("ETag")); r.StatusCode != 412 && r.StatusCode != 428 {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
 	for _, bad := range []string{`{"alarms":[]}`, `{"alarms":[{"kind":"device","key":"a","title":"b","level":2,"area":"990100","at":"yesterday"}]}`, `{"alarms":[{"kind":"device","key":"a","title":"b","level":2,"area":"990100","position":[1]}]}`, `{"x":1}`} {

@@ -27,7 +27,7 @@ func (w *world) responses() {
 	} {
 		w.exec(`insert into contingencies (id, title, kind, hazard, area, unit) values ($1, $2, 'special', 'flood', $3, '县政府')`, c.plan, "QZCONTIN"+c.tag, c.area)
 		w.exec(`insert into contingency_clauses (contingency, seq, action, unit, minutes) values ($1, 1, $2, '县水利局', 30)`, c.plan, "QZCLAUSE"+c.tag)
-		w.exec(`insert into response (id, title, kind, level, area, state, started_at, signed_by) values ($1, $2, 'flood', 3, $3, 'active', now(), '县长')`, c.order, "QZORDER"+c.tag, c.area)
+		w.exec(`insert into response (id, title, kind, level, area, state, started_at, signed_by) values ($1, $2, 'flood', 3, $3, 'active', now(), '县长')`, c.order, "QZRESPONSE"+c.tag, c.area)
 		w.exec(`insert into response_act (response, act, at, level, signed_by, note) values ($1, 'start', now(), 3, '县长', $2)`, c.order, "QZACT"+c.tag)
 		w.exec(`insert into response_tasks (id, response, action, unit, area, minutes, due_at) values ($1, $2, $3, '县水利局', $4, 30, now())`, c.task, c.order, "QZDUTYTASK"+c.tag, c.area)
 		w.exec(`insert into papers (id, kind, title, area, response, blocks) values ($1, 'flash', $2, $3, $4, '[{"key":"a","title":"一","text":"正文"}]')`, c.paper, "QZPAPER"+c.tag, c.area, c.order)
@@ -35,7 +35,7 @@ func (w *world) responses() {
 		county := c.area
 		internal := func(a who) bool { return a.sees(db.Internal, county) }
 		audited := func(a who) bool { return a.may(auth.ReadAudit) && (a.area == "" || a.area == county) }
-		for _, name := range []string{"QZCONTIN", "QZCLAUSE", "QZORDER", "QZACT", "QZDUTYTASK", "QZSEAT"} {
+		for _, name := range []string{"QZCONTIN", "QZCLAUSE", "QZRESPONSE", "QZACT", "QZDUTYTASK", "QZSEAT"} {
 			w.add(name+c.tag, name+" of "+county, func(a who) bool { return internal(a) || audited(a) })
 		}
 		w.add("QZPAPER"+c.tag, "a paper of "+county, func(a who) bool { return a.writes(county) || audited(a) })

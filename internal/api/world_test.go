@@ -313,7 +313,7 @@ func (w *world) everythingElse() {
 	}
 	w.ownDecision = order(w.named("duty_officer"), ownArea, "甲县叫应")
 	w.otherDecision = order(w.foreign, otherArea, "QZORDER2x")
-	w.add("QZORDER2x", "an order of the other county", func(a who) bool { return a.area == "" && a.signedIn() && a.person() })
+	w.add("QZORDER2x", "an order of the other county", func(a who) bool { return (a.area == "" || a.area == otherArea) && a.signedIn() && a.person() })
 
 	err := w.db.Intake.Tx(t.Context(), db.System("test"), func(tx pgx.Tx) error {
 		return audit.Record(t.Context(), tx, audit.Entry{Doer: audit.Doer{Actor: "qzactor2", Kind: "session"}, Action: "test.mark", Object: "QZAUDIT2x", Area: otherArea, Reason: "QZAUDIT2x", Outcome: audit.Done})

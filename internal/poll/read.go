@@ -97,7 +97,7 @@ func (s Source) readCSV(body []byte) ([]Value, error) {
 	}
 	var out []Value
 	read := 0
-	for n := 0; n < maxRows; n++ {
+	for n := range maxRows {
 		rec, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			break
