@@ -27,6 +27,7 @@ export const words = {
   live_retry: ['立即重连', 'Reconnect now'],
   ms: ['{n} 毫秒', '{n} ms'],
   seconds: ['{n} 秒', '{n} s'],
+  strip: ['当前态势', 'The situation'],
   for_seconds: ['{n} 秒', '{n} s'],
   for_minutes: ['{n} 分钟', '{n} min'],
   for_hours: ['{n} 小时', '{n} h'],

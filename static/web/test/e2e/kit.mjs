@@ -110,8 +110,8 @@ export function sql(statement) {
 }
 
 /** wire is a TCP relay to the server that can be cut and mended: what a bad line looks like. */
-export async function wire() {
-  const target = new URL(base)
+export async function wire(to = base) {
+  const target = new URL(to)
   const live = new Set()
   let cut = false
   const relay = createServer((from) => {
@@ -126,7 +126,7 @@ export async function wire() {
   })
   await new Promise((r) => relay.listen(0, '127.0.0.1', r))
   return {
-    url: `http://127.0.0.1:${relay.address().port}`,
+    url: `${target.protocol}//127.0.0.1:${relay.address().port}`,
     cut() { cut = true; for (const s of live) s.destroy() },
     mend() { cut = false },
     close() { cut = true; for (const s of live) s.destroy(); relay.close() },
