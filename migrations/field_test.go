@@ -23,7 +23,11 @@ func TestFieldRecords(t *testing.T) {
 		t.Fatalf("%v %v", tables, err)
 	}
 	for _, table := range tables {
-		// What is fixed with its record when that is made is told of with it.
+		// The villages of a call-out are no records of their own: nobody asks for one, no phone
+		// keeps one, and a line for each of 2000 would say no more than one for the call-out.
+		// They are told of as a change of their call-out, which has the trigger, by everything
+		// that writes them: its making, and the order that puts villages on or marks them
+		// (TestWhatHappensToAVillageIsTold of incidents/evacuation).
 		part := table == "callout_villages"
 		var floor bool
 		err := admin.QueryRow(t.Context(), `select c.relrowsecurity and c.relforcerowsecurity and (select count(*) from pg_policy p where p.polrelid = c.oid and p.polpermissive) = 4
@@ -31,6 +35,10 @@ func TestFieldRecords(t *testing.T) {
 			from pg_class c where c.oid = $1::regclass`, table, part).Scan(&floor)
 		if err != nil || !floor {
 			t.Errorf("%s: without floor, feed or bookkeeping; %v", table, err)
+		}
+		var told bool
+		if err := admin.QueryRow(t.Context(), `select not $2 or exists (select from pg_constraint k join pg_trigger g on g.tgrelid = k.confrelid and g.tgname = 'feed' where k.conrelid = $1::regclass and k.contype = 'f' and k.confdeltype = 'c')`, table, part).Scan(&told); err != nil || !told {
+			t.Errorf("%s belongs to nothing that is told of; %v", table, err)
 		}
 	}
 	const insert = `insert into incident_reports (id, kind, urgency, scope, home, captured_at) values (uuid_v7(), 'fire', 'urgent', code_scope('990200'), code_scope('990100'), now())`

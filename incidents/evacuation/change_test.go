@@ -115,3 +115,34 @@ func TestAnUpdateIsOfferedAndNothingFallsOffTheList(t *testing.T) {
 		t.Errorf("%+v", b.Villages[2])
 	}
 }
+
+// TestWhatHappensToAVillageIsTold: the villages of a call-out have no place of their own in
+// the feed, so whatever is written to them is told of as a change of the call-out, to the
+// areas of all its villages.
+func TestWhatHappensToAVillageIsTold(t *testing.T) {
+	h := open(t)
+	boss := h.as("boss", auth.Commander, county)
+	c := h.callout(boss)
+	told := func() int {
+		return h.count(`select count(*) from change_log where layer = 'callouts' and id = '` + c.ID + `' and new_scope @> int8multirange(code_scope('` + villageA + `'), code_scope('` + villageB + `'))`)
+	}
+	was := told()
+	if was == 0 {
+		t.Fatal("the call-out is not told of")
+	}
+	change := func(ch evacuation.Change) {
+		t.Helper()
+		ch.Note = "预警更新"
+		if _, err := h.s.Change(t.Context(), boss, c.ID, ch); err != nil {
+			t.Fatal(err)
+		}
+		if n := told(); n != was+1 {
+			t.Errorf("%+v is told of %d times", ch, n-was)
+		}
+		was = told()
+	}
+	h.update(updated, alert, 119.01, 119.09)
+	change(evacuation.Change{Left: []string{villageB}})
+	h.update("01900000-0000-7000-8000-0000000000a3", updated, 119.01, 119.19)
+	change(evacuation.Change{Add: []string{villageB}})
+}

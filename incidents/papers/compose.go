@@ -2,6 +2,7 @@ package papers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -194,6 +195,30 @@ func (m Material) report(kind string) (string, []Block) {
 		word = "专报"
 	}
 	return "关于" + name + "的" + word, out
+}
+
+// withEstimates puts a block before what is left to do that names the figures the text does
+// not name yet; who has worded them keeps his words.
+func withEstimates(blocks []Block, figures []Figure) []Block {
+	var t strings.Builder
+	for _, f := range figures {
+		if slices.ContainsFunc(blocks, func(b Block) bool { return b.Key != "estimates" && strings.Contains(b.Text, "{"+f.Key+"}") }) {
+			continue
+		}
+		if t.Len() > 0 {
+			t.WriteString("，")
+		}
+		fmt.Fprintf(&t, "%s {%s}", f.Title, f.Key)
+	}
+	out := slices.DeleteFunc(slices.Clone(blocks), func(b Block) bool { return b.Key == "estimates" })
+	if t.Len() == 0 {
+		return out
+	}
+	at := len(out)
+	if i := slices.IndexFunc(out, func(b Block) bool { return b.Key == "figures" }); i >= 0 {
+		at = i + 1
+	}
+	return slices.Insert(out, at, Block{Key: "estimates", Title: "影响估算（非上报数）", Text: "按" + figures[0].Source + "，" + t.String() + "。以上为估算数，不是上报数。"})
 }
 
 func (m Material) handover() (string, []Block) {

@@ -58,6 +58,9 @@ type Figure struct {
 	AsOf   time.Time `json:"as_of"`
 	Source string    `json:"source"`
 	Kind   string    `json:"kind"`
+	// Low and High are the range of an estimate.
+	Low  *float64 `json:"low,omitempty"`
+	High *float64 `json:"high,omitempty"`
 }
 
 // Shown is the figure as it is printed: a value with its unit, or that there is none.
@@ -65,11 +68,16 @@ func (f Figure) Shown() string {
 	if f.Value == nil {
 		return "无数据"
 	}
-	text := strconv.FormatFloat(*f.Value, 'f', -1, 64)
+	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+	text := number(*f.Value)
 	if f.Kind == KindEstimate {
 		text = "约 " + text
 	}
-	return strings.TrimSpace(text + " " + f.Unit)
+	text = strings.TrimSpace(text + " " + f.Unit)
+	if f.Kind == KindEstimate && f.Low != nil && f.High != nil {
+		text += "（估算范围 " + number(*f.Low) + "–" + number(*f.High) + "）"
+	}
+	return text
 }
 
 // Paper is one paper.
@@ -81,6 +89,7 @@ type Paper struct {
 	State                            string
 	Blocks                           []Block
 	Figures                          []Figure // frozen; none before
+	Estimates                        []Figure // computed, taken into the draft by somebody
 	FrozenAt                         *time.Time
 	SHA256                           string
 	ReviewedAt, ReportedAt, SignedAt *time.Time
@@ -146,6 +155,22 @@ func Filled(text string, figures []Figure) string {
 		}
 		return figures[i].Shown()
 	})
+}
+
+// estimated checks figures that are to stand as computed, and marks them so.
+func (f *faults) estimated(list []Figure) []Figure {
+	if len(list) == 0 || len(list) > 40 {
+		f.add("figures", "count", "没有可放入的估算数", "there is no estimate to take in")
+		return nil
+	}
+	out := slices.Clone(list)
+	for i := range out {
+		out[i].Kind = KindEstimate
+		if !strings.HasPrefix(out[i].Key, "est_") || !placeholder.MatchString("{"+out[i].Key+"}") || out[i].Method == "" || out[i].AsOf.IsZero() {
+			f.add("figures/"+strconv.Itoa(i), "incomplete", "估算数须有口径和截至时间", "an estimate says how and as of when")
+		}
+	}
+	return out
 }
 
 // missing are the keys a text names that are no figures.

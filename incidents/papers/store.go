@@ -79,12 +79,12 @@ func (s *Service) signAfter() time.Duration {
 }
 
 func scan(row pgx.CollectableRow) (p Paper, err error) {
-	var blocks, figures []byte
-	err = row.Scan(&p.ID, &p.Kind, &p.Number, &p.Title, &p.Area, &p.Incident, &p.Response, &p.Addressee, &p.From, &p.To, &p.Exercise, &p.State, &blocks, &figures, &p.FrozenAt, &p.SHA256,
+	var blocks, figures, estimates []byte
+	err = row.Scan(&p.ID, &p.Kind, &p.Number, &p.Title, &p.Area, &p.Incident, &p.Response, &p.Addressee, &p.From, &p.To, &p.Exercise, &p.State, &blocks, &figures, &estimates, &p.FrozenAt, &p.SHA256,
 		&p.ReviewedAt, &p.ReportedAt, &p.SignedAt, &p.ReviewedBy, &p.ReportedBy, &p.SignedBy, &p.ReportedAccount, &p.Consulted, &p.ConsultedOnDuty, &p.SignDue, &p.Late, &p.Note,
 		&p.Account, &p.Actor, &p.Name, &p.Editors, &p.Version, &p.CreatedAt, &p.UpdatedAt, &p.UpdatedBy)
 	if err == nil {
-		err = errors.Join(json.Unmarshal(blocks, &p.Blocks), json.Unmarshal(figures, &p.Figures))
+		err = errors.Join(json.Unmarshal(blocks, &p.Blocks), json.Unmarshal(figures, &p.Figures), json.Unmarshal(estimates, &p.Estimates))
 	}
 	return p, err
 }
@@ -313,6 +313,42 @@ func (s *Service) Patch(ctx context.Context, by auth.By, id string, version int6
 			return frozen()
 		}
 		return s.exec(ctx, tx, "patch", id, version, title, addressee, text)
+	})
+}
+
+// Estimate takes figures that were computed into a draft, in the place of those taken
+// before, with a block that names them where the text has none yet. They are printed as
+// estimates wherever they stand. A reviewed paper is a draft again.
+func (s *Service) Estimate(ctx context.Context, by auth.By, id string, version int64, figures []Figure) (Paper, error) {
+	p, err := s.Paper(ctx, by.Identity, id)
+	if err != nil {
+		return p, err
+	}
+	g, err := s.grant(by, p, auth.CommandPost)
+	if err != nil {
+		return p, err
+	}
+	var bad faults
+	figures = bad.estimated(figures)
+	if p.Kind == Handover {
+		bad.add("kind", "handover", "交接班不放估算数", "a handover takes no estimates")
+	}
+	if err := bad.err(); err != nil {
+		return p, err
+	}
+	estimates, err := json.Marshal(figures)
+	if err != nil {
+		return p, wrap("estimate", err)
+	}
+	return s.change(ctx, by, g, id, version, "paper.estimate", "", func(tx pgx.Tx, before Paper) error {
+		if before.Frozen() {
+			return frozen()
+		}
+		text, err := json.Marshal(withEstimates(before.Blocks, figures))
+		if err != nil {
+			return err
+		}
+		return s.exec(ctx, tx, "estimate", id, version, text, estimates)
 	})
 }
 

@@ -163,3 +163,43 @@ func (s *Service) Brief(ctx context.Context, who *auth.Identity, area string, fr
 
 // sensitive are the areas somebody reads what is sensitive in: the log of a desk is theirs.
 func sensitive(who *auth.Identity) geo.Scopes { return who.Reach.Of(db.Sensitive) }
+
+// Moment is a minute in which a layer of the picture changed, and by how many rows.
+type Moment struct {
+	At    time.Time
+	Layer string
+	Rows  int
+}
+
+// Moments are the minutes of a period in which one of the layers changed where the asker
+// reads it; reach gives for each layer the areas he does.
+func (s *Service) Moments(ctx context.Context, who *auth.Identity, reach map[string]geo.Scopes, area string, from, to time.Time, exercise bool) ([]Moment, error) {
+	var bad faults
+	var within any
+	if area != "" {
+		within = bad.area("area", area)
+	}
+	if !to.After(from) || to.Sub(from) > 31*24*time.Hour {
+		bad.add("to", "out_of_range", "起止时间相反或超过 31 天", "the times are the wrong way round, or more than 31 days apart")
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	var layers, areas []string
+	for layer, scopes := range reach {
+		layers, areas = append(layers, layer), append(areas, scopes.String())
+	}
+	var out []Moment
+	err := s.db.Query.Tx(ctx, who.Reading(), func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, s.queries.Get("moments"), from, to, layers, areas, within, exercise)
+		if err != nil {
+			return err
+		}
+		out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Moment, err error) {
+			err = row.Scan(&m.At, &m.Layer, &m.Rows)
+			return m, err
+		})
+		return err
+	})
+	return out, wrap("moments", err)
+}

@@ -480,7 +480,7 @@ func impactStatement(a *impact.Answer, lang registry.Lang) string {
 	t := func(zh, en string) string { return text(zh, en).In(lang) }
 	p := a.People
 	if p == nil {
-		return t("估算。没有可用的人口数据。", "An estimate. There is no population data to use.")
+		return t("估算。没有可用的人口数据。", "An estimate. There is no population data to use.") + roadsWords(a, lang)
 	}
 	var b strings.Builder
 	b.WriteString(t("估算，不是上报数。", "An estimate, not a reported figure. "))
@@ -514,5 +514,15 @@ func impactStatement(a *impact.Answer, lang registry.Lang) string {
 		}
 	}
 	b.WriteString(t("。", "."))
+	b.WriteString(roadsWords(a, lang))
 	return b.String()
+}
+
+// roadsWords: the road graph knows no past, so distances and times by road are today's
+// whatever moment was asked for.
+func roadsWords(a *impact.Answer, lang registry.Lang) string {
+	if a.AsOf == nil {
+		return ""
+	}
+	return text("路网按今天的道路与阻断计算，步行、行车距离和时间不是当时的。", " Ways use the roads and blocks of today: distances and times by road are not those of then.").In(lang)
 }

@@ -356,36 +356,9 @@ type briefMatter struct {
 // getHandover is the 交接班 brief of a period from the log: figures, what is open, and what
 // happened; as text to copy too.
 func (s *Server) getHandover(ctx context.Context, req *Request) (*Response, error) {
-	p := papers.Paper{Kind: papers.Handover, Area: req.Query.Value("area"), To: &req.Received}
-	for name, to := range map[string]**time.Time{"from": &p.From, "to": &p.To} {
-		v, given := req.Query.Get(name)
-		if !given {
-			continue
-		}
-		at, ok := instant(v)
-		if !ok {
-			return nil, invalid(name, "应为带时区的时间", "it is a time with its zone")
-		}
-		*to = &at
-	}
-	if p.From == nil {
-		from := p.To.Add(-12 * time.Hour)
-		p.From = &from
-	}
-	var err error
-	if p.Exercise, err = said(req.Query, "exercise"); err != nil {
+	p, err := s.period(ctx, req)
+	if err != nil {
 		return nil, err
-	}
-	if p.Area == "" {
-		n := papers.New{Kind: papers.Handover}
-		if err := s.subject(ctx, req, &n); err != nil {
-			return nil, err
-		}
-		p.Area = n.Area
-	}
-	// The log of a desk is told to those who sit at it.
-	if scope, err := geo.ParseScope(p.Area); p.Area != "" && (err != nil || !mayAt(req, auth.WorkDesk, scope)) {
-		return nil, problem(CodeForbidden)
 	}
 	m, err := s.material(ctx, req, p)
 	if err != nil {
@@ -405,4 +378,41 @@ func (s *Server) getHandover(ctx context.Context, req *Request) (*Response, erro
 		text.WriteString("\n" + b.Title + "\n" + papers.Filled(b.Text, m.Figures) + "\n")
 	}
 	return private(map[string]any{"from": p.From.UTC(), "to": p.To.UTC(), "area": optional(p.Area), "title": p.Title, "figures": filled(m.Figures), "blocks": p.Blocks, "open": open, "log": log, "text": text.String()})
+}
+
+// period is what the log of a desk is asked for: from when to when, where, and whether of
+// an exercise.
+func (s *Server) period(ctx context.Context, req *Request) (papers.Paper, error) {
+	p := papers.Paper{Kind: papers.Handover, Area: req.Query.Value("area"), To: &req.Received}
+	for name, to := range map[string]**time.Time{"from": &p.From, "to": &p.To} {
+		v, given := req.Query.Get(name)
+		if !given {
+			continue
+		}
+		at, ok := instant(v)
+		if !ok {
+			return p, invalid(name, "应为带时区的时间", "it is a time with its zone")
+		}
+		*to = &at
+	}
+	if p.From == nil {
+		from := p.To.Add(-12 * time.Hour)
+		p.From = &from
+	}
+	var err error
+	if p.Exercise, err = said(req.Query, "exercise"); err != nil {
+		return p, err
+	}
+	if p.Area == "" {
+		n := papers.New{Kind: papers.Handover}
+		if err := s.subject(ctx, req, &n); err != nil {
+			return p, err
+		}
+		p.Area = n.Area
+	}
+	// The log of a desk is told to those who sit at it.
+	if scope, err := geo.ParseScope(p.Area); p.Area != "" && (err != nil || !mayAt(req, auth.WorkDesk, scope)) {
+		return p, problem(CodeForbidden)
+	}
+	return p, nil
 }

@@ -33,6 +33,7 @@ func (s *Server) figuresOf(ctx context.Context, req *Request, p papers.Paper) (f
 	if err != nil {
 		return nil, false, err
 	}
+	m.Figures = append(m.Figures, p.Estimates...)
 	known = (p.Incident == "" || m.Incident != nil) && (p.Response == "" || m.Response != nil)
 	return m.Figures, known, nil
 }

@@ -39,7 +39,9 @@ func (s *Server) responseRoutes() []*Route {
 		paper(t.route("GET", p+"/{id}.txt", "paper_txt", s.getPaperAs("txt"), "")),
 		paper(t.route("GET", p+"/{id}", "paper", s.getPaper, "")),
 		command(t.json(limitDesk, t.route("PATCH", p+"/{id}", "paper_edit", s.patchPaper, ""))),
+		command(t.json(limitImpact, t.route("POST", p+"/{id}/estimates", "paper_estimates", s.postPaperEstimates, ""))),
 		paper(t.json(0, t.route("POST", p+"/{id}/transitions", "paper_transition", s.postPaperStep, ""))),
+		desk(t.route("GET", "/api/replay", "replay", s.getReplay, "", "from", "to", "area", "exercise")),
 		desk(t.route("GET", "/api/briefs/handover", "brief_handover", s.getHandover, "", "from", "to", "area", "exercise")),
 	}
 }

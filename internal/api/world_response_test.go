@@ -112,8 +112,10 @@ func (w *world) responseLines() map[string]line {
 		"paper_docx":       {calls: at(p, ownPaper, otherPaper, ".docx", ""), want: reaching(200), alike: true},
 		"paper_txt":        {calls: at(p, ownPaper, otherPaper, ".txt", ""), want: reaching(200), alike: true},
 		"paper_edit":       {calls: at(p, ownPaper, otherPaper, "", `{"title":"x"}`), want: reaching(428), alike: true},
+		"paper_estimates":  {calls: at(p, ownPaper, otherPaper, "/estimates", eastern+`}`), want: reaching(428), alike: true},
 		"paper_transition": {calls: at(p, ownPaper, otherPaper, "/transitions", `{"to":"reviewed"}`), want: reaching(428), alike: true},
 		"paper_draft":      {calls: bodies("/api/papers", `,"kind":"special"}`), want: inside(201, 403), alike: true},
+		"replay":           {calls: area("/api/replay?area="), want: inside(200, 403), alike: true},
 		"brief_handover":   {calls: area("/api/briefs/handover?area="), want: inside(200, 403), alike: true},
 	}
 }

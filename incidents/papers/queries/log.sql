@@ -86,3 +86,15 @@ select x.title, x.detail, x.due from (
   select '事件未办结：' || coalesce(i.name, i.place, ''), concat_ws('，', case when i.level is not null then (array['特别重大', '重大', '较大', '一般'])[i.level] end, i.place), i.occurred_at, 3
   from incidents i, within w where i.scope && $1::int8multirange and i.scope && w.a and i.valid_to is null and coalesce(i.exercise, false) = $3 and i.closed_at is null and i.state not in ('closed', 'archived')
 ) x order by x.sort, x.due nulls last, x.title limit 300
+
+-- name: moments
+-- The minutes of a period in which a layer of the picture changed where the asker reads it.
+-- $3 are layers and $4 beside them the areas he reads each in; $5 an area; $6 whether
+-- exercises are in it. What has no place is told to who reads everywhere.
+select date_trunc('minute', c.at), c.layer, sum(c.row_count)::integer
+from change_log c join unnest($3::text[], $4::text[]) l(layer, reach) on l.layer = c.layer
+where c.at >= $1 and c.at < $2
+  and (coalesce(c.old_scope, '{}') + coalesce(c.new_scope, '{}') && l.reach::int8multirange or c.old_scope is null and c.new_scope is null and l.reach::int8multirange @> every_scope())
+  and ($5::int8range is null or coalesce(c.old_scope, '{}') + coalesce(c.new_scope, '{}') && $5)
+  and ($6::boolean or not exists (select from incidents i where c.layer = 'incidents' and i.id = c.id and i.exercise) and not exists (select from alerts a where c.layer = 'alerts' and a.id = c.id and a.exercise))
+group by 1, 2 order by 1, 2 limit 20000

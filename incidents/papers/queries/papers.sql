@@ -11,7 +11,7 @@ select pg_snapshot_xmin(pg_current_snapshot())::text || '.0'
 -- $1 are the areas the asker reads what is sensitive in; $2 some papers, or null; $3 kind,
 -- $4 state, $5 incident, $6 response, $7 an area, $8 whether exercises, $9 and $10 after which.
 select p.id::text, p.kind, coalesce(p.number, ''), p.title, p.area, coalesce(p.incident::text, ''), coalesce(p.response::text, ''), p.addressee, p.period_from, p.period_to, p.exercise, p.state,
-  p.blocks, p.figures, p.frozen_at, coalesce(p.sha256, ''), p.reviewed_at, p.reported_at, p.signed_at, coalesce(p.reviewed_by, ''), coalesce(p.reported_by, ''), coalesce(p.signed_by, ''),
+  p.blocks, p.figures, p.estimates, p.frozen_at, coalesce(p.sha256, ''), p.reviewed_at, p.reported_at, p.signed_at, coalesce(p.reviewed_by, ''), coalesce(p.reported_by, ''), coalesce(p.signed_by, ''),
   coalesce(p.reported_account::text, ''), coalesce(p.consulted, ''), p.consulted_on_duty, p.sign_due_at, p.late, coalesce(p.note, ''), coalesce(p.account::text, ''), p.actor, p.name, p.editors, p.version, p.created_at, p.updated_at, p.updated_by
 from papers p
 where p.scope && $1::int8multirange and ($2::uuid[] is null or p.id = any ($2))
@@ -37,6 +37,11 @@ on conflict (id) do nothing returning id::text
 update papers set title = $3, addressee = $4, blocks = $5, state = 'draft', reviewed_at = null, reviewed_by = null, reviewed_account = null
 where id = $1 and version = $2 and state in ('draft', 'reviewed')
 
+-- name: estimate
+-- Other figures are reviewed anew.
+update papers set blocks = $3, estimates = $4, state = 'draft', reviewed_at = null, reviewed_by = null, reviewed_account = null
+where id = $1 and version = $2 and state in ('draft', 'reviewed')
+
 -- name: review
 update papers set state = 'reviewed', reviewed_at = $3, reviewed_by = $4, reviewed_account = $5, note = nullif($6, '') where id = $1 and version = $2 and state = 'draft'
 
@@ -44,7 +49,7 @@ update papers set state = 'reviewed', reviewed_at = $3, reviewed_by = $4, review
 update papers set state = 'draft', reviewed_at = null, reviewed_by = null, reviewed_account = null, note = $3 where id = $1 and version = $2 and state in ('draft', 'reviewed')
 
 -- name: number
-select coalesce(p.number, paper_number(p.kind, p.scope, $2)) from papers p where p.id = $1
+select coalesce(p.number, paper_number(case when p.exercise then 'drill_' else '' end || p.kind, p.scope, $2)) from papers p where p.id = $1
 
 -- name: report
 update papers set state = 'reported', reported_at = $3, reported_by = $4, reported_account = $5, consulted = $6, consulted_on_duty = $7, sign_due_at = $8,
