@@ -31,7 +31,7 @@ describe('一次过程', () => {
   const open = (p, id) => p.page.locator(`[data-target="${id}"]`)
   const sum = (p) => p.page.locator('[data-sum]')
 
-  it('begins with a warning as a file of CAP, and every other screen has it', { timeout: 120_000 }, async () => {
+  it('begins with a warning as a file of CAP, and every other screen has it', { timeout: 420_000 }, async () => {
     const { page } = desk
     await press(page.locator('[data-take]'))
     await page.locator('[data-warning-take] textarea').fill(cap({ identifier: `9901004160000020${o.tag}`, headline: headline(), polygon: box(o.centre).cap }))
@@ -46,7 +46,7 @@ describe('一次过程', () => {
     assert.deepEqual(await faultsOf(page), [])
   })
 
-  it('calls out on it: an order of one person who says whom he asked', { timeout: 120_000 }, async () => {
+  it('calls out on it: an order of one person who says whom he asked', { timeout: 420_000 }, async () => {
     const { page } = desk
     await press(page.locator('[data-warning-detail]').getByRole('button', { name: '叫应' }))
     const form = page.locator('[data-callnew]')
@@ -69,7 +69,7 @@ describe('一次过程', () => {
     assert.doesNotMatch(await page.locator('body').innerText(), /(?<!\d)1\d{10}(?!\d)/, 'a number in clear')
   })
 
-  it('rings them two at a time: one does not answer, and another stands in for him at once', { timeout: 240_000 }, async () => {
+  it('rings them two at a time: one does not answer, and another stands in for him at once', { timeout: 420_000 }, async () => {
     const first = await desk.page.locator('[data-target]').getAttribute('data-target')
     await desk.page.locator('[data-outcome=no_answer]').press('Enter')
     await r.toast(desk, '已转')
@@ -98,7 +98,7 @@ describe('一次过程', () => {
     assert.deepEqual(await faultsOf(desk.page), [])
   })
 
-  it('moves: the township reports, and the board is complete only when everybody has moved and answered', { timeout: 240_000 }, async () => {
+  it('moves: the township reports, and the board is complete only when everybody has moved and answered', { timeout: 420_000 }, async () => {
     await r.to(town, `page=calls&id=${callout}`)
     const { villages } = await board()
     const say = async (v, figures) => {
@@ -132,7 +132,7 @@ describe('一次过程', () => {
     assert.deepEqual(await faultsOf(town.page), [])
   })
 
-  it('starts a response that somebody signed; its tasks are answered, and every head shows it', { timeout: 180_000 }, async () => {
+  it('starts a response that somebody signed; its tasks are answered, and every head shows it', { timeout: 420_000 }, async () => {
     const { page } = desk
     await press(page.locator('nav.rail a', { hasText: '响应' }))
     await press(page.locator('[data-response-page] [data-new]'))
@@ -163,7 +163,7 @@ describe('一次过程', () => {
     assert.deepEqual(await faultsOf(page), [])
   })
 
-  it('reports first and signs after: the one who words it never signs it', { timeout: 180_000 }, async () => {
+  it('reports first and signs after: the one who words it never signs it', { timeout: 420_000 }, async () => {
     const { page } = desk
     await press(page.locator(`[data-response="${response}"]`).getByRole('button', { name: '快报' }))
     await press(page.locator('[data-paper-new] button.primary'))
@@ -189,7 +189,7 @@ describe('一次过程', () => {
     assert.deepEqual(await faultsOf(signer.page), [])
   })
 
-  it('hands all of it over to the next shift', { timeout: 120_000 }, async () => {
+  it('hands all of it over to the next shift', { timeout: 420_000 }, async () => {
     await r.to(second, 'page=papers')
     await press(second.page.locator('[data-papers] [data-new]'))
     await press(second.page.locator('[data-paper-new] [data-kind=handover]'))
