@@ -40,6 +40,7 @@ export const calloutWords = {
   not_all: ['仍有人未应答，不作 100%', 'Not 100 %: somebody has not answered'],
   whole: ['全部到位', 'All accounted for'],
   next: ['下一位', 'Next'],
+  nobody_but: ['清单已打完，还有 {n} 人本人或副职没有应答：点“未应答”，再打或当面告知。', 'The list is through, but {n} have not answered themselves, nor has a deputy: see “no answer” and ring again or tell them in person.'],
   nobody_left: ['清单上没有待拨的人。', 'Nobody on the list is left to ring.'],
   clear_left: ['解除通知', 'All-clear'],
   role_village_head: ['村责任人', 'Village head'],
