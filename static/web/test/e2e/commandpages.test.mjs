@@ -30,6 +30,7 @@ describe('告警', () => {
     const { alarms } = await o.county.call('/api/alarms?state=open')
     const one = alarms[0]
     await press(line(desk, one.id).locator('[data-ack]'))
+    await r.toast(desk, '已确认')
     await other.page.locator(`li[data-alarm="${one.id}"][data-state=acknowledged]`, { hasText: '赵值班' }).waitFor()
     assert.deepEqual(await faultsOf(desk.page), [])
   })

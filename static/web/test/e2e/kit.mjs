@@ -50,7 +50,7 @@ export async function go(page, path, { from = base, wait = true } = {}) {
   if (wait) await ready(page)
 }
 
-export const ready = (page) => page.waitForFunction(() => document.documentElement.dataset.ready === '1', undefined, { timeout: 60_000, polling: 100 })
+export const ready = (page) => page.waitForFunction(() => document.documentElement.dataset.ready === '1', undefined, { timeout: 120_000, polling: 100 })
 
 /** settled waits until the map has drawn what it was told to and has read its scene. */
 export async function settled(page) {
@@ -62,7 +62,7 @@ export async function settled(page) {
   }))
 }
 
-export const until = (page, expression, arg) => page.waitForFunction(expression, arg, { timeout: 30_000, polling: 50 })
+export const until = (page, expression, arg) => page.waitForFunction(expression, arg, { timeout: 60_000, polling: 50 })
 
 export async function api(path, headers = {}) {
   const r = await fetch(base + path, { headers })

@@ -1,6 +1,6 @@
 // People in the command room, each in a browser of his own; over https, as a county has it.
 import assert from 'node:assert/strict'
-import { launch, until, watch } from './kit.mjs'
+import { launch, ready, watch } from './kit.mjs'
 
 /** room seats people on the server of an office. */
 export function room(o) {
@@ -11,7 +11,7 @@ export function room(o) {
     const [name, value] = (who.cookie ?? who).split('=')
     await context.addCookies([{ name, value, url: o.base, httpOnly: true, secure: true }])
     const page = await context.newPage(), faults = []
-    page.setDefaultTimeout(60_000)
+    page.setDefaultTimeout(120_000)
     watch(page, faults, o.base)
     const p = { who, page, context, faults, close: () => context.close() }
     people.push(p)
@@ -20,7 +20,7 @@ export function room(o) {
   }
   async function to(p, at = '') {
     await p.page.goto(`${o.base}/command?e2e=1${at ? `&${at}` : ''}`)
-    await until(p.page, () => document.documentElement.dataset.ready === '1')
+    await ready(p.page)
   }
   const toast = (p, text) => p.page.locator('.toast', { hasText: text }).first().waitFor()
   const confirm = async (p, text, yes) => {
