@@ -52,11 +52,11 @@ export class MapStage implements Stage {
   private stopDrawing: (() => void) | null = null
   private off: () => void
 
-  constructor(container: HTMLElement, base: StyleSpecification, catalogue: Catalogue, at: { camera: Camera | null; bounds: Box | null; shown: ReadonlySet<string> | null }, private readonly on: { ready(): void; click(at: Click): void }) {
+  constructor(container: HTMLElement, base: StyleSpecification, catalogue: Catalogue, at: { camera: Camera | null; bounds: Box | null; shown: ReadonlySet<string> | null; real?: boolean }, private readonly on: { ready(): void; click(at: Click): void }) {
     const graphics = probe()
     this.software = graphics.software
     const settings: Record<string, LayerSetting> = {}
-    for (const l of catalogue.layers) settings[l.id] = { visible: (at.shown ?? usual).has(l.id), opacity: 1, levels: null, kinds: null }
+    for (const l of catalogue.layers) settings[l.id] = { visible: (at.shown ?? usual).has(l.id), opacity: 1, levels: null, kinds: null, real: at.real ?? false }
     // An address that names layers is somebody's own choice.
     if (at.shown) for (const l of catalogue.layers) this.own.set(l.id, at.shown.has(l.id))
     this.view = { settings, order: catalogue.layers.map((l) => l.id), textures: false, frugal: graphics.software }
