@@ -8,7 +8,8 @@
 //
 // SOAK_EVERY_S between two disturbances (60), SOAK_HEAP_MB_H, SOAK_NODES_H and
 // SOAK_LISTENERS_H what may be added in an hour, SOAK_OUT where the samples go as JSON
-// lines, ONEMAP_BIN the program.
+// lines, ONEMAP_BIN the program, SOAK_DATA a data directory with the demo county that is
+// taken (and kept) instead of a fresh one, SOAK_SIZE the screen (1920x1080).
 import { execFileSync, spawn } from 'node:child_process'
 import { appendFileSync, chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -29,8 +30,9 @@ const say = (text) => console.log(`${((Date.now() - started) / 60_000).toFixed(1
 
 // ---- the server ----------------------------------------------------------------------
 
-const data = mkdtempSync(join(tmpdir(), 'onemap-wall-'))
-chmodSync(data, 0o711)
+const data = process.env.SOAK_DATA || mkdtempSync(join(tmpdir(), 'onemap-wall-'))
+if (!process.env.SOAK_DATA) chmodSync(data, 0o711)
+const [width, height] = (process.env.SOAK_SIZE || '1920x1080').split('x').map(Number)
 const port = await new Promise((resolve) => { const s = createServer().listen(0, '127.0.0.1', () => { const p = s.address().port; s.close(() => resolve(p)) }) })
 const url = `http://127.0.0.1:${port}`
 let child = null, log = ''
@@ -109,7 +111,7 @@ let browser, page, cdp, loads = 0
 const faults = []
 async function hang() {
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--js-flags=--expose-gc'] })
-  const context = await browser.newContext({ viewport: { width: 1920, height: 1080 }, deviceScaleFactor: 1, locale: 'zh-CN', timezoneId: 'Asia/Shanghai' })
+  const context = await browser.newContext({ viewport: { width, height }, deviceScaleFactor: 1, locale: 'zh-CN', timezoneId: 'Asia/Shanghai' })
   const token = onemap(['token', 'create', '--role', 'viewer', '--scope', 'wall', '--area', area, '--network', '127.0.0.0/8', '--expires', '30d']).split('\n').at(-1)
   const before = cookie
   cookie = ''
@@ -126,7 +128,8 @@ async function hang() {
   await cdp.send('Performance.enable')
   await cdp.send('HeapProfiler.enable')
   await page.locator('[data-wall]').waitFor({ timeout: 120_000 })
-  await page.waitForFunction(() => document.documentElement.dataset.map === '1', undefined, { timeout: 300_000, polling: 500 })
+  // Drawn by the processor the first picture takes its time: that there is a map is enough.
+  await page.locator('canvas.maplibregl-canvas').waitFor({ timeout: 300_000 })
 }
 const attribute = (name) => page.evaluate((n) => document.documentElement.dataset[n] ?? '', name)
 /** current waits until the wall is live and shows what is true; it answers in how many ms. */
@@ -189,8 +192,9 @@ function slope(list, of) {
 let failed = ''
 try {
   await up()
-  onemap(['user', 'add', 'soak.officer', '--role', 'duty_officer', '--area', area, '--name', '浸泡测试', '--password-stdin'], `${password}\n`)
-  ;({ cookie } = await ask('/api/session', { method: 'POST', body: { username: 'soak.officer', password } }))
+  const login = `soak.${Date.now().toString(36)}`
+  onemap(['user', 'add', login, '--role', 'duty_officer', '--area', area, '--name', '浸泡测试', '--password-stdin'], `${password}\n`)
+  ;({ cookie } = await ask('/api/session', { method: 'POST', body: { username: login, password } }))
   await furnish()
   await hang()
   say(`the wall hangs at ${url}, ${incidents.length} incidents, ${callout.villages.length} villages, ${callout.targets.length} to call`)
@@ -237,6 +241,6 @@ try {
 } finally {
   await browser?.close()
   await down()
-  rmSync(data, { recursive: true, force: true })
+  if (!process.env.SOAK_DATA) rmSync(data, { recursive: true, force: true })
 }
 if (failed) { console.error(failed); process.exitCode = 1 } else console.log('flat')
