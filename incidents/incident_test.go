@@ -107,6 +107,16 @@ func TestReceiveWithoutTheMap(t *testing.T) {
 	if err != nil || seen.Reporter != "" || seen.PhoneMasked != "" {
 		t.Errorf("the caller is the desk's to know: %v %q %q", err, seen.Reporter, seen.PhoneMasked)
 	}
+	// Who called is put right: shown at once, in the audit, and the number not in it.
+	name, phone := "李四", "13987654321"
+	put, err := h.s.Update(t.Context(), officer, i.ID, i.Version, incidents.IncidentPatch{Reporter: &name, Phone: &phone})
+	if err != nil || put.Reporter != name || put.PhoneMasked != "139****4321" || put.Version != i.Version {
+		t.Errorf("the caller put right: %v %q %q, version %d", err, put.Reporter, put.PhoneMasked, put.Version)
+	}
+	var written, told int
+	if err := admin.QueryRow(t.Context(), `select count(*), count(*) filter (where to_jsonb(e)::text like '%13987654321%') from audit.entry e where action = 'incident.caller' and object = 'incidents/' || $1`, i.ID).Scan(&written, &told); err != nil || written != 1 || told != 0 {
+		t.Errorf("%d entries of the audit, %d with the number; %v", written, told, err)
+	}
 	// Placed afterwards.
 	placed, err := h.s.Place(t.Context(), officer, i.ID, orb.Point{119.1, 34.1}, "", false)
 	if err != nil || placed.Geometry == nil || placed.Version <= i.Version {

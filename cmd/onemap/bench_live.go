@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/netip"
 	"os"
@@ -23,28 +24,33 @@ import (
 // liveReport is what a burst found: what was acknowledged, what reached every screen, and
 // how long that took.
 type liveReport struct {
-	Screens      int      `json:"screens"`
-	Reports      int      `json:"reports"`
-	Acknowledged int      `json:"acknowledged"`
-	Rows         int      `json:"rows"`
-	Lost         int      `json:"lost"`        // acknowledged and not in the database
-	Undelivered  int      `json:"undelivered"` // screen and report pairs that never met
-	Delivered    int      `json:"delivered"`
-	Reconnects   int      `json:"reconnects"`
-	Resets       int      `json:"resets"`
-	Seconds      float64  `json:"seconds"`
-	PerSecond    float64  `json:"reports_per_second"`
-	Events       int64    `json:"events"`
-	MB           float64  `json:"mb_received"`
-	Sync         spread   `json:"sync"`
-	Sent         spread   `json:"delivery_from_sending"`         // from the phone's request to the screen
-	Committed    spread   `json:"delivery_from_acknowledgement"` // from the answer to the phone
-	Failures     []string `json:"failures,omitempty"`
+	Screens      int `json:"screens"`
+	Reports      int `json:"reports"`
+	Acknowledged int `json:"acknowledged"`
+	Rows         int `json:"rows"`
+	Lost         int `json:"lost"` // acknowledged and not in the database
+	// Verdicts are what the phones were told. What waits for the desk is kept, has no row
+	// yet and is on no screen of reports.
+	Verdicts    map[string]int `json:"verdicts"`
+	Waiting     int            `json:"waiting"`     // for the desk
+	Undelivered int            `json:"undelivered"` // screen and report pairs that never met
+	Delivered   int            `json:"delivered"`
+	Reconnects  int            `json:"reconnects"`
+	Resets      int            `json:"resets"`
+	Seconds     float64        `json:"seconds"`
+	PerSecond   float64        `json:"reports_per_second"`
+	Events      int64          `json:"events"`
+	MB          float64        `json:"mb_received"`
+	Sync        spread         `json:"sync"`
+	Sent        spread         `json:"delivery_from_sending"`         // from the phone's request to the screen
+	Committed   spread         `json:"delivery_from_acknowledgement"` // from the answer to the phone
+	Failures    []string       `json:"failures,omitempty"`
 }
 
 type liveFlags struct {
 	*flags
 	screens, reports, devices, seconds int
+	beside                             float64
 	keep, json                         bool
 }
 
@@ -56,6 +62,7 @@ func benchLive(ctx context.Context, env environment, args []string) error {
 	f.IntVar(&f.reports, "reports", 1300, "上报条数 · reports")
 	f.IntVar(&f.devices, "devices", 60, "上报的手机数 · phones they come from")
 	f.IntVar(&f.seconds, "seconds", 120, "压缩到的秒数 · seconds they come in")
+	f.Float64Var(&f.beside, "beside", 0, "上报点离手机的米数;落到网格外的转值班台 · metres a report lies beside its phone; outside its grid it waits for the desk")
 	f.BoolVar(&f.keep, "keep", false, "保留数据目录 · keep the data directory")
 	f.BoolVar(&f.json, "json", false, "输出 JSON · print JSON")
 	if rest, err := f.parse(args); err != nil {
@@ -82,7 +89,7 @@ func benchLive(ctx context.Context, env environment, args []string) error {
 }
 
 func (r *liveReport) print(w io.Writer) {
-	fmt.Fprintf(w, "%d 屏 · screens, %d 条 · reports in %.0f s (%.1f/s): 确认 acknowledged %d · 丢失 lost %d · 库中 rows %d\n", r.Screens, r.Reports, r.Seconds, r.PerSecond, r.Acknowledged, r.Lost, r.Rows)
+	fmt.Fprintf(w, "%d 屏 · screens, %d 条 · reports in %.0f s (%.1f/s): 确认 acknowledged %d · 丢失 lost %d · 库中 rows %d · 待值班台 for the desk %d %v\n", r.Screens, r.Reports, r.Seconds, r.PerSecond, r.Acknowledged, r.Lost, r.Rows, r.Waiting, r.Verdicts)
 	fmt.Fprintf(w, "到屏 delivered %d · 未到 undelivered %d · 重连 reconnects %d · 重置 resets %d · 事件 events %d · %.1f MB\n", r.Delivered, r.Undelivered, r.Reconnects, r.Resets, r.Events, r.MB)
 	for _, s := range []struct {
 		name string
@@ -99,6 +106,7 @@ func (r *liveReport) print(w io.Writer) {
 type burst struct {
 	load   *load
 	report *liveReport
+	beside float64 // metres
 
 	mu    sync.Mutex
 	sent  map[string]time.Time
@@ -143,7 +151,7 @@ func (f *liveFlags) run(ctx context.Context) (*liveReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &burst{load: l, report: &liveReport{Screens: f.screens, Reports: f.reports}, sent: map[string]time.Time{}, acked: map[string]time.Time{}}
+	b := &burst{beside: f.beside, load: l, report: &liveReport{Screens: f.screens, Reports: f.reports}, sent: map[string]time.Time{}, acked: map[string]time.Time{}}
 	return b.report, b.run(ctx, f, p, cookies, dir)
 }
 
@@ -196,6 +204,9 @@ func (b *burst) run(ctx context.Context, f *liveFlags, p *people, cookies []stri
 	time.Sleep(5 * time.Second) // the last ones on their way
 	stop()
 	screens.Wait()
+	for _, id := range b.load.waiting {
+		delete(b.acked, id) // kept, and no report yet
+	}
 	var sent, acked times
 	for _, s := range seen {
 		for id, at := range b.acked {
@@ -212,7 +223,8 @@ func (b *burst) run(ctx context.Context, f *liveFlags, p *people, cookies []stri
 	if err := b.load.count(ctx, p.db, filepath.Join(dir, "blobs")); err != nil {
 		return err
 	}
-	r.Acknowledged, r.Rows, r.Lost = len(b.acked), b.load.report.Rows, b.load.report.Lost
+	r.Acknowledged, r.Rows, r.Lost, r.Verdicts = len(b.acked)+len(b.load.waiting), b.load.report.Rows, b.load.report.Lost, b.load.report.Verdicts
+	r.Waiting = len(b.load.waiting)
 	r.Reconnects, r.Resets, r.Events = int(b.reconnects.Load()), int(b.resets.Load()), b.events.Load()
 	r.MB = float64(b.bytes.Load()) / (1 << 20)
 	r.PerSecond = float64(r.Acknowledged) / r.Seconds
@@ -272,8 +284,10 @@ func (b *burst) one(ctx context.Context, p *phone, n int) error {
 	if n%10 == 0 {
 		urgency = "urgent"
 	}
-	// At the phone: a little beside it may lie outside its area, and wait for the desk.
-	lon, lat := p.at.lon, p.at.lat
+	// At the phone unless asked otherwise: a little beside it may lie outside its area, and
+	// then wait for the desk.
+	turn, metres := float64(n), b.beside/111_000
+	lon, lat := p.at.lon+metres*math.Sin(turn), p.at.lat+metres*math.Cos(turn)
 	body, err := json.Marshal(map[string]any{"device": p.device, "ops": []any{map[string]any{
 		"op_id": op, "op": "put", "kind": "incident_reports", "id": id, "device_seq": p.seq,
 		"fields": map[string]any{

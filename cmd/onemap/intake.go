@@ -247,6 +247,7 @@ type load struct {
 
 	mu               sync.Mutex
 	acknowledged     []string
+	waiting          []string // of them: for the desk
 	photos           []string
 	sync, blob, tile times
 }

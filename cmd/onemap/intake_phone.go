@@ -147,6 +147,10 @@ type verdict struct {
 	OpID   string `json:"op_id"`
 	Status string `json:"status"`
 	Was    string `json:"verdict"`
+	// Problem is why it is not simply applied.
+	Problem struct {
+		Code string `json:"code"`
+	} `json:"problem"`
 }
 
 // judged counts the verdicts and says how many operations have none yet. One that arrived
@@ -169,9 +173,16 @@ func (p *phone) judged(results []verdict, ids map[string]string) (left int) {
 			status = r.Was
 		}
 		delete(ids, r.OpID)
-		p.load.verdict(status)
+		told := status
+		if r.Problem.Code != "" {
+			told += " " + r.Problem.Code
+		}
+		p.load.verdict(told)
 		if status != "rejected" {
 			p.load.mu.Lock()
+			if status == "quarantined" {
+				p.load.waiting = append(p.load.waiting, id)
+			}
 			p.load.acknowledged = append(p.load.acknowledged, id)
 			p.load.mu.Unlock()
 		}

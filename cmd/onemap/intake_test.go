@@ -60,10 +60,10 @@ func TestVerdictsOfARun(t *testing.T) {
 	l := &load{report: &intakeReport{Verdicts: map[string]int{}}}
 	p := &phone{load: l}
 	ids := map[string]string{"a": "A", "b": "B", "c": "C", "d": "D"}
-	if left := p.judged([]verdict{{"a", "applied", ""}, {"b", "retry", ""}, {"c", "rejected", ""}, {"d", "waiting", ""}}, ids); left != 1 {
+	if left := p.judged([]verdict{{OpID: "a", Status: "applied"}, {OpID: "b", Status: "retry"}, {OpID: "c", Status: "rejected"}, {OpID: "d", Status: "waiting"}}, ids); left != 1 {
 		t.Errorf("%d are left", left)
 	}
-	if left := p.judged([]verdict{{"a", "duplicate", "applied"}, {"b", "duplicate", "applied"}, {"c", "duplicate", "rejected"}, {"d", "duplicate", "applied"}}, ids); left != 0 {
+	if left := p.judged([]verdict{{OpID: "a", Status: "duplicate", Was: "applied"}, {OpID: "b", Status: "duplicate", Was: "applied"}, {OpID: "c", Status: "duplicate", Was: "rejected"}, {OpID: "d", Status: "duplicate", Was: "applied"}}, ids); left != 0 {
 		t.Errorf("%d are left", left)
 	}
 	slices.Sort(l.acknowledged)

@@ -335,6 +335,19 @@ func TestReportsAndWarnings(t *testing.T) {
 	if got := strings.Join(titles, " | "); got != "1甲县暴雨红色预警alert | 1甲镇险情 3 件无人接手unattended" {
 		t.Error(got)
 	}
+	// Replaced by an update of a lesser colour: red is over, orange rings.
+	h.exec(`update alerts set state = 'updated' where level = 1`)
+	h.exec(`insert into alerts (name, headline, level, state, msg_type, admin_code, effective, expires) values ('暴雨', '甲县暴雨橙色预警', 2, 'active', 'Update', '990100', now(), now() + interval '1 hour')`)
+	if err := h.s.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	standing := map[string]bool{}
+	for _, a := range h.list(desk, alarms.Query{Kind: "alert"}).Alarms {
+		standing[a.Title] = a.ClearedAt == nil
+	}
+	if len(standing) != 2 || standing["甲县暴雨红色预警"] || !standing["甲县暴雨橙色预警"] {
+		t.Errorf("after the update: %v", standing)
+	}
 	h.exec(`update alerts set state = 'cancelled'`)
 	h.exec(`update incident_reports set state = 'taken', seen_at = now(), seen_by = 'x', taken_at = now(), taken_by = 'x'`)
 	if err := h.s.Look(t.Context()); err != nil {

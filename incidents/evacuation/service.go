@@ -12,8 +12,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5"
-
 	"onemap/internal/auth"
 	"onemap/internal/db"
 	"onemap/internal/decision"
@@ -154,15 +152,6 @@ func grantFor(who *auth.Identity, p auth.Permission, area geo.Scope, now time.Ti
 		}
 	}
 	return best, found
-}
-
-// all reads every row of a query.
-func all[T any](ctx context.Context, tx pgx.Tx, scan func(pgx.CollectableRow) (T, error), sql string, args ...any) ([]T, error) {
-	rows, err := tx.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, scan)
 }
 
 // common is the smallest unit that holds all of the codes, "" where none does.

@@ -92,6 +92,8 @@ type boardFigures struct {
 	Contact  contactLostAnswer `json:"contact"`
 	Calls    reachedAnswer     `json:"calls"`
 	Complete bool              `json:"complete"`
+	AddedAt  *time.Time        `json:"added_at"`
+	LeftAt   *time.Time        `json:"left_at"`
 }
 
 // boardLines are villages as the asker's screen may show them.
@@ -100,7 +102,7 @@ func boardLines(req *Request, list []evacuation.Village) any {
 		out := make([]boardFigures, 0, len(list))
 		for _, v := range list {
 			a := boardLine(v)
-			out = append(out, boardFigures{a.Callout, a.Code, a.Name, a.Level, a.Whole, a.ToMove, a.Moved, a.NotMoved, a.Refused, a.Returned, a.Unknown, a.Over, a.Percent, a.Contact, a.Calls, a.Complete})
+			out = append(out, boardFigures{a.Callout, a.Code, a.Name, a.Level, a.Whole, a.ToMove, a.Moved, a.NotMoved, a.Refused, a.Returned, a.Unknown, a.Over, a.Percent, a.Contact, a.Calls, a.Complete, a.AddedAt, a.LeftAt})
 		}
 		return out
 	}

@@ -65,6 +65,7 @@ type impactBody struct {
 	Datetime string          `json:"datetime"`
 	AsOf     string          `json:"as_of"`
 	Title    string          `json:"title"` // of a paper
+	Map      string          `json:"map"`   // of a paper: A4, A3 or none
 }
 
 // limitImpact leaves room for a shape of 10,000 corners.

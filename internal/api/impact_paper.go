@@ -5,7 +5,10 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
+
+	"github.com/paulmach/orb"
 
 	"onemap/internal/audit"
 	"onemap/internal/auth"
@@ -319,6 +322,10 @@ func (s *Server) impactOnPaper(ctx context.Context, req *Request, format string)
 	if len([]rune(b.Title)) > 100 {
 		return report.Paper{}, fault(req, "title", "too_long", "至多 100 个字", "it has at most 100 characters")
 	}
+	size := report.Size(or(b.Map, string(report.A4)))
+	if size != report.A4 && size != report.A3 && size != "none" {
+		return report.Paper{}, fault(req, "map", "unknown", "应为 A4、A3 或 none", "it is A4, A3 or none")
+	}
 	a, _, err := s.askImpact(ctx, req, &b)
 	if err != nil {
 		return report.Paper{}, err
@@ -336,7 +343,81 @@ func (s *Server) impactOnPaper(ctx context.Context, req *Request, format string)
 	if err := s.opts.Audit.Note(ctx, req.Who.Reading(), e); err != nil {
 		return report.Paper{}, err
 	}
-	return s.impactPaper(a, req, b.Title), nil
+	p := s.impactPaper(a, req, b.Title)
+	if format != "pdf" || size == "none" {
+		return p, nil
+	}
+	sheet, err := s.impactSheet(ctx, req, a, p, size)
+	if err != nil {
+		return report.Paper{}, err
+	}
+	p.Maps = append(p.Maps, sheet)
+	return p, nil
+}
+
+// impactSheet is the map of the area: what is inside, ring by ring where there are rings,
+// with the estimate of each, and where people can go, on the ground as the asker sees it.
+func (s *Server) impactSheet(ctx context.Context, req *Request, a *impact.Answer, p report.Paper, size report.Size) (report.Sheet, error) {
+	snap := s.opts.Catalogue.Now()
+	at := a.At.In(snap.Location())
+	sheet := report.Sheet{
+		Title: p.Title, Subtitle: "影响范围图（估算，非上报数）", Size: size, Lang: "zh", Area: a.Target.Shape, LevelTitle: "影响范围（人数为估算）", MadeAt: p.At, AsOf: at.Format("2006-01-02 15:04"),
+		Basis: "人数为估算，不是上报数；面积按 CGCS2000 椭球面计算", Source: sourceNames(a), Watermark: p.Watermark,
+	}
+	if a.Target.Exercise {
+		sheet.Draft = "演练"
+	}
+	if snap.Setting("map_approval", &sheet.MapNumber); sheet.MapNumber == "" {
+		sheet.Mark = "内部资料"
+	}
+	people := func(n int) *int64 {
+		if a.People == nil {
+			return nil
+		}
+		v := int64(n)
+		return &v
+	}
+	add := func(level int, name, colour string, texture report.Texture, areaM2 float64, n *int64, shape orb.MultiPolygon) error {
+		l := report.Level{Level: level, Name: name, Texture: texture, Count: 1, AreaM2: areaM2, People: n}
+		var err error
+		l.Colour, err = report.ParseColour(colour, "")
+		if a.Target.AreaM2 > 0 {
+			l.Share = areaM2 / a.Target.AreaM2
+		}
+		sheet.Levels = append(sheet.Levels, l)
+		sheet.Zones = append(sheet.Zones, report.Zone{ID: strconv.Itoa(level), Name: name, Level: level, Shape: shape})
+		return err
+	}
+	var err error
+	if len(a.Target.Rings) == 0 {
+		total := 0
+		if a.People != nil {
+			total = a.People.Total
+		}
+		err = add(1, "影响范围", "#D9544D", report.Diagonal, a.Target.AreaM2, people(total), a.Target.Shape)
+	}
+	colours, textures := []string{"#C0392B", "#E67E22", "#F1C40F", "#5DADE2", "#76D7C4", "#BDC3C7"}, []report.Texture{report.Cross, report.Diagonal, report.Dots, report.Plain, report.Plain, report.Plain}
+	inner := 0.0
+	for i, r := range a.Target.Rings {
+		if err == nil {
+			err = add(i+1, fmt.Sprintf("%.0f 米内", r.RadiusM), colours[min(i, len(colours)-1)], textures[min(i, len(textures)-1)], r.AreaM2-inner, people(r.People), r.Band)
+		}
+		inner = r.AreaM2
+	}
+	if err != nil {
+		return sheet, err
+	}
+	if err := s.ground(ctx, req, snap, &sheet); err != nil {
+		return sheet, err
+	}
+	if a.Shelters != nil {
+		for _, r := range a.Shelters.Outside[:min(len(a.Shelters.Outside), 10)] {
+			if r.At != nil {
+				sheet.Places = append(sheet.Places, report.Place{Class: report.PlaceVillage, Name: "避难：" + r.Title, At: *r.At})
+			}
+		}
+	}
+	return sheet, nil
 }
 
 func (s *Server) postImpactPDF(ctx context.Context, req *Request) (*Response, error) {

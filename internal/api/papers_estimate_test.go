@@ -105,3 +105,27 @@ func TestReplay(t *testing.T) {
 	p.must(422, p.officer, "GET", "/api/replay?from=2020-01-01T00:00:00Z", "", "")
 	p.must(400, p.officer, "GET", "/api/replay?from=yesterday", "", "")
 }
+
+// TestTheImpactPaperCarriesAMap: the PDF has a page with the area, as large as was asked.
+func TestTheImpactPaperCarriesAMap(t *testing.T) {
+	e := impactHouse(t)
+	ask := func(more string) (int, string) {
+		r := e.send("POST", "/api/reports/impact.pdf", strings.NewReader(eastern+more+`}`), "Content-Type", "application/json", "Sec-Fetch-Site", "same-origin")
+		return r.StatusCode, string(r.body)
+	}
+	const a4, a3 = "/MediaBox [0 0 841.89 595.28]", "/MediaBox [0 0 1190.55 841.89]"
+	pages := func(b, size string) int { return strings.Count(b, size) }
+	code, none := ask(`,"map":"none"`)
+	if code != 200 || pages(none, a4)+pages(none, a3) != 0 {
+		t.Errorf("none: %d, %d", code, pages(none, a4))
+	}
+	if code, b := ask(""); code != 200 || pages(b, a4) != 1 || pages(b, "/MediaBox") != pages(none, "/MediaBox")+1 {
+		t.Errorf("A4: %d %d of %d", code, pages(b, a4), pages(b, "/MediaBox"))
+	}
+	if code, b := ask(`,"map":"A3","ring":[500,1000]`); code != 200 || pages(b, a3) != 1 {
+		t.Errorf("A3: %d %d", code, pages(b, a3))
+	}
+	if code, _ := ask(`,"map":"A0"`); code != 422 {
+		t.Errorf("A0: %d", code)
+	}
+}

@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5" //nolint:depguard // what an order does is done in its transaction
 
 	"onemap/internal/auth"
 	"onemap/internal/geo"

@@ -37,7 +37,7 @@ func open(t testing.TB, opts impact.Options) *house {
 
 func over(t testing.TB, dsn pgtest.DSNs, opts impact.Options) *house {
 	t.Helper()
-	d, err := db.Open(context.Background(), db.Options{DSN: dsn.App})
+	d, err := db.Open(context.Background(), db.Options{DSN: dsn.App, QueryTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

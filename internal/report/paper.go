@@ -23,6 +23,7 @@ type Paper struct {
 	Signatures            [][2]string // 起草, 审核, 签发 with name and time
 	Notes                 []string    // 口径, what is an estimate, the hash
 	Watermark             string
+	Maps                  []Sheet   // after the text, each on a page of its own; in the PDF only
 	At                    time.Time // printed
 	By                    string
 }
@@ -147,6 +148,13 @@ func PaperPDF(ctx context.Context, w io.Writer, p Paper) error {
 	for i, l := range f.pages {
 		text := fmt.Sprintf("— %d / %d —", i+1, len(f.pages))
 		l.Text(draw.Pt{X: (paperW - l.Width(text, paperSmall)) / 2, Y: paperFoot + 6}, text, draw.Style{Size: paperSmall, Colour: draw.Grey(0x44)})
+	}
+	for _, s := range p.Maps {
+		l, _, err := compose(ctx, s)
+		if err != nil {
+			return fmt.Errorf("report: map of a paper: %w", err)
+		}
+		f.pages = append(f.pages, l)
 	}
 	if err := draw.Pages(ctx, w, draw.Info{Title: p.Title, Author: p.Office, Subject: p.Number, Lang: "zh-CN", At: p.At}, f.pages...); err != nil {
 		return fmt.Errorf("report: paper: %w", err)

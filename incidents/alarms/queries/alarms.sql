@@ -133,7 +133,8 @@ where r.urgency = 'urgent' and r.taken_at is null and r.ended_at is null and r.r
 group by 1, 2 limit 500
 
 -- name: alerts
--- Warnings in force, orange and red.
+-- Warnings in force, orange and red: the worst where there are too many. One that an update
+-- replaced rings no more, the update does.
 select a.id::text, coalesce(a.headline, a.name, a.event, ''), a.level, coalesce(a.admin_code, ''), coalesce(a.effective, a.sent_at, a.recorded_at), st_pointonsurface(a.geom), a.exercise, a.scope
 from alerts a
-where a.level <= 2 and a.state in ('active', 'updated') and (a.expires is null or a.expires > $1) and (a.effective is null or a.effective <= $1) and coalesce(a.msg_type, '') <> 'Cancel' limit 200
+where a.level <= 2 and a.state = 'active' and (a.expires is null or a.expires > $1) and (a.effective is null or a.effective <= $1) and coalesce(a.msg_type, '') <> 'Cancel' order by a.level, a.id desc limit 200
