@@ -3,7 +3,7 @@
 // calls and moving people to the handover.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { launch, shut, until, watch, wire } from './kit.mjs'
+import { launch, ready, shut, until, watch, wire } from './kit.mjs'
 import { faultsOf, office, v7 } from './office.mjs'
 
 const password = 'Shanhe-2026-x'
@@ -24,7 +24,7 @@ async function seat(cookie, { at = '', from = o.base, size = { width: 1440, heig
 }
 async function to(p, at = '') {
   await p.page.goto(`${p.from}/command?e2e=1${at ? `&${at}` : ''}`)
-  await until(p.page, () => document.documentElement.dataset.ready === '1')
+  await ready(p.page)
 }
 // Maps are drawn by the processor here: they are given time.
 const drawn = (p) => p.page.waitForFunction(() => Boolean(window.__command?.stage), undefined, { timeout: 120_000, polling: 100 })
