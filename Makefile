@@ -62,8 +62,9 @@ dist: deps-test ## rebuild static/dist from static/web
 check-dist: ## static/dist is exactly what static/web builds
 	@scripts/check-dist.sh
 
-soak: deps-test ## the long and large tests that issues name
+soak: deps-test build ## the long and large tests that issues name, and the wall for an hour (SOAK_MINUTES)
 	@echo '== soak' && ONEMAP_SOAK=1 go test -timeout 4h -p 1 -count 1 $(or $(PKG),./...)
+	@echo '== wall' && cd static/web && npm run --silent soak:wall
 
 bench: deps ## Go benchmarks (PKG=./tiles BENCH=Tile); compare runs with benchstat
 	@go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -p 1 $(or $(PKG),./...)

@@ -336,6 +336,10 @@ func TestMergeAndExercise(t *testing.T) {
 	if n := open().Open; n != 2 {
 		t.Errorf("open: %d", n)
 	}
+	// A wall shows drills among the rest, and counts none of them.
+	if p, err := h.s.Incidents(t.Context(), officer.Identity, incidents.IncidentQuery{Open: true}); err != nil || len(p.Incidents) != 3 || p.Counts.Open != 2 {
+		t.Errorf("with drills: %v, %d shown, %d counted", err, len(p.Incidents), p.Counts.Open)
+	}
 	if _, err := h.s.Merge(t.Context(), officer, b.ID, drill.ID, "同一处"); clash(err) != "exercise" {
 		t.Errorf("with a drill: %v", err)
 	}

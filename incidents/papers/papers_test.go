@@ -176,6 +176,10 @@ func TestBrief(t *testing.T) {
 		`insert into response_act (response, act, at, level, signed_by, document_number, name) values ('01900000-0000-7000-b000-000000000001', 'start', now() - interval '50 min', 3, '张县长', '平汛〔2026〕1 号', '值班员')`,
 		`insert into response_tasks (response, action, unit, area, sent_at, due_at) values ('01900000-0000-7000-b000-000000000001', '巡查水库', '县水利局', '990100', now() - interval '50 min', now() - interval '20 min')`,
 		`insert into duty_sitting (area, since, account, name) values ('990100', now() - interval '3 h', uuid_v7(), '李值班')`,
+		`insert into callouts (id, kind, title, reason, consulted, started_at, scope, scopes, name) values ('01900000-0000-7000-b000-000000000002', 'call_out', '东片叫应', '强降雨', '张带班', now() - interval '40 min', code_scope('990100101'), int8multirange(code_scope('990100101')), '李值班'),
+		  (uuid_v7(), 'call_out', '邻县叫应', '强降雨', '别人', now() - interval '40 min', code_scope('990200'), int8multirange(code_scope('990200')), '邻值班')`,
+		`insert into evacuation_entries (id, callout, village, moved, at, channel, scope, name) values (uuid_v7(), '01900000-0000-7000-b000-000000000002', '990100101001', 12, now() - interval '10 min', 'desk', code_scope('990100101'), '孙乡镇')`,
+		`update callouts set state = 'ended', ended_at = now() - interval '5 min', ended_by = '周值班', end_reason = 'done', end_note = '雨停' where title = '东片叫应'`,
 	} {
 		if err := h.db.Intake.Tx(t.Context(), claims, execs(sql)); err != nil {
 			t.Fatalf("%s: %v", sql, err)
@@ -195,7 +199,7 @@ func TestBrief(t *testing.T) {
 	for _, k := range blocks {
 		text += "\n" + k.Title + "\n" + papers.Filled(k.Text, c.Figures(from, to, h.now(), time.UTC))
 	}
-	for _, want := range []string{"平川县值班交接", "启动响应：防汛响应", "Ⅲ 级", "签发人 张县长", "接报事件：青山滑坡", "收到报告：二组", "坐上值班台；李值班", "险情未接手：二组", "巡查水库；县水利局，未确认，已超时", "超时任务 1 项"} {
+	for _, want := range []string{"平川县值班交接", "启动响应：防汛响应", "Ⅲ 级", "签发人 张县长", "接报事件：青山滑坡", "收到报告：二组", "坐上值班台；李值班", "险情未接手：二组", "巡查水库；县水利局，未确认，已超时", "超时任务 1 项", "发出叫应：东片叫应；请示 张带班，强降雨；李值班", "转移：东片叫应；1 个村上报 1 次", "结束叫应：东片叫应；请示 张带班，雨停；周值班"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}

@@ -35,12 +35,12 @@ order by coalesce(i.known_at, i.created_at) desc, i.id desc limit $11
 
 -- name: incidents_open
 -- What the counts and the clocks of all that is open depend on. Drills are counted only
--- where they are asked for.
+-- where they alone are asked for: a list of both counts what is real.
 select coalesce(i.kind, ''), i.state, coalesce(i.level, 0)::int, coalesce(i.level_proposed, 0)::int, i.occurred_at, i.known_at, i.closed_at, i.responding_at, i.archived_at,
   coalesce((select jsonb_agg(jsonb_build_object('kind', e.kind, 'channel', e.channel, 'to_level', e.to_level, 'at', e.sent_at)) from incident_entry e where e.incident = i.id and e.corrects is null), '[]'),
   coalesce((select jsonb_agg(to_jsonb(c)) from incident_clock c where c.incident = i.id), '[]')
 from incidents i
-where i.state in ('received', 'verified', 'responding') and ($1::boolean is null or i.exercise = $1) and ($2::int8range is null or i.scope && $2)
+where i.state in ('received', 'verified', 'responding') and i.exercise = coalesce($1::boolean, false) and ($2::int8range is null or i.scope && $2)
 
 -- name: incident_lock
 select i.state, i.version from incidents i where i.id = $1 for update

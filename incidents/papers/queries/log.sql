@@ -45,6 +45,13 @@ select x.at, x.kind, x.title, x.detail, x.by, x.ref_kind, x.ref from (
   select min(k.at), 'call', '叫应：' || c.title, format('通话 %s 次，接通 %s，复述 %s，无人接 %s，拒绝 %s', count(*), count(*) filter (where k.outcome = 'answered'), count(*) filter (where k.outcome = 'repeated'),
     count(*) filter (where k.outcome = 'no_answer'), count(*) filter (where k.outcome = 'refused')), '', 'callouts', c.id::text, c.exercise, c.scope
   from calls k join callouts c on c.id = k.callout where k.at >= $2 and k.at < $3 group by c.id
+  union all
+  select v.at, 'callout', v.what || '：' || c.title, concat_ws('，', case c.kind when 'evacuate_now' then '立即转移' end, '请示 ' || c.consulted, nullif(v.note, '')), coalesce(v.who, ''), 'callouts', c.id::text, c.exercise, c.scope
+  from callouts c cross join lateral (values (c.started_at, '发出叫应', c.name, c.reason), (c.ended_at, '结束叫应', c.ended_by, c.end_note)) v(at, what, who, note)
+  where v.at >= $2 and v.at < $3
+  union all
+  select max(e.at), 'evacuation', '转移：' || c.title, format('%s 个村上报 %s 次', count(distinct e.village), count(*)), '', 'callouts', c.id::text, c.exercise, c.scope
+  from evacuation_entries e join callouts c on c.id = e.callout where e.at >= $2 and e.at < $3 group by c.id
 ) x, within w
 where x.at is not null and x.scope && $1::int8multirange and x.scope && w.a and (x.exercise = $5)
 order by x.at, x.kind, x.ref limit 2000

@@ -1,4 +1,4 @@
-/** How much waits at each page, read when it is told of and at least once a minute. */
+/** How much waits at each page, read when it is told of and as often as the profile says. */
 import { command, type Topic } from './command.svelte.ts'
 
 export function watchBadges(): () => void {
@@ -15,8 +15,7 @@ export function watchBadges(): () => void {
       timers.set(p.id, window.setTimeout(() => { timers.delete(p.id); void read() }, 500))
     }
     for (const topic of b.topics) off.push(command.on(topic as Topic, soon))
-    const every = window.setInterval(() => void read(), 60_000)
-    off.push(() => window.clearInterval(every))
+    off.push(command.every(() => void read()))
     void read()
   }
   return () => { for (const f of off) f(); for (const t of timers.values()) window.clearTimeout(t) }

@@ -22,6 +22,7 @@ export interface Village {
   callout: string; code: string; name: string; level: number | null; households: number; to_move: number | null; to_move_source: string | null; moved: number; not_moved: number | null
   refused: number; returned: number; unknown: number; over: boolean; percent: number | null; shelters: { id: string | null; name: string; persons: number }[]
   contact: { last_at: string | null; lost: boolean; road_cut: boolean; power_cut: boolean; network_cut: boolean }; calls: Reached; complete: boolean
+  added_at: string | null; left_at: string | null
 }
 export interface Totals { villages: number; complete: number; lost: number; no_figure: number; to_move: number; moved: number; not_moved: number; refused: number; returned: number; unknown: number; sheltered: number; calls: Reached; percent: number | null }
 export interface Entry { id: string; village: string; mode: string; to_move: number | null; moved: number | null; refused: number | null; returned: number | null; unknown: number | null; shelter_name: string | null; persons: number | null; lost: { road: boolean | null; power: boolean | null; network: boolean | null }; at: string; channel: string; note: string | null; by: { name: string } }

@@ -15,6 +15,7 @@ import { nobody } from '../lib/me.ts'
 import { recall, remember } from '../lib/store.ts'
 import type { Lang, Theme } from '../lib/types.ts'
 import { Room } from '../room/room.svelte.ts'
+import { refreshMs, type ProfileRules } from './profile.ts'
 import { exists, pages, type Page } from './registry.ts'
 import type { Stage } from './stage.ts'
 import { Stream, type LineState, type RecordEvent } from './stream.ts'
@@ -31,6 +32,8 @@ export type Topic = Exclude<typeof topics[number], 'tiles'>
 const layerTopics: ReadonlySet<string> = new Set(['incidents', 'alerts', 'shelters', 'teams', 'road_blocks', 'sensors'])
 /** records everybody who is signed in hears of */
 const open: ReadonlySet<string> = new Set(['response', 'incident_events'])
+/** what a wall hears of besides: that something changed, and of nobody */
+const onWall: ReadonlySet<string> = new Set(['callouts', 'call_targets', 'calls', 'evacuation_entries'])
 
 const KEPT = ['e2e', 'lang', 'theme', 'wall', 'frugal', 'place']
 
@@ -50,6 +53,8 @@ class Command extends Room<Word> {
   responses = $state.raw<readonly Response[]>([])
   dutyNow = $state.raw<DutyNow | null>(null)
   profile = $state<'peace' | 'war'>('peace')
+  /** what the profile sets; null before it is known */
+  rules = $state.raw<ProfileRules | null>(null)
   /** everything the room begins with was read */
   started = $state(false)
   private stream: Stream | null = null
@@ -114,7 +119,7 @@ class Command extends Room<Word> {
     window.addEventListener('pageshow', (e) => { if (e.persisted) this.stream?.now() })
     this.on('response', () => void this.readHead())
     await this.readHead()
-    window.setInterval(() => void this.readHead(), 60_000)
+    this.every(() => void this.readHead())
     this.started = true
   }
 
@@ -125,7 +130,7 @@ class Command extends Room<Word> {
     }
     // Layers are named by the catalogue; records are the desk's and the command's.
     const layers = new Set(this.catalogue?.layers.map((l) => l.id))
-    const wish = topics.filter((t) => t === 'tiles' || (layerTopics.has(t) ? layers.has(t) : this.permitted('work_desk') || this.permitted('command_post') || open.has(t)))
+    const wish = topics.filter((t) => t === 'tiles' || (layerTopics.has(t) ? layers.has(t) : this.permitted('work_desk') || this.permitted('command_post') || open.has(t) || (this.me.kind === 'wall' && onWall.has(t))))
     if (await may(wish)) return wish
     const each = await Promise.all(wish.map(async (t) => ((await may([t])) ? t : null)))
     return each.filter((t) => t !== null)
@@ -181,11 +186,34 @@ class Command extends Room<Word> {
   /** readHead is what stands above everything: the responses in force and who is on duty. */
   async readHead(): Promise<void> {
     try {
-      const { data } = await this.call<{ responses: Response[]; profile: 'peace' | 'war'; duty: DutyNow }>('/api/responses?active=true')
+      const { data } = await this.call<{ responses: Response[]; profile: 'peace' | 'war'; profile_rules?: ProfileRules; duty: DutyNow }>('/api/responses?active=true')
       this.responses = data.responses ?? []
-      this.profile = data.profile ?? 'peace'
+      this.follows(data.profile ?? 'peace', data.profile_rules ?? null)
       this.dutyNow = data.duty ?? null
     } catch { /* the line already says when the server is away; what is shown stays, with its age */ }
+  }
+
+  private rhythms = new Set<() => void>()
+  /** every runs something as often as the profile says, from the moment it changes at the new pace. */
+  every(run: () => void): () => void {
+    let timer = 0
+    const arm = (): void => {
+      window.clearTimeout(timer)
+      timer = window.setTimeout(() => { arm(); run() }, refreshMs(this.rules))
+    }
+    arm()
+    this.rhythms.add(arm)
+    return () => { window.clearTimeout(timer); this.rhythms.delete(arm) }
+  }
+
+  /** follows takes over what a profile sets: the map reads `rules`, what is asked again takes the new pace, and the room is told. */
+  private follows(profile: 'peace' | 'war', rules: ProfileRules | null): void {
+    const before = this.rules, was = this.profile
+    this.profile = profile
+    if (!rules || (before && JSON.stringify(before) === JSON.stringify(rules) && was === profile)) return
+    this.rules = rules
+    if (refreshMs(before) !== refreshMs(rules)) for (const arm of this.rhythms) arm()
+    if (before && was !== profile) this.tell(this.t(profile === 'war' ? 'profile_war' : 'profile_peace', { s: refreshMs(rules) / 1000, n: rules.layers.length, report: rules.report_every_min ? this.t('profile_report', { n: rules.report_every_min }) : '' }))
   }
 
   /** go moves to another place; what is not named is left behind, except how the room is looked at. */

@@ -3,7 +3,9 @@ import type { Incident, IncidentPage } from './types.ts'
 
 export interface AlertLine { id: string; event: string; headline: string | null; level: number; hazard: string | null; expires: string | null; sent_at: string; area_desc: string | null; exercise: boolean; state: string; receipts?: { targets: number; reached: number; acknowledged: number; coverage: number } | null }
 export interface ShelterLine { id: string; state: string; capacity: number | null; occupancy: number | null; reserved?: number | null; free: number | null; stale: boolean }
-export interface Board { totals: Record<string, number | null>; complete: boolean; villages?: unknown[] }
+export interface Called { targets: number; reached: number; silent: number; late: number }
+export interface BoardVillage { code: string; name: string; to_move: number | null; moved: number; not_moved: number | null; refused: number; returned: number; unknown: number; percent: number | null; contact: { lost: boolean }; calls: Called; complete: boolean }
+export interface Board { totals: Record<string, number | null | Called>; complete: boolean; callouts?: readonly { id: string; exercise: boolean }[]; villages?: readonly BoardVillage[] }
 
 export interface Few {
   open: number | null
@@ -17,13 +19,14 @@ export interface Few {
   toMove: number | null
   moved: number | null
   movedAll: boolean
-  unanswered: number | null
+  called: number | null
+  answered: number | null
   sheltersOpen: number | null
   free: number | null
   stale: number | null
 }
 
-export const nothing: Few = { open: null, levels: {}, late: null, deaths: null, missing: null, injured: null, alerts: null, worst: null, toMove: null, moved: null, movedAll: false, unanswered: null, sheltersOpen: null, free: null, stale: null }
+export const nothing: Few = { open: null, levels: {}, late: null, deaths: null, missing: null, injured: null, alerts: null, worst: null, toMove: null, moved: null, movedAll: false, called: null, answered: null, sheltersOpen: null, free: null, stale: null }
 
 /** sum adds what somebody said; when nobody said anything the sum is not 0 but unknown. */
 export function sum(list: readonly (number | null | undefined)[]): number | null {
@@ -45,6 +48,22 @@ export function fromShelters(list: readonly ShelterLine[]): Partial<Few> {
   return { sheltersOpen: open.length, free: sum(open.filter((s) => !s.stale).map((s) => s.free)), stale: open.filter((s) => s.stale).length }
 }
 export function fromBoards(boards: readonly Board[]): Partial<Few> {
-  const of = (name: string) => sum(boards.map((b) => b.totals?.[name]))
-  return { toMove: of('to_move'), moved: of('moved'), movedAll: boards.length > 0 && boards.every((b) => b.complete) }
+  const of = (name: string) => sum(boards.map((b) => b.totals?.[name] as number | null | undefined))
+  const calls = (name: keyof Called) => sum(boards.map((b) => (b.totals?.calls as Called | undefined)?.[name]))
+  return { toMove: of('to_move'), moved: of('moved'), called: calls('targets'), answered: calls('reached'), movedAll: boards.length > 0 && boards.every(done) }
+}
+/** done says that everybody moved and nobody is silent: neither alone is enough, whatever was sent. */
+export function done(b: { complete: boolean; calls?: Called; totals?: Board['totals'] }): boolean {
+  const calls = b.calls ?? (b.totals?.calls as Called | undefined)
+  return b.complete && (calls?.silent ?? 0) === 0
+}
+/** percent is 100 only where it is done. */
+export function percent(of: number | null, moved: number, all: boolean): number | null {
+  if (of === null) return null
+  if (all) return 100
+  return of > 0 ? Math.min(99, Math.floor((moved * 100) / of)) : 99
+}
+/** pressingVillages puts first who is cut off, then where most are silent, then where most are still to move. */
+export function pressingVillages(list: readonly BoardVillage[]): BoardVillage[] {
+  return [...list].sort((a, b) => Number(done(a)) - Number(done(b)) || Number(b.contact.lost) - Number(a.contact.lost) || b.calls.silent - a.calls.silent || (b.not_moved ?? 0) - (a.not_moved ?? 0) || (a.code < b.code ? -1 : 1))
 }

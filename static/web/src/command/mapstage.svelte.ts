@@ -5,11 +5,12 @@ import { legendOf, type LayerSetting, type View } from '../map/compose.ts'
 import { Engine, type Camera, type Click } from '../map/engine.ts'
 import { probe } from '../map/frugal.ts'
 import { command } from './command.svelte.ts'
+import { ground, shownBy } from './profile.ts'
 import type { Overlay, Stage } from './stage.ts'
 import type { LonLat } from './types.ts'
 
-/** What a room in action looks at: the ground, what happens, and who and what can help. */
-export const usual = new Set(['admin', 'roads', 'rivers', 'buildings', 'incidents', 'incident_sketches', 'alerts', 'shelters', 'teams', 'sensors', 'road_blocks'])
+/** What is shown until the profile is known: the ground, and what happens. */
+export const usual = new Set([...ground, 'incidents', 'alerts'])
 
 const fonts = ['PingFang SC', 'Noto Sans CJK SC', 'Microsoft YaHei', 'sans-serif']
 
@@ -44,16 +45,20 @@ export class MapStage implements Stage {
   right = 0
   private engine: Engine
   private overlays = new Map<string, { what: Overlay; click?: (p: Record<string, unknown>) => void }>()
+  /** what somebody switched by hand */
+  private own = new Map<string, boolean>()
   private ready = false
   private asked: ((at: LonLat | null) => void) | null = null
   private stopDrawing: (() => void) | null = null
   private off: () => void
 
-  constructor(container: HTMLElement, base: StyleSpecification, catalogue: Catalogue, at: { camera: Camera | null; bounds: Box | null; shown: ReadonlySet<string> | null }, private readonly on: { ready(): void; click(at: Click): void }) {
+  constructor(container: HTMLElement, base: StyleSpecification, catalogue: Catalogue, at: { camera: Camera | null; bounds: Box | null; shown: ReadonlySet<string> | null; real?: boolean }, private readonly on: { ready(): void; click(at: Click): void }) {
     const graphics = probe()
     this.software = graphics.software
     const settings: Record<string, LayerSetting> = {}
-    for (const l of catalogue.layers) settings[l.id] = { visible: (at.shown ?? usual).has(l.id), opacity: 1, levels: null, kinds: null }
+    for (const l of catalogue.layers) settings[l.id] = { visible: (at.shown ?? usual).has(l.id), opacity: 1, levels: null, kinds: null, real: at.real ?? false }
+    // An address that names layers is somebody's own choice.
+    if (at.shown) for (const l of catalogue.layers) this.own.set(l.id, at.shown.has(l.id))
     this.view = { settings, order: catalogue.layers.map((l) => l.id), textures: false, frugal: graphics.software }
     this.legend = legendOf(base)
     this.engine = new Engine({
@@ -176,10 +181,22 @@ export class MapStage implements Stage {
   fly(to: { box?: Box | null; point?: LonLat | null; zoom?: number }): void { this.engine.fly({ ...to, point: to.point ? [to.point[0], to.point[1]] : null }, this.right) }
   zoom(by: number): void { this.engine.zoom(by) }
   select(geometry: GeoJSON.Geometry | null): void { this.engine.select(geometry) }
+  /** show is a switch somebody pressed: it stays, whatever the profile says later. */
   show(layer: string, visible: boolean): void {
-    const s = this.view.settings[layer]
-    if (!s) return
-    this.view = { ...this.view, settings: { ...this.view.settings, [layer]: { ...s, visible } } }
+    this.own.set(layer, visible)
+    this.switch(new Map([[layer, visible]]))
+  }
+  /** profile shows the layers of a profile. */
+  profile(layers: readonly string[]): void { this.switch(shownBy(Object.keys(this.view.settings), layers, this.own)) }
+  private switch(to: ReadonlyMap<string, boolean>): void {
+    const settings = { ...this.view.settings }
+    let changed = false
+    for (const [id, visible] of to) {
+      const s = settings[id]
+      if (s && s.visible !== visible) { settings[id] = { ...s, visible }; changed = true }
+    }
+    if (!changed) return
+    this.view = { ...this.view, settings }
     this.engine.update({ view: this.view, theme: command.theme })
   }
   private past: string | null = null

@@ -8,8 +8,6 @@ import { age } from './say.ts'
 interface Team { id: string; name: string; position: [number, number] | null; position_at: string | null; stale: boolean; state: string }
 interface Station { id: string; name: string; position: [number, number] | null; at: string | null; state: string }
 
-const EVERY = 60_000
-
 /** marks are what is drawn: a ring around who is silent, an age for everything. */
 export function marks(teams: readonly Team[], stations: readonly Station[], say: (at: string | null) => string, silent: string): GeoJSON.Feature[] {
   const point = (p: [number, number]): GeoJSON.Point => ({ type: 'Point', coordinates: p })
@@ -31,7 +29,7 @@ export function watchMoving(): () => void {
   }
   const soon = (): void => { timer ||= window.setTimeout(() => { timer = 0; void read() }, 1000) }
   const off = [command.on('teams', soon), command.on('sensors', soon)]
-  const every = window.setInterval(() => void read(), EVERY), ages = window.setInterval(draw, 20_000)
+  const every = command.every(() => void read()), ages = window.setInterval(draw, 20_000)
   void read()
-  return () => { for (const f of off) f(); window.clearTimeout(timer); window.clearInterval(every); window.clearInterval(ages); command.stage?.overlay('moving', null) }
+  return () => { for (const f of off) f(); window.clearTimeout(timer); every(); window.clearInterval(ages); command.stage?.overlay('moving', null) }
 }

@@ -1,6 +1,6 @@
 /** The shapes of papers as the server says them, and how figures stand in a text. */
 export interface Block { key: string; title: string; text: string }
-export interface PaperFigure { key: string; title: string; value: number | null; unit: string; method: string; as_of: string; source: string; kind: 'reported' | 'estimate' }
+export interface PaperFigure { key: string; title: string; value: number | null; unit: string; method: string; as_of: string; source: string; kind: 'reported' | 'estimate'; low?: number; high?: number }
 export interface PaperChange { figure: string; title: string; unit: string; then: number | null; now: number | null; as_of: string }
 export interface Paper {
   id: string; etag: number; kind: 'flash' | 'special' | 'handover'; kind_title: string; number: string | null; title: string; area: string; area_title: string | null; incident: string | null; response: string | null; addressee: string | null
@@ -10,10 +10,11 @@ export interface Paper {
 }
 
 /** shown is a figure as it is printed: nobody knows is not 0. */
-export function shown(f: { value: number | null; unit: string; kind?: string }, words: { none: string; about: (n: string) => string }): string {
+export function shown(f: { value: number | null; unit: string; kind?: string; low?: number; high?: number }, words: { none: string; about: (n: string) => string; range?: (low: string, high: string) => string }): string {
   if (f.value === null) return words.none
   const n = String(f.value)
-  return [f.kind === 'estimate' ? words.about(n) : n, f.unit].filter(Boolean).join(' ')
+  const text = [f.kind === 'estimate' ? words.about(n) : n, f.unit].filter(Boolean).join(' ')
+  return f.kind === 'estimate' && f.low !== undefined && f.high !== undefined && words.range ? text + words.range(String(f.low), String(f.high)) : text
 }
 
 /** filled puts the figures into a text, as the server prints it. */

@@ -1,21 +1,21 @@
 /**
  * The picture of the moment for the wall and the telephone page: incidents, alerts, the
- * board, shelters. Each part is read again when the line speaks of it, and at least once a
- * minute; one that cannot be read stays as it was and is said to be old.
+ * board, shelters. Each part is read again when the line speaks of it, and as often as the
+ * profile says; one that cannot be read stays as it was and is said to be old.
  */
 import { query } from '../desk/http.ts'
 import { command, type Topic } from './command.svelte.ts'
-import { fromAlerts, fromBoards, fromIncidents, fromShelters, nothing, type AlertLine, type Board, type Few, type ShelterLine } from './figures.ts'
+import { fromAlerts, fromBoards, fromIncidents, fromShelters, nothing, pressingVillages, type AlertLine, type Board, type BoardVillage, type Few, type ShelterLine } from './figures.ts'
 import type { Incident, IncidentPage } from './types.ts'
 
 type Part = 'incidents' | 'alerts' | 'shelters' | 'boards'
-const topicsOf: Record<Part, readonly Topic[]> = { incidents: ['incidents'], alerts: ['alerts'], shelters: ['shelters'], boards: ['callouts', 'calls', 'evacuation_entries'] }
-const EVERY = 60_000
+const topicsOf: Record<Part, readonly Topic[]> = { incidents: ['incidents'], alerts: ['alerts'], shelters: ['shelters'], boards: ['callouts', 'call_targets', 'calls', 'evacuation_entries'] }
 
 class Picture {
   few = $state.raw<Few>(nothing)
   incidents = $state.raw<readonly Incident[]>([])
   alerts = $state.raw<readonly AlertLine[]>([])
+  villages = $state.raw<readonly BoardVillage[]>([])
   readAt = $state.raw<Partial<Record<Part, number>>>({})
   private timers = new Map<Part, number>()
   private turns = new Map<Part, number>()
@@ -23,9 +23,9 @@ class Picture {
   start(): () => void {
     const parts = Object.keys(topicsOf) as Part[]
     const off = parts.flatMap((p) => topicsOf[p].map((topic) => command.on(topic, () => this.soon(p))))
-    const every = window.setInterval(() => { for (const p of parts) void this.read(p) }, EVERY)
+    const every = command.every(() => { for (const p of parts) void this.read(p) })
     for (const p of parts) void this.read(p)
-    return () => { for (const f of off) f(); window.clearInterval(every); for (const t of this.timers.values()) window.clearTimeout(t); this.timers.clear() }
+    return () => { for (const f of off) f(); every(); for (const t of this.timers.values()) window.clearTimeout(t); this.timers.clear() }
   }
 
   /** soon reads a part again, once for a burst of changes. */
@@ -35,7 +35,6 @@ class Picture {
   }
 
   private async read(p: Part): Promise<void> {
-    // A wall is no desk: of the calls and who moved it is not told.
     if (p === 'boards' && !command.hears('callouts')) return
     const mine = (this.turns.get(p) ?? 0) + 1
     this.turns.set(p, mine)
@@ -55,10 +54,12 @@ class Picture {
       } else if (p === 'shelters') {
         part = fromShelters((await get<{ shelters: ShelterLine[] }>('/api/shelters/status')).shelters)
       } else {
-        const { callouts } = await get<{ callouts: { id: string; exercise: boolean; targets?: number; answered?: number }[] }>('/api/callouts?active=true')
-        const real = callouts.filter((c) => !c.exercise).slice(0, 8)
-        const boards = await Promise.all(real.map((c) => get<Board>(`/api/evacuation${query({ callout: c.id })}`)))
-        part = fromBoards(boards)
+        // All that are active: a village that two call-outs have counts once. A wall is given figures and villages.
+        const board = await get<Board>('/api/evacuation')
+        if (this.turns.get(p) !== mine) return
+        const none = (board.callouts ?? []).length === 0
+        this.villages = none ? [] : pressingVillages(board.villages ?? [])
+        part = fromBoards(none ? [] : [board])
       }
       if (this.turns.get(p) !== mine) return
       this.few = { ...this.few, ...part }

@@ -1,11 +1,14 @@
 /** What the page 回看 steps through: a period, a step, and the moments of its log. */
 export interface LogEntry { at: string; kind: string; title: string; detail: string | null; by: string | null; ref_kind: string; ref: string }
 
+/** Moment is a minute in which layers of the picture changed. */
+export interface Moment { at: string; changes: Record<string, number> }
+
 /** moment keeps a moment within a period. */
 export const moment = (at: number, from: number, to: number): number => Math.min(to, Math.max(from, at))
 
 /** bins counts the entries of equal parts of a period. What lies outside is in none. */
-export function bins(log: readonly LogEntry[], from: number, to: number, n: number): number[] {
+export function bins(log: readonly { at: string }[], from: number, to: number, n: number): number[] {
   const out = new Array<number>(n).fill(0)
   if (to <= from) return out
   for (const e of log) {
@@ -21,7 +24,7 @@ export function bins(log: readonly LogEntry[], from: number, to: number, n: numb
 export const until = (log: readonly LogEntry[], at: number): LogEntry[] => log.filter((e) => Date.parse(e.at) <= at).sort((a, b) => Date.parse(b.at) - Date.parse(a.at))
 
 /** beside is the moment of the next entry after (or before) a moment; null: there is none. */
-export function beside(log: readonly LogEntry[], at: number, way: 1 | -1): number | null {
+export function beside(log: readonly { at: string }[], at: number, way: 1 | -1): number | null {
   const all = log.map((e) => Date.parse(e.at)).filter((x) => (way === 1 ? x > at : x < at))
   return all.length === 0 ? null : way === 1 ? Math.min(...all) : Math.max(...all)
 }

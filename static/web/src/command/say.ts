@@ -8,6 +8,11 @@ export function age(at: string | number | null | undefined): string {
   const a = ago(command.now - new Date(at).getTime())
   return command.t(a.key, { n: a.n })
 }
+/** lasting says for how long something is so: 2 小时, not 2 小时前. */
+export function lasting(since: string | number): string {
+  const a = ago(command.now - new Date(since).getTime())
+  return command.t(a.key.replace('ago_', 'for_') as 'for_hours', { n: a.n })
+}
 export const when = (at: string | null | undefined): string => (at ? dateTime(at) : '')
 export const joined = (list: readonly (string | null | undefined)[]): string => list.filter(Boolean).join(' · ')
 export const lagText = (ms: number): string => (ms < 1000 ? command.t('ms', { n: Math.round(ms) }) : command.t('seconds', { n: Math.round(ms / 100) / 10 }))

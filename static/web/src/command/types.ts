@@ -74,6 +74,9 @@ export interface Response {
   ended_at: string | null
   exercise: boolean
   profile: 'peace' | 'war'
+  report_every_min?: number | null
+  next_report_at?: string | null
+  report_late?: boolean
   tasks?: { total: number; acknowledged: number; done: number; late: number }
 }
 export interface DutyNow { leader: { name: string; post?: string | null }[]; officers: { name: string; post?: string | null }[]; at_desk: { name: string; since: string } | null }

@@ -46,7 +46,7 @@ export const incidentWords = {
   new_started: ['开始于 {s} 秒前', 'begun {s} s ago'],
   new_kept: ['没有保存的内容还在', 'What was not saved is still here'],
   new_needs: ['请选类型，并写明地点', 'Please choose the kind and say where'],
-  new_keys: ['数字键选类型 · Tab 下一项 · Enter 保存 · Esc 收起', 'Digits choose the kind · Tab goes on · Enter saves · Esc closes'],
+  new_keys: ['数字键选类型 · Tab 下一项 · 地点之后 Enter 到下一项，其余 Enter 保存 · Esc 收起', 'Digits choose the kind · Tab goes on · Enter goes on after the place and saves elsewhere · Esc closes'],
   new_similar: ['附近可能是同一件事', 'Nearby, perhaps the same'],
   new_swap: ['经纬度像是写反了：{detail}', 'Latitude and longitude look swapped: {detail}'],
   new_swap_fix: ['对调后保存', 'Swap and save'],

@@ -8,6 +8,8 @@ export interface LayerSetting {
   opacity: number
   levels: number[] | null
   kinds: string[] | null
+  /** what belongs to an exercise is left out */
+  real?: boolean
 }
 
 export interface View {
@@ -50,6 +52,7 @@ export function userFilter(layer: Layer, setting: LayerSetting): FilterSpecifica
   if (setting.kinds && layer.kind_field) {
     parts.push(['in', ['to-string', ['get', layer.kind_field]], ['literal', setting.kinds]])
   }
+  if (setting.real) parts.push(['!=', ['to-string', ['get', 'exercise']], 'true'])
   if (parts.length === 0) return null
   return (parts.length === 1 ? parts[0] : ['all', ...parts]) as FilterSpecification
 }

@@ -50,7 +50,7 @@ export async function go(page, path, { from = base, wait = true } = {}) {
   if (wait) await ready(page)
 }
 
-export const ready = (page) => page.waitForFunction(() => document.documentElement.dataset.ready === '1', undefined, { timeout: 60_000, polling: 100 })
+export const ready = (page) => page.waitForFunction(() => document.documentElement.dataset.ready === '1', undefined, { timeout: 120_000, polling: 100 })
 
 /** settled waits until the map has drawn what it was told to and has read its scene. */
 export async function settled(page) {
@@ -62,7 +62,7 @@ export async function settled(page) {
   }))
 }
 
-export const until = (page, expression, arg) => page.waitForFunction(expression, arg, { timeout: 30_000, polling: 50 })
+export const until = (page, expression, arg) => page.waitForFunction(expression, arg, { timeout: 60_000, polling: 50 })
 
 export async function api(path, headers = {}) {
   const r = await fetch(base + path, { headers })
@@ -110,8 +110,8 @@ export function sql(statement) {
 }
 
 /** wire is a TCP relay to the server that can be cut and mended: what a bad line looks like. */
-export async function wire() {
-  const target = new URL(base)
+export async function wire(to = base) {
+  const target = new URL(to)
   const live = new Set()
   let cut = false
   const relay = createServer((from) => {
@@ -126,7 +126,7 @@ export async function wire() {
   })
   await new Promise((r) => relay.listen(0, '127.0.0.1', r))
   return {
-    url: `http://127.0.0.1:${relay.address().port}`,
+    url: `${target.protocol}//127.0.0.1:${relay.address().port}`,
     cut() { cut = true; for (const s of live) s.destroy() },
     mend() { cut = false },
     close() { cut = true; for (const s of live) s.destroy(); relay.close() },

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { anyLate, pressing, rank, spell, standing } from '../../src/command/clocks.ts'
-import { fromBoards, fromIncidents, fromShelters, sum } from '../../src/command/figures.ts'
+import { done, fromBoards, fromIncidents, fromShelters, percent, pressingVillages, sum, type BoardVillage } from '../../src/command/figures.ts'
+import { nextReport, refreshMs, shownBy } from '../../src/command/profile.ts'
+import type { Response } from '../../src/command/types.ts'
 import { blank, body, complete, restore, typed } from '../../src/command/intake.ts'
 import { drawnAs, lookOf, validAt } from '../../src/command/sketches.ts'
 import { SILENCE, Stream, type StreamBrowser, type StreamListener } from '../../src/command/stream.ts'
@@ -66,7 +68,7 @@ describe('figures', () => {
     expect(sum([0, null])).toBe(0)
     expect(fromBoards([]).toMove).toBeNull()
     expect(fromBoards([]).movedAll).toBe(false)
-    expect(fromBoards([{ totals: { to_move: 3, moved: 3 }, complete: false }, { totals: { to_move: 1, moved: 1 }, complete: true }])).toEqual({ toMove: 4, moved: 4, movedAll: false })
+    expect(fromBoards([{ totals: { to_move: 3, moved: 3 }, complete: false }, { totals: { to_move: 1, moved: 1 }, complete: true }])).toEqual({ toMove: 4, moved: 4, movedAll: false, called: null, answered: null })
   })
   it('leave exercises and merged ones out', () => {
     const f = (deaths: number) => ({ deaths, missing: null, injured: null, affected: null, evacuated: null, loss_wan: null })
@@ -170,5 +172,41 @@ describe('words', () => {
       if (key !== 'unit_persons') expect(pair[1], key).toBeTruthy()
       expect([...pair[0].matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort(), key).toEqual([...pair[1].matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort())
     }
+  })
+})
+
+describe('the board of a wall', () => {
+  const village = (code: string, over: Partial<BoardVillage> = {}): BoardVillage => ({ code, name: code, to_move: 10, moved: 10, not_moved: 0, refused: 0, returned: 0, unknown: 0, percent: 100, contact: { lost: false }, calls: { targets: 2, reached: 2, silent: 0, late: 0 }, complete: true, ...over })
+  it('is not 100 % while one is silent, whatever the server says', () => {
+    const silent = village('a', { calls: { targets: 2, reached: 1, silent: 1, late: 0 } })
+    expect(done(silent)).toBe(false)
+    expect(percent(10, 10, done(silent))).toBe(99)
+    expect(percent(10, 10, done(village('b')))).toBe(100)
+    expect(percent(0, 0, false)).toBe(99)
+    expect(percent(null, 3, false)).toBeNull()
+    expect(percent(1000, 999, false)).toBe(99)
+    const few = fromBoards([{ totals: { to_move: 10, moved: 10, calls: silent.calls }, complete: true }])
+    expect(few).toEqual({ toMove: 10, moved: 10, movedAll: false, called: 2, answered: 1 })
+  })
+  it('puts first who is cut off, then who is silent', () => {
+    const list = [village('1'), village('2', { complete: false, calls: { targets: 3, reached: 1, silent: 2, late: 1 } }), village('3', { complete: false, contact: { lost: true } }), village('4', { complete: false, not_moved: 4 })]
+    expect(pressingVillages(list).map((v) => v.code)).toEqual(['3', '2', '4', '1'])
+  })
+})
+
+describe('the profile', () => {
+  it('sets the layers, and leaves what somebody switched and the ground', () => {
+    const to = shownBy(['admin', 'roads', 'hazards', 'teams', 'grids'], ['hazards', 'teams'], new Map([['teams', false], ['grids', true]]))
+    expect([...to]).toEqual([['admin', true], ['roads', true], ['hazards', true], ['teams', false], ['grids', true]])
+  })
+  it('paces what is asked for, within what a server bears', () => {
+    const rules = (refresh_s: number) => ({ level: null, exercise: false, refresh_s, layers: [], report_every_min: null })
+    expect([refreshMs(null), refreshMs(rules(10)), refreshMs(rules(0)), refreshMs(rules(1)), refreshMs(rules(1e6))]).toEqual([60_000, 10_000, 60_000, 5_000, 600_000])
+  })
+  it('names the report that is due first, a real one before an exercise', () => {
+    const r = (id: string, at: string | null, exercise = false, state = 'active') => ({ id, title: id, state, exercise, next_report_at: at, report_every_min: 60 }) as Response
+    const now = Date.parse('2026-07-01T12:00:00Z')
+    expect(nextReport([r('drill', '2026-07-01T11:00:00Z', true), r('later', '2026-07-01T13:00:00Z'), r('late', '2026-07-01T11:30:00Z'), r('over', '2026-07-01T10:00:00Z', false, 'ended'), r('none', null)], now)).toEqual({ id: 'late', title: 'late', at: '2026-07-01T11:30:00Z', every: 60, late: true, exercise: false })
+    expect(nextReport([r('none', null)], now)).toBeNull()
   })
 })

@@ -2,7 +2,7 @@ import type { LayerSpecification, StyleSpecification } from 'maplibre-gl'
 import { describe, expect, it } from 'vitest'
 import { applyLayers, type Target } from '../../src/map/apply.ts'
 import { clusterDots, spread, type Dot } from '../../src/map/clusters.ts'
-import { absolute, compose, countable, fade, LABELS, type LayerSetting } from '../../src/map/compose.ts'
+import { absolute, compose, countable, fade, LABELS, userFilter, type LayerSetting } from '../../src/map/compose.ts'
 import { softwareRendered } from '../../src/map/frugal.ts'
 import { middle, PlaceBook, placesOf } from '../../src/map/labels.ts'
 import { BOX_ZOOM, boxOverlaps, dirtyTiles, latOf, lonOf, tileX, tileY } from '../../src/map/tiles.ts'
@@ -202,4 +202,13 @@ it('knows software renderers', () => {
   expect(softwareRendered('ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device), SwiftShader driver)')).toBe(true)
   expect(softwareRendered('llvmpipe (LLVM 11.0.1, 256 bits)')).toBe(true)
   expect(softwareRendered('ANGLE (Intel, Mesa Intel(R) UHD Graphics 630)')).toBe(false)
+})
+
+describe('what is real', () => {
+  const layer = { level_field: null, kind_field: null } as unknown as Layer
+  const setting: LayerSetting = { visible: true, opacity: 1, levels: null, kinds: null }
+  it('leaves out exercises where nobody may take them for real, and nowhere else', () => {
+    expect(userFilter(layer, { ...setting, real: true })).toEqual(['!=', ['to-string', ['get', 'exercise']], 'true'])
+    expect(userFilter(layer, setting)).toBeNull()
+  })
 })
