@@ -38,7 +38,7 @@ vet:
 	@echo '== go vet' && go vet ./...
 
 test-go: ## Go tests only (PKG=./internal/feed for one package)
-	@echo '== go test' && go test -timeout 15m $(or $(PKG),./...)
+	@echo '== go test' && go test -timeout 30m $(or $(PKG),./...)
 
 test-web: ## front-end unit tests only
 	@echo '== front end' && cd static/web && npm run --silent check && npm run --silent test:unit

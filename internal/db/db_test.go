@@ -60,7 +60,8 @@ func TestClaimsLiveForOneTransaction(t *testing.T) {
 }
 
 func TestPoolsAreSeparateAndBounded(t *testing.T) {
-	d := open(t, db.Options{QueryConns: 1, IntakeConns: 1, AcquireWait: 50 * time.Millisecond})
+	// The wait is also for a connection that has to be opened first.
+	d := open(t, db.Options{QueryConns: 1, IntakeConns: 1, AcquireWait: time.Second})
 	err := d.Query.Hold(t.Context(), func(*pgx.Conn) error {
 		if err := d.Query.Hold(t.Context(), func(*pgx.Conn) error { return nil }); !errors.Is(err, db.ErrBusy) {
 			t.Errorf("second use of a full pool: %v, want ErrBusy", err)
@@ -99,7 +100,7 @@ func TestCancelKeepsTheConnection(t *testing.T) {
 	if err := pid(&before); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	err := d.Query.Hold(ctx, func(c *pgx.Conn) error {
 		_, err := c.Exec(ctx, `select pg_sleep(30)`)
