@@ -492,13 +492,7 @@ func TestSweepOfWhatNobodyWasTold(t *testing.T) {
 		h.must(os.Link(half, final))
 		h.must(os.Chtimes(half, long, long))
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = h.s.Run(ctx) }()
-	for deadline := time.Now().Add(20 * time.Second); len(h.left("partial")) > 0 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-	}
-	cancel()
-	<-done
+	h.sweep(0)
 	if left := h.left(""); len(left) != 1 || !strings.HasSuffix(left[0], name(told)[2:]) {
 		t.Errorf("left: %v", left)
 	}
@@ -520,13 +514,7 @@ func TestSweepOfWhatIsWhole(t *testing.T) {
 	_, err := h.send(who, all)
 	h.must(err)
 	h.must(os.Link(filepath.Join(h.dir, name(all)[:2], name(all)[2:]), filepath.Join(h.dir, "partial", who.Account, name(all))))
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = h.s.Run(ctx) }()
-	for deadline := time.Now().Add(20 * time.Second); len(h.left("partial")) > 2 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-	}
-	cancel()
-	<-done
+	h.sweep(2)
 	if left := h.left(""); len(left) != 3 {
 		t.Errorf("left: %v", left)
 	}

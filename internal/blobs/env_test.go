@@ -2,6 +2,7 @@ package blobs_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -160,4 +161,16 @@ func scope(code string) geo.Scope {
 		panic(err)
 	}
 	return s
+}
+
+// sweep runs the service until no more than so many half-finished files are left, or for
+// twenty seconds.
+func (h *house) sweep(partial int) {
+	ctx, cancel := context.WithCancel(h.t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = h.s.Run(ctx) }()
+	for deadline := time.Now().Add(20 * time.Second); len(h.left("partial")) > partial && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	}
+	cancel()
+	<-done
 }
