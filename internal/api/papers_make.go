@@ -119,11 +119,14 @@ func incidentFigureList(i incidents.Incident) []papers.Figure {
 	one := func(key, title string, v *float64, unit string) papers.Figure {
 		return papers.Figure{Key: key, Title: title, Value: v, Unit: unit, Method: "逐级上报，取最近一次报告的数；未报的为无数据", AsOf: at.UTC().Truncate(time.Second), Source: source, Kind: papers.KindReported}
 	}
-	f := i.Figures
-	return []papers.Figure{
+	f, out := i.Figures, []papers.Figure{}
+	if f.Magnitude != nil { // of an earthquake only
+		out = append(out, one("magnitude", "震级", f.Magnitude, "级"))
+	}
+	return append(out,
 		one("deaths", "死亡", figureValue(f.Deaths), "人"), one("missing", "失联", figureValue(f.Missing), "人"), one("injured", "受伤", figureValue(f.Injured), "人"),
 		one("affected", "受灾", figureValue(f.Affected), "人"), one("evacuated", "紧急转移", figureValue(f.Evacuated), "人"), one("loss_wan", "直接经济损失", figureValue(f.LossWan), "万元"),
-	}
+	)
 }
 
 // romanLevel is how an office writes the level of a response; the database keeps it 1 to 4.
