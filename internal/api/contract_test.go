@@ -111,6 +111,7 @@ func TestTheContractOfTheDesk(t *testing.T) {
 	e := contractHouse(t)
 	officer := e.desk("duty.officer", "李值班", auth.DutyOfficer, ownArea)
 	e.settle()
+	e.listen(e.unlimited(), "http://localhost", "tiles,incidents,alerts,dangers,shelters,reports,calls", "", session(officer.cookie)...)
 	const shelter, team = "/api/shelters/019c0000-0000-7000-8000-0000000005e1", "/api/teams/019c0000-0000-7000-8000-0000000005e2/position"
 	var booked struct {
 		Reservation struct {

@@ -85,7 +85,11 @@ func (s *Server) readTopics(req *Request) ([]string, map[string]ear, error) {
 		return nil, nil, invalid("topics", "主题过多", "too many topics")
 	}
 	told := map[string]ear{}
-	for _, t := range topics {
+	for i, t := range topics {
+		if t == "reports" { // 险情灾情 from the field by the name programs were told; its events carry the table's
+			t = "incident_reports"
+			topics[i] = t
+		}
 		if t == topicTiles {
 			continue
 		}
