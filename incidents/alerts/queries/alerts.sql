@@ -61,6 +61,13 @@ returning id::text
 -- Who is in the area: units of a rank inside the writer's own area; new are those that
 -- were not in the area of the message before, $3. Households are
 -- counted where the list tells the building, else by the village.
+with listed as materialized (
+  -- The list is read once, whatever the number of villages.
+  select h.scope, count(*) n, sum(h.persons) persons, sum(coalesce(h.elderly, 0) + coalesce(h.children, 0) + coalesce(h.disabled, 0)) weak, count(*) filter (where h.must_move) must
+  from alerts al cross join restricted.household h left join buildings b on b.id = h.building
+  where al.id = $1 and (b.geom is null or st_intersects(b.geom, al.geom))
+  group by h.scope
+)
 insert into alert_targets (alert, code, name, town, share, whole, population, households, listed, listed_persons, weak, must_move, added)
 select al.id, v.code, v.name, t.name, v.share, v.share > 0.9999, round(v.population * v.share)::int, round(v.households * v.share)::int, h.n, h.persons, h.weak, h.must,
   $3::uuid is not null and not exists (select from alert_targets o where o.alert = $3 and o.code = v.code)
@@ -72,10 +79,8 @@ cross join lateral (
   where a.rank = $2 and a.valid_to is null and a.geom && al.geom and st_intersects(a.geom, al.geom) and a.scope <@ current_setting('app.write')::int8multirange) v
 left join lateral (select p.name from admin p where p.code = v.parent_code and p.valid_to is null limit 1) t on true
 cross join lateral (
-  select count(*)::int n, coalesce(sum(h.persons), 0)::int persons, coalesce(sum(coalesce(h.elderly, 0) + coalesce(h.children, 0) + coalesce(h.disabled, 0)), 0)::int weak,
-    count(*) filter (where h.must_move)::int must
-  from restricted.household h left join buildings b on b.id = h.building
-  where h.scope <@ v.scope and (b.geom is null or st_intersects(b.geom, al.geom))) h
+  select coalesce(sum(k.n), 0)::int n, coalesce(sum(k.persons), 0)::int persons, coalesce(sum(k.weak), 0)::int weak, coalesce(sum(k.must), 0)::int must
+  from listed k where k.scope <@ v.scope) h
 where al.id = $1 and v.share >= 0.001
 on conflict do nothing
 

@@ -29,22 +29,23 @@ where a.valid_to is null and a.rank = $3
 order by a.code limit $4
 
 -- name: dangers
--- What threatens each village inside the area.
+-- What threatens each village inside the area. (The scope of a village is worked out once,
+-- not for every row it is compared with: there may be hundreds of the one and thousands of the other.)
 select v.code, min(h.level), sum(h.threatened_persons)::integer
-from unnest($1::text[]) v(code) join hazards h on h.scope <@ code_scope(v.code)
+from (select c as code, code_scope(c) as scope from unnest($1::text[]) c offset 0) v join hazards h on h.scope <@ v.scope
 where h.valid_to is null and not h.exercise and ($2::geometry is null or h.geom is null or st_intersects(h.geom, $2::geometry))
 group by v.code
 
 -- name: grids
 select v.code, g.id::text, g.code, coalesce(g.worker, ''), coalesce(g.name, ''), $2::geometry is null or g.geom && $2::geometry and st_intersects(g.geom, $2::geometry) and not st_touches(g.geom, $2::geometry)
-from unnest($1::text[]) v(code) join grids g on g.scope <@ code_scope(v.code)
+from (select c as code, code_scope(c) as scope from unnest($1::text[]) c offset 0) v join grids g on g.scope <@ v.scope
 where g.valid_to is null and g.code is not null
 order by v.code, g.code
 
 -- name: households
 -- Those that have to move, by where the list has them.
 select v.code, h.id::text, h.admin_code, coalesce(h.persons, 0), coalesce(h.elderly, 0) + coalesce(h.disabled, 0)
-from unnest($1::text[]) v(code) join restricted.household h on h.scope <@ code_scope(v.code)
+from (select c as code, code_scope(c) as scope from unnest($1::text[]) c offset 0) v join restricted.household h on h.scope <@ v.scope
 where h.must_move
 order by v.code, coalesce(h.disabled, 0) desc, coalesce(h.elderly, 0) desc, coalesce(h.children, 0) desc, h.id
 
