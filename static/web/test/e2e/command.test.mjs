@@ -278,7 +278,7 @@ describe('手机一页', () => {
     await p.page.locator('[data-brief]').waitFor()
     const n = await p.page.locator('[data-figure]').count()
     assert.ok(n >= 5 && n <= 8, `${n} figures`)
-    const open = () => p.page.locator('[data-figure=open] dd').innerText()
+    const open = () => p.page.locator('[data-figure=open] dd').first().innerText()
     const { counts } = await o.county.call('/api/incidents?open=true')
     await eventually('the figure is not what the server says', async () => (await open()) === String(counts.open))
     await receive({ place: '又来一件' })
