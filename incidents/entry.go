@@ -70,7 +70,7 @@ func FirstText(i Incident, snap *registry.Snapshot, area, unit string, now time.
 		b.WriteString(strings.TrimRight(i.Description, "。") + "。")
 	}
 	b.WriteString("\n")
-	names := map[string][2]string{"deaths": {"死亡", "人"}, "missing": {"失踪", "人"}, "injured": {"受伤", "人"}, "affected": {"受灾", "人"}, "evacuated": {"转移安置", "人"}, "loss_wan": {"直接经济损失", "万元"}}
+	names := map[string][2]string{"deaths": {"死亡", "人"}, "missing": {"失踪", "人"}, "injured": {"受伤", "人"}, "affected": {"受灾", "人"}, "evacuated": {"转移安置", "人"}, "loss_wan": {"直接经济损失", "万元"}, "magnitude": {"震级", "级"}}
 	var parts []string
 	for _, n := range figureNames() {
 		if v, ok := i.Figures.value(n); ok {
@@ -132,7 +132,7 @@ func (s *Service) checkEntry(n *NewEntry, i Incident) error {
 	}
 	n.Content = f.text("content", n.Content, 2, 8000)
 	if n.Figures != nil {
-		n.Figures.check(&f)
+		n.Figures.check(&f, i.Kind)
 	}
 	n.SentAt = s.moment(&f, "sent_at", n.SentAt)
 	if n.SentAt == nil {

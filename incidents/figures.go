@@ -7,28 +7,37 @@ import (
 	"slices"
 )
 
-// Figures are what an incident cost. A nil one is not known, which is never nought.
+// Figures are what an incident cost, and how strong the earth shook where it was an
+// earthquake. A nil one is not known, which is never nought.
 type Figures struct {
 	Deaths, Missing, Injured, Affected, Evacuated *int
-	LossWan                                       *float64
+	LossWan, Magnitude                            *float64
 }
+
+// earthquake is the kind of incident that has a magnitude.
+const earthquake = "earthquake"
 
 // figureNames in the order they are told.
 func figureNames() []string {
-	return []string{"deaths", "missing", "injured", "affected", "evacuated", "loss_wan"}
+	return []string{"magnitude", "deaths", "missing", "injured", "affected", "evacuated", "loss_wan"}
 }
 
 func (f *Figures) counts() map[string]**int {
 	return map[string]**int{"deaths": &f.Deaths, "missing": &f.Missing, "injured": &f.Injured, "affected": &f.Affected, "evacuated": &f.Evacuated}
 }
 
+// measures are those that are not counted but measured.
+func (f *Figures) measures() map[string]**float64 {
+	return map[string]**float64{"loss_wan": &f.LossWan, "magnitude": &f.Magnitude}
+}
+
 // value is a figure by its name.
 func (f Figures) value(name string) (float64, bool) {
-	if name == "loss_wan" {
-		if f.LossWan == nil {
+	if m, ok := f.measures()[name]; ok {
+		if *m == nil {
 			return 0, false
 		}
-		return *f.LossWan, true
+		return **m, true
 	}
 	c, ok := f.counts()[name]
 	if !ok || *c == nil {
@@ -50,8 +59,11 @@ func (f Figures) over(n Figures) Figures {
 			*into[name] = *v
 		}
 	}
-	if n.LossWan != nil {
-		f.LossWan = n.LossWan
+	measured := f.measures()
+	for name, v := range n.measures() {
+		if *v != nil {
+			*measured[name] = *v
+		}
 	}
 	return f
 }
@@ -70,7 +82,20 @@ func (f Figures) maps() map[string]float64 {
 // maxPersons is what the database's integer holds with room to spare.
 const maxPersons = 100_000_000
 
-func (f Figures) check(faults *faults) {
+// maxMagnitude is above any earthquake there was.
+const maxMagnitude = 10
+
+// check looks at the figures of an incident of a kind: only an earthquake has a magnitude.
+func (f Figures) check(faults *faults, kind string) {
+	if m := f.Magnitude; m != nil {
+		switch {
+		case kind != earthquake:
+			faults.add("figures/magnitude", "not_for_kind", "只有地震事件才有震级；请改事件种类，或去掉震级", "only an earthquake has a magnitude: change the kind of the incident, or leave it out")
+		case math.IsNaN(*m) || *m < 0 || *m > maxMagnitude:
+			faults.add("figures/magnitude", "out_of_range", "震级应在 0 到 10 之间，如 5.2", "a magnitude lies between 0 and 10, such as 5.2")
+		}
+		f.Magnitude = nil
+	}
 	for _, n := range figureNames() {
 		v, ok := f.value(n)
 		if ok && (math.IsNaN(v) || v < 0 || v > maxPersons) {
@@ -95,8 +120,10 @@ func readFigures(b []byte) (Figures, error) {
 			*into = &n
 		}
 	}
-	if v, ok := m["loss_wan"]; ok {
-		f.LossWan = &v
+	for name, into := range f.measures() {
+		if v, ok := m[name]; ok {
+			*into = &v
+		}
 	}
 	return f, nil
 }

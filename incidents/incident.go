@@ -214,7 +214,7 @@ func (s *Service) check(n *NewIncident) error {
 	if n.PersonsReported != nil && (*n.PersonsReported < 0 || *n.PersonsReported > maxPersons) {
 		f.add("persons_reported", "out_of_range", "须为不小于 0 的合理数字", "a number that can be, 0 or more")
 	}
-	n.Figures.check(&f)
+	n.Figures.check(&f, n.Kind)
 	if n.Area != "" {
 		if _, err := geo.ParseScope(n.Area); err != nil {
 			f.add("area", "unknown", "不是行政区划代码", "not an administrative code")

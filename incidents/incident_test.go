@@ -2,6 +2,7 @@ package incidents_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"onemap/incidents"
 	"onemap/internal/auth"
 	"onemap/internal/pgtest"
+	"onemap/internal/registry"
 )
 
 // enrolled is somebody the database knows too: a level is confirmed by a person.
@@ -184,6 +186,42 @@ func TestLevelIsProposedByRuleAndConfirmedByAPerson(t *testing.T) {
 	}
 	if none := h.receive(officer, incidents.NewIncident{Kind: "fire", Place: "x"}); none.LevelProposed != 0 {
 		t.Errorf("nothing known is no level: %d", none.LevelProposed)
+	}
+}
+
+// The rule set that ships grades an earthquake before anybody is counted; what is reported
+// later is kept beside the magnitude, and nothing but an earthquake has one.
+func TestAnEarthquakeHasAMagnitude(t *testing.T) {
+	h := open(t)
+	officer := h.enrolled("duty", auth.DutyOfficer, countyA)
+	five := 5.2
+	i := h.receive(officer, incidents.NewIncident{Kind: "earthquake", Place: "x", Figures: incidents.Figures{Magnitude: &five}})
+	if i.LevelProposed != 3 || i.LevelReason[0] != (incidents.Reason{Criterion: "magnitude", Value: 5.2, Level: 3}) || i.FiguresAt == nil {
+		t.Fatalf("level %d for %+v", i.LevelProposed, i.LevelReason)
+	}
+	snap, err := registry.Open(t.Context(), h.db.Query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := incidents.FirstText(i, snap.Now(), "", "", time.Now()); !strings.Contains(text, "震级5.2级") {
+		t.Errorf("the first report tells it:\n%s", text)
+	}
+	six := 6.1
+	_, i, _, err = h.s.Send(t.Context(), officer, i.ID, incidents.NewEntry{Kind: "first", Channel: "phone", ToLevel: "province", Content: "地震台网修订震级", Figures: &incidents.Figures{Magnitude: &six, Deaths: new(3)}})
+	if err != nil || i.LevelProposed != 2 || *i.Figures.Magnitude != 6.1 || *i.Figures.Deaths != 3 {
+		t.Fatalf("the magnitude was corrected: %v, level %d, %+v", err, i.LevelProposed, i.Figures)
+	}
+	if i, err = h.s.Incident(t.Context(), officer.Identity, i.ID); err != nil || *i.Figures.Magnitude != 6.1 {
+		t.Errorf("it is kept: %v %+v", err, i.Figures)
+	}
+	eleven := 11.0
+	for name, n := range map[string]incidents.NewIncident{
+		"a fire":   {ID: h.newID(), Kind: "fire", Place: "x", Figures: incidents.Figures{Magnitude: &five}},
+		"too much": {ID: h.newID(), Kind: "earthquake", Place: "x", Figures: incidents.Figures{Magnitude: &eleven}},
+	} {
+		if _, _, err := h.s.Receive(t.Context(), officer, n); !strings.Contains(fmt.Sprint(err), "magnitude") {
+			t.Errorf("%s is refused: %v", name, err)
+		}
 	}
 }
 

@@ -30,6 +30,34 @@ func TestProposeTakesTheWorstCriterion(t *testing.T) {
 	}
 }
 
+// 《国家地震应急预案》(2012) 3.1: by deaths with the missing, and, in a fairly dense area, by
+// magnitude as the first judgement; "以上" inclusive, "以下" not; the worse of the two counts.
+func TestAnEarthquakeIsGradedByDeathsAndByMagnitude(t *testing.T) {
+	r, err := incidents.ParseLevelRule("x", []byte(`{"kinds":["earthquake"],"combine":"worst","lower_bound":"inclusive","criteria":{"deaths+missing":[300,50,10,0],"magnitude":[7,6,5,4]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		magnitude float64
+		deaths    int // -1: nobody counted yet
+		want      int
+		by        string
+	}{
+		{8.0, -1, 1, "magnitude"}, {7.0, -1, 1, "magnitude"}, {6.9, -1, 2, "magnitude"}, {6.0, -1, 2, "magnitude"}, {5.9, -1, 3, "magnitude"}, {5.0, -1, 3, "magnitude"},
+		{4.9, -1, 4, "magnitude"}, {4.0, -1, 4, "magnitude"}, {3.9, -1, 0, ""}, {0, -1, 0, ""},
+		{7.1, 0, 1, "magnitude"}, {5.5, 50, 2, "deaths+missing"}, {3.9, 12, 3, "deaths+missing"}, {4.2, 300, 1, "deaths+missing"}, {6.5, 49, 2, "magnitude"}, {3.0, 0, 4, "deaths+missing"},
+	} {
+		f := incidents.Figures{Magnitude: &c.magnitude}
+		if c.deaths >= 0 {
+			f.Deaths = &c.deaths
+		}
+		got, reason := r.Propose(f)
+		if got != c.want || (got > 0) != (len(reason) > 0) || got > 0 && reason[0].Criterion != c.by {
+			t.Errorf("M%.1f, %d dead: level %d for %v, it is %d by %s", c.magnitude, c.deaths, got, reason, c.want, c.by)
+		}
+	}
+}
+
 // A rule set somebody wrote is read or refused, never believed half.
 func FuzzRules(f *testing.F) {
 	f.Add([]byte(`{"combine":"worst","lower_bound":"inclusive","criteria":{"deaths":[30,10,3,0]}}`))

@@ -61,7 +61,7 @@ func (s *Service) scanIncident(row pgx.CollectableRow) (Incident, error) {
 	var reason, sentJSON, keptJSON []byte
 	err := row.Scan(&i.ID, &i.FID, &i.Version, &i.Number, &i.Title, &i.Kind, &i.TypeCode, &i.Class, &i.State, &i.Level, &i.LevelProposed, &reason, &i.LevelBy, &i.LevelNote, &i.LevelAt, &i.Exercise,
 		&i.OccurredAt, &i.KnownAt, &i.ClosedAt, &i.VerifiedAt, &i.RespondingAt, &i.ArchivedAt, &i.Place, &i.Description, &i.Source,
-		&i.PersonsReported, &i.Figures.Deaths, &i.Figures.Missing, &i.Figures.Injured, &i.Figures.Affected, &i.Figures.Evacuated, &i.Figures.LossWan, &i.FiguresAt, &i.Scope, &g,
+		&i.PersonsReported, &i.Figures.Deaths, &i.Figures.Missing, &i.Figures.Injured, &i.Figures.Affected, &i.Figures.Evacuated, &i.Figures.LossWan, &i.Figures.Magnitude, &i.FiguresAt, &i.Scope, &g,
 		&i.MergedInto, &i.MergedState, &i.SourceReport, &i.Entries, &i.Sketches, &i.Absorbed, &sentJSON, &keptJSON, &i.Reporter, &i.Contact, &i.PhoneMasked, &i.UpdatedAt, &i.UpdatedBy, &i.Demo)
 	if err != nil {
 		return i, err
@@ -437,7 +437,7 @@ func (s *Service) receive(ctx context.Context, tx pgx.Tx, by auth.By, g auth.Gra
 	}
 	f := n.Figures
 	if _, err := tx.Exec(ctx, s.queries.Get("incident_insert"), n.ID, number, n.Title, n.Kind, n.Class, n.TypeCode, n.Exercise, n.OccurredAt, n.KnownAt, n.Place, n.Description, n.Source, n.PersonsReported,
-		f.Deaths, f.Missing, f.Injured, f.Affected, f.Evacuated, f.LossWan, figuresAt, level, reason, code, geo.Shape{Geometry: n.Geometry}, orNil(n.SourceReport)); err != nil {
+		f.Deaths, f.Missing, f.Injured, f.Affected, f.Evacuated, f.LossWan, figuresAt, level, reason, code, geo.Shape{Geometry: n.Geometry}, orNil(n.SourceReport), f.Magnitude); err != nil {
 		return Incident{}, err
 	}
 	if _, err := tx.Exec(ctx, s.queries.Get("intake_add"), n.ID, sent, n.Reporter, account(by), nameOf(by)); err != nil {
@@ -561,7 +561,7 @@ func (s *Service) write(ctx context.Context, tx pgx.Tx, i Incident, leveler *str
 	}
 	_, err := tx.Exec(ctx, s.queries.Get("incident_write"), i.ID, i.Title, i.Kind, i.Class, i.TypeCode, i.State, i.OccurredAt, i.KnownAt, i.ClosedAt, i.VerifiedAt, i.RespondingAt, i.ArchivedAt,
 		i.Place, i.Description, i.Source, i.PersonsReported, f.Deaths, f.Missing, f.Injured, f.Affected, f.Evacuated, f.LossWan, i.FiguresAt,
-		i.Level, i.LevelProposed, i.LevelReason, i.LevelBy, i.LevelAt, leveler, i.LevelNote, orNil(i.MergedInto), i.MergedState)
+		i.Level, i.LevelProposed, i.LevelReason, i.LevelBy, i.LevelAt, leveler, i.LevelNote, orNil(i.MergedInto), i.MergedState, f.Magnitude)
 	return err
 }
 

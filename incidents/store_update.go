@@ -128,7 +128,7 @@ func (s *Service) patch(i *Incident, p IncidentPatch) (map[string]any, error) {
 		f.add("occurred_at", "after_known", "发生时间晚于接报时间", "it happened after it was known")
 	}
 	if p.Figures != nil {
-		p.Figures.check(&f)
+		p.Figures.check(&f, i.Kind)
 		next := i.Figures.over(*p.Figures)
 		if !maps.Equal(next.maps(), i.Figures.maps()) {
 			now := s.now().UTC()

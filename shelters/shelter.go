@@ -36,6 +36,26 @@ type Shelter struct {
 	RecordedAt                            time.Time
 	RecordedBy                            string
 	FeedPosition                          string
+	Drill                                 *Drill // where exercises are asked for
+}
+
+// Drill is what exercises come to at a shelter. They begin with it open and empty, whatever
+// it really is, and count in nothing of it.
+type Drill struct {
+	Occupancy, Reserved int
+	Free                *int // nil where nobody knows how many it holds
+}
+
+func (s Shelter) drill(there, promised int) *Drill {
+	d := &Drill{Occupancy: there, Reserved: promised}
+	if s.Capacity != nil {
+		n := max(*s.Capacity-there-promised, 0)
+		d.Free = &n
+	}
+	if s.State == Disabled {
+		d.Free = new(int)
+	}
+	return d
 }
 
 // Free is how many more find room; nil where nobody knows how many it holds. What is not
@@ -75,7 +95,8 @@ type Query struct {
 	BBox  *orb.Bound
 	State string
 	IDs   []string
-	Limit int // default 500, at most 2,000
+	Limit int  // default 500, at most 2,000
+	Drill bool // with what exercises come to
 }
 
 // Patch changes a shelter. StillCurrent confirms what stands without changing it.
@@ -84,6 +105,7 @@ type Patch struct {
 	Occupancy    *int
 	StillCurrent bool
 	Note         string
+	Exercise     bool // refused: an exercise changes nothing that is real
 }
 
 func (p *Patch) check() error {
@@ -110,6 +132,7 @@ type Reservation struct {
 	By, EndedBy               string
 	Account                   string
 	Scope                     geo.Scope
+	Exercise                  bool
 }
 
 // NewReservation is one to be made. Until is the rule's time from now where it is zero.
@@ -117,6 +140,7 @@ type NewReservation struct {
 	ID, Shelter, Party string
 	N                  int
 	Until              time.Time
+	Exercise           bool
 }
 
 // CheckIn is who came and who left.
@@ -124,6 +148,7 @@ type CheckIn struct {
 	OpID, Shelter, Party, Reservation string
 	In, Out                           int
 	At                                time.Time
+	Exercise                          bool
 }
 
 // Checked is what a check-in came to.
@@ -141,6 +166,7 @@ type Entry struct {
 	OpID, Party, Reservation, By string
 	In, Out, After               int
 	At, RecordedAt               time.Time
+	Exercise                     bool
 }
 
 // NoRoom is the refusal of a reservation: how many places are free.

@@ -134,7 +134,7 @@ func TestCheckInOnceAndStates(t *testing.T) {
 	if c, err = h.s.Check(t.Context(), by, shelters.CheckIn{OpID: newID(13), Shelter: shelterA, Out: 40}); err != nil || c.Shelter.State != shelters.Opened || *c.Shelter.Free() != 20 {
 		t.Errorf("70 in 100, 10 promised: %+v %v", c, err)
 	}
-	list, err := h.s.CheckIns(t.Context(), by.Identity, shelterA, 10)
+	list, err := h.s.CheckIns(t.Context(), by.Identity, shelterA, 10, nil)
 	if err != nil || len(list) != 3 || list[0].After != 70 {
 		t.Errorf("the log: %+v %v", list, err)
 	}
@@ -203,7 +203,7 @@ func TestWhoMay(t *testing.T) {
 		"viewer checks in":     {second(h.s.Check(t.Context(), viewer, shelters.CheckIn{OpID: newID(1), Shelter: shelterA, In: 1})), auth.ErrForbidden},
 		"worker checks in":     {second(h.s.Check(t.Context(), worker, shelters.CheckIn{OpID: newID(2), Shelter: shelterA, In: 1})), nil},
 		"foreign checks in":    {second(h.s.Check(t.Context(), foreign, shelters.CheckIn{OpID: newID(3), Shelter: shelterA, In: 1})), auth.ErrNotFound},
-		"foreign reads":        {second(h.s.Reservations(t.Context(), foreign.Identity, shelterA, false)), auth.ErrNotFound},
+		"foreign reads":        {second(h.s.Reservations(t.Context(), foreign.Identity, shelterA, false, nil)), auth.ErrNotFound},
 		"absent":               {second(h.s.Change(t.Context(), worker, newID(99), 1, shelters.Patch{State: &open})), auth.ErrNotFound},
 	} {
 		if !errors.Is(c.err, c.want) {
@@ -213,3 +213,73 @@ func TestWhoMay(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestAnExerciseLeavesNoTrace: what is booked, checked in and opened in an exercise is of the
+// exercise alone: the shelter, its version and its lists are as they were.
+func TestAnExerciseLeavesNoTrace(t *testing.T) {
+	h := open(t)
+	by := h.as("duty", auth.DutyOfficer, countyA)
+	if _, _, _, err := h.s.Reserve(t.Context(), by, shelters.NewReservation{ID: newID(1), Shelter: shelterA, Party: "东村", N: 30}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.s.Check(t.Context(), by, shelters.CheckIn{OpID: newID(2), Shelter: shelterA, In: 10}); err != nil {
+		t.Fatal(err)
+	}
+	before := h.get(by, shelterA)
+
+	n := shelters.NewReservation{ID: newID(10), Shelter: shelterA, Party: "演练村", N: 80, Exercise: true}
+	r, s, created, err := h.s.Reserve(t.Context(), by, n)
+	if err != nil || !created || !r.Exercise || s.Drill.Reserved != 80 || *s.Drill.Free != 20 || s.Reserved != 30 {
+		t.Fatalf("80 of 100 in an exercise: %+v %+v %v", r, s, err)
+	}
+	if _, _, created, err := h.s.Reserve(t.Context(), by, n); err != nil || created {
+		t.Errorf("said twice: %v %v", created, err)
+	}
+	n.Exercise = false
+	if _, _, _, err := h.s.Reserve(t.Context(), by, n); clash(err) != "id_taken" {
+		t.Errorf("the id of an exercise for something real: %v", err)
+	}
+	full := new(shelters.NoRoom)
+	if _, _, _, err := h.s.Reserve(t.Context(), by, shelters.NewReservation{ID: newID(11), Shelter: shelterA, Party: "演练村", N: 21, Exercise: true}); !errors.As(err, &full) || full.Free != 20 {
+		t.Errorf("21 of 20 in an exercise: %v", err)
+	}
+	if _, err := h.s.Check(t.Context(), by, shelters.CheckIn{OpID: newID(12), Shelter: shelterA, In: 5, Reservation: newID(10)}); err == nil {
+		t.Error("somebody real came on the reservation of an exercise")
+	}
+	c, err := h.s.Check(t.Context(), by, shelters.CheckIn{OpID: newID(13), Shelter: shelterA, In: 50, Reservation: newID(10), Exercise: true})
+	if err != nil || c.After != 50 || c.Shelter.Drill.Occupancy != 50 || c.Shelter.Drill.Reserved != 30 || *c.Shelter.Drill.Free != 20 {
+		t.Errorf("50 of 80 arrived in an exercise: %+v %v", c, err)
+	}
+	if c, err = h.s.Check(t.Context(), by, shelters.CheckIn{OpID: newID(14), Shelter: shelterA, In: 60, Exercise: true}); err != nil || !c.Over || c.After != 110 {
+		t.Errorf("110 in 100 in an exercise: %+v %v", c, err)
+	}
+	if _, err = h.s.Check(t.Context(), by, shelters.CheckIn{OpID: newID(15), Shelter: shelterA, Out: 111, Exercise: true}); clash(err) != "more_left_than_there" {
+		t.Errorf("111 of 110 leave: %v", err)
+	}
+	closed := shelters.Closed
+	if _, err := h.s.Change(t.Context(), by, shelterA, before.Version, shelters.Patch{State: &closed, Exercise: true}); clash(err) != "exercise_changes_nothing" {
+		t.Errorf("a state in an exercise: %v", err)
+	}
+	after := h.get(by, shelterA)
+	if after.Version != before.Version || after.State != before.State || *after.Occupancy != 10 || after.Reserved != 30 || *after.Free() != 60 || !after.ConfirmedAt.Equal(*before.ConfirmedAt) {
+		t.Errorf("after the exercise: %+v, before it %+v", after, before)
+	}
+	no, yes := false, true
+	if list, err := h.s.Reservations(t.Context(), by.Identity, shelterA, true, &no); err != nil || len(list) != 1 || list[0].ID != newID(1) {
+		t.Errorf("real reservations: %+v %v", list, err)
+	}
+	if list, err := h.s.CheckIns(t.Context(), by.Identity, shelterA, 10, &no); err != nil || len(list) != 1 {
+		t.Errorf("real check-ins: %+v %v", list, err)
+	}
+	if list, err := h.s.CheckIns(t.Context(), by.Identity, shelterA, 10, &yes); err != nil || len(list) != 2 || !list[0].Exercise {
+		t.Errorf("those of the exercise: %+v %v", list, err)
+	}
+	if s, err := h.s.Release(t.Context(), by, shelterA, newID(10)); err != nil || s.Reserved != 30 || s.Drill.Reserved != 0 {
+		t.Errorf("released: %+v %v", s, err)
+	}
+	// The next day's exercise begins with an empty shelter.
+	h.clock.Store(int64(13 * time.Hour))
+	if list, _, err := h.s.Status(t.Context(), by.Identity, shelters.Query{IDs: []string{shelterA}, Drill: true}); err != nil || list[0].Drill.Occupancy != 0 {
+		t.Errorf("half a day later: %+v %v", list, err)
+	}
+}

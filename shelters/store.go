@@ -21,7 +21,11 @@ import (
 func (s *Service) scan(row pgx.CollectableRow) (Shelter, error) {
 	var h Shelter
 	var at geo.Shape
-	err := row.Scan(&h.ID, &h.Name, &h.State, &h.Area, &h.Class, &h.Address, &h.Scope, &h.Capacity, &h.Occupancy, &h.Reserved, &h.ConfirmedAt, &h.Exercise, &at, &h.Version, &h.RecordedAt, &h.RecordedBy)
+	var there, promised *int
+	err := row.Scan(&h.ID, &h.Name, &h.State, &h.Area, &h.Class, &h.Address, &h.Scope, &h.Capacity, &h.Occupancy, &h.Reserved, &h.ConfirmedAt, &h.Exercise, &at, &h.Version, &h.RecordedAt, &h.RecordedBy, &there, &promised)
+	if there != nil && promised != nil {
+		h.Drill = h.drill(*there, *promised)
+	}
 	if p, ok := at.Geometry.(orb.Point); ok {
 		h.At = &p
 	}
@@ -51,7 +55,7 @@ func (s *Service) Status(ctx context.Context, who *auth.Identity, q Query) (list
 		if err := tx.QueryRow(ctx, s.queries.Get("horizon")).Scan(&position); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, s.queries.Get("shelters"), q.IDs, area, box, q.State, min(q.Limit, 2000))
+		rows, err := tx.Query(ctx, s.queries.Get("shelters"), q.IDs, area, box, q.State, min(q.Limit, 2000), q.Drill, s.now())
 		if err != nil {
 			return err
 		}
@@ -76,8 +80,9 @@ func (s *Service) Shelter(ctx context.Context, who *auth.Identity, id string) (S
 	return list[0], nil
 }
 
+// one is a shelter with what exercises come to there.
 func (s *Service) one(ctx context.Context, tx pgx.Tx, id string) (Shelter, error) {
-	rows, err := tx.Query(ctx, s.queries.Get("shelters"), []string{id}, nil, nil, "", 1)
+	rows, err := tx.Query(ctx, s.queries.Get("shelters"), []string{id}, nil, nil, "", 1, true, s.now())
 	if err != nil {
 		return Shelter{}, err
 	}
@@ -131,6 +136,9 @@ func (s *Service) Change(ctx context.Context, by auth.By, id string, version int
 	if err := p.check(); err != nil {
 		return Shelter{}, err
 	}
+	if p.Exercise {
+		return Shelter{}, &auth.Conflict{Code: "exercise_changes_nothing", ZH: "演练不改变真实场所的状态和人数；演练按场所已开放、无人在住起算，请直接登记预留、入住和离开", EN: "an exercise changes neither the state nor the numbers of a real shelter: it begins with it open and empty; book and check in"}
+	}
 	_, g, err := s.under(ctx, by, id, auth.WorkDesk)
 	if err != nil {
 		return Shelter{}, err
@@ -172,13 +180,13 @@ func state(h Shelter) map[string]any {
 }
 
 func scanReservation(row pgx.CollectableRow) (r Reservation, err error) {
-	err = row.Scan(&r.ID, &r.Shelter, &r.Party, &r.State, &r.N, &r.Arrived, &r.Until, &r.CreatedAt, &r.EndedAt, &r.By, &r.EndedBy, &r.Account, &r.Scope)
+	err = row.Scan(&r.ID, &r.Shelter, &r.Party, &r.State, &r.N, &r.Arrived, &r.Until, &r.CreatedAt, &r.EndedAt, &r.By, &r.EndedBy, &r.Account, &r.Scope, &r.Exercise)
 	return r, err
 }
 
 // reservation is one of them, ErrNotFound where there is none to be seen.
 func (s *Service) reservation(ctx context.Context, tx pgx.Tx, id string) (Reservation, error) {
-	rows, err := tx.Query(ctx, s.queries.Get("reservations"), id, nil, false, 1)
+	rows, err := tx.Query(ctx, s.queries.Get("reservations"), id, nil, false, 1, nil)
 	if err != nil {
 		return Reservation{}, err
 	}
@@ -189,13 +197,14 @@ func (s *Service) reservation(ctx context.Context, tx pgx.Tx, id string) (Reserv
 	return r, err
 }
 
-// Reservations of a shelter, the newest first; only those that hold where open is asked.
-func (s *Service) Reservations(ctx context.Context, who *auth.Identity, shelter string, open bool) ([]Reservation, error) {
+// Reservations of a shelter, the newest first; only those that hold where open is asked,
+// those of exercises only where they are (nil: both).
+func (s *Service) Reservations(ctx context.Context, who *auth.Identity, shelter string, open bool, exercise *bool) ([]Reservation, error) {
 	if _, err := s.Shelter(ctx, who, shelter); err != nil {
 		return nil, err
 	}
 	var list []Reservation
-	err := s.db.Intake.Ask(ctx, who.Reading(), s.queries.Get("reservations"), []any{nil, shelter, open, 500}, func(rows pgx.Rows) (err error) {
+	err := s.db.Intake.Ask(ctx, who.Reading(), s.queries.Get("reservations"), []any{nil, shelter, open, 500, exercise}, func(rows pgx.Rows) (err error) {
 		list, err = pgx.CollectRows(rows, scanReservation)
 		return err
 	})
@@ -234,7 +243,7 @@ func (s *Service) Reserve(ctx context.Context, by auth.By, n NewReservation) (r 
 		}
 		switch known, err := s.reservation(ctx, tx, n.ID); {
 		case err == nil:
-			if known.Shelter != n.Shelter || known.N != n.N || known.Party != n.Party {
+			if known.Shelter != n.Shelter || known.N != n.N || known.Party != n.Party || known.Exercise != n.Exercise {
 				return &auth.Conflict{Code: "id_taken", ZH: "编号已用于另一次预留", EN: "the id was used for another reservation"}
 			}
 			r = known
@@ -242,17 +251,20 @@ func (s *Service) Reserve(ctx context.Context, by auth.By, n NewReservation) (r 
 		case !errors.Is(err, auth.ErrNotFound):
 			return err
 		}
-		if h.State != Opened {
+		if h.State != Opened && (!n.Exercise || h.State == Disabled) {
 			return &auth.Conflict{Code: "shelter_not_open", ZH: "该场所未开放，请先核实并开放，或选择其他场所", EN: "the shelter is not open: confirm and open it first, or choose another"}
 		}
 		free := h.Free()
+		if n.Exercise {
+			free = h.Drill.Free
+		}
 		if free == nil {
 			return &auth.Conflict{Code: "capacity_unknown", ZH: "不知道该场所能容纳多少人，不能预留", EN: "nobody knows how many this shelter holds: nothing can be promised"}
 		}
 		if *free < n.N {
 			return &NoRoom{Free: *free}
 		}
-		if _, err := tx.Exec(ctx, s.queries.Get("reservation_add"), n.ID, n.Shelter, n.N, n.Party, n.Until, account(by), by.Name); err != nil {
+		if _, err := tx.Exec(ctx, s.queries.Get("reservation_add"), n.ID, n.Shelter, n.N, n.Party, n.Until, account(by), by.Name, n.Exercise); err != nil {
 			return err
 		}
 		if err := s.count(ctx, tx, n.Shelter); err != nil {
@@ -266,7 +278,7 @@ func (s *Service) Reserve(ctx context.Context, by auth.By, n NewReservation) (r 
 			return err
 		}
 		if err := audit.Record(ctx, tx, audit.Entry{Doer: by.Doer(g), Action: "shelter.reserve", Object: "shelters/" + n.Shelter, Area: g.Area, Outcome: audit.Done,
-			After: map[string]any{"reservation": n.ID, "n": n.N, "group": n.Party, "reserved": h.Reserved}}); err != nil {
+			After: map[string]any{"reservation": n.ID, "n": n.N, "group": n.Party, "reserved": h.Reserved, "exercise": n.Exercise}}); err != nil {
 			return err
 		}
 		return tx.QueryRow(ctx, s.queries.Get("position")).Scan(&h.FeedPosition)
@@ -385,7 +397,9 @@ func (s *Service) Check(ctx context.Context, by auth.By, c CheckIn) (out Checked
 			return err
 		}
 		there := 0
-		if h.Occupancy != nil {
+		if c.Exercise {
+			there = h.Drill.Occupancy
+		} else if h.Occupancy != nil {
 			there = *h.Occupancy
 		}
 		after := there + c.In - c.Out
@@ -395,22 +409,20 @@ func (s *Service) Check(ctx context.Context, by auth.By, c CheckIn) (out Checked
 		if err := s.arrive(ctx, tx, by, c); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, s.queries.Get("checkin_add"), c.OpID, c.Shelter, orNil(c.Reservation), c.In, c.Out, c.Party, c.At, after, account(by), by.Name); err != nil {
+		if _, err := tx.Exec(ctx, s.queries.Get("checkin_add"), c.OpID, c.Shelter, orNil(c.Reservation), c.In, c.Out, c.Party, c.At, after, account(by), by.Name, c.Exercise); err != nil {
 			return err
 		}
-		var promised int
-		if err := tx.QueryRow(ctx, s.queries.Get("promised"), c.Shelter).Scan(&promised); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, s.queries.Get("people"), c.Shelter, after, promised, h.turns(there, after), earlier(c.At, now)); err != nil {
-			return err
+		if !c.Exercise {
+			if err := s.settle(ctx, tx, h, there, after, earlier(c.At, now)); err != nil {
+				return err
+			}
 		}
 		if h, err = s.one(ctx, tx, c.Shelter); err != nil {
 			return err
 		}
 		out = Checked{OpID: c.OpID, After: after, Shelter: h}
 		if err := audit.Record(ctx, tx, audit.Entry{Doer: by.Doer(g), Action: "shelter.check_in", Object: "shelters/" + c.Shelter, Area: g.Area, Outcome: audit.Done,
-			Before: map[string]any{"occupancy": there}, After: map[string]any{"in": c.In, "out": c.Out, "occupancy": after, "group": c.Party}}); err != nil {
+			Before: map[string]any{"occupancy": there}, After: map[string]any{"in": c.In, "out": c.Out, "occupancy": after, "group": c.Party, "exercise": c.Exercise}}); err != nil {
 			return err
 		}
 		return tx.QueryRow(ctx, s.queries.Get("position")).Scan(&out.Shelter.FeedPosition)
@@ -419,9 +431,23 @@ func (s *Service) Check(ctx context.Context, by auth.By, c CheckIn) (out Checked
 		return Checked{}, wrap("check in", refusal(err))
 	}
 	h = out.Shelter
+	if c.Exercise {
+		out.Over = h.Capacity != nil && h.Drill.Occupancy > *h.Capacity
+		return out, nil
+	}
 	out.Over = h.Capacity != nil && h.Occupancy != nil && *h.Occupancy > *h.Capacity
 	out.NotOpen = h.State != Opened && h.State != Full
 	return out, nil
+}
+
+// settle makes the shelter say who is really there, and what is promised still.
+func (s *Service) settle(ctx context.Context, tx pgx.Tx, h Shelter, there, after int, at time.Time) error {
+	var promised int
+	if err := tx.QueryRow(ctx, s.queries.Get("promised"), h.ID).Scan(&promised); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, s.queries.Get("people"), h.ID, after, promised, h.turns(there, after), at)
+	return err
 }
 
 // turns is the state after people came or went: what they fill is full, and what was full
@@ -455,25 +481,26 @@ func orNil(s string) *string {
 func (s *Service) known(ctx context.Context, tx pgx.Tx, by auth.By, c CheckIn) (*Checked, error) {
 	var shelter, acc, actor string
 	var in, out, after int
-	err := tx.QueryRow(ctx, s.queries.Get("checkin_find"), c.OpID).Scan(&shelter, &in, &out, &after, &acc, &actor)
+	var exercise bool
+	err := tx.QueryRow(ctx, s.queries.Get("checkin_find"), c.OpID).Scan(&shelter, &in, &out, &after, &acc, &actor, &exercise)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case shelter != c.Shelter || in != c.In || out != c.Out || actor != by.Actor():
+	case shelter != c.Shelter || in != c.In || out != c.Out || exercise != c.Exercise || actor != by.Actor():
 		return nil, &auth.Conflict{Code: "id_taken", ZH: "编号已用于另一次登记", EN: "the id was used for another check-in"}
 	}
 	return &Checked{OpID: c.OpID, After: after, Duplicate: true}, nil
 }
 
-// arrive takes who came off the reservation they came on.
+// arrive takes who came off the reservation they came on, which is of an exercise as they are.
 func (s *Service) arrive(ctx context.Context, tx pgx.Tx, by auth.By, c CheckIn) error {
 	if c.Reservation == "" || c.In == 0 {
 		return nil
 	}
 	r, err := s.reservation(ctx, tx, c.Reservation)
-	if errors.Is(err, auth.ErrNotFound) || err == nil && r.Shelter != c.Shelter {
+	if errors.Is(err, auth.ErrNotFound) || err == nil && (r.Shelter != c.Shelter || r.Exercise != c.Exercise) {
 		return &auth.Invalid{Items: []auth.Fault{{Path: "reservation", Code: "unknown", ZH: "该场所没有此预留", EN: "the shelter has no such reservation"}}}
 	}
 	if err != nil || r.State != "held" {
@@ -483,15 +510,16 @@ func (s *Service) arrive(ctx context.Context, tx pgx.Tx, by auth.By, c CheckIn) 
 	return err
 }
 
-// CheckIns of a shelter, the newest first.
-func (s *Service) CheckIns(ctx context.Context, who *auth.Identity, shelter string, limit int) ([]Entry, error) {
+// CheckIns of a shelter, the newest first; those of exercises only where they are asked for
+// (nil: both).
+func (s *Service) CheckIns(ctx context.Context, who *auth.Identity, shelter string, limit int, exercise *bool) ([]Entry, error) {
 	if _, err := s.Shelter(ctx, who, shelter); err != nil {
 		return nil, err
 	}
 	var list []Entry
-	err := s.db.Intake.Ask(ctx, who.Reading(), s.queries.Get("checkins"), []any{shelter, min(max(limit, 1), 500)}, func(rows pgx.Rows) (err error) {
+	err := s.db.Intake.Ask(ctx, who.Reading(), s.queries.Get("checkins"), []any{shelter, min(max(limit, 1), 500), exercise}, func(rows pgx.Rows) (err error) {
 		list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Entry, err error) {
-			err = row.Scan(&e.OpID, &e.Party, &e.Reservation, &e.By, &e.In, &e.Out, &e.After, &e.At, &e.RecordedAt)
+			err = row.Scan(&e.OpID, &e.Party, &e.Reservation, &e.By, &e.In, &e.Out, &e.After, &e.At, &e.RecordedAt, &e.Exercise)
 			return e, err
 		})
 		return err

@@ -9,7 +9,8 @@ select l.layer, c.column_name, c.udt_name, c.is_nullable = 'YES', coalesce(c.col
 from layer l
 join information_schema.columns c on c.table_schema = l.table_schema and c.table_name = l.table_name
 left join layer_field f on f.layer = l.layer and f.name = c.column_name
-where l.own and c.column_name not in ('fid', 'dataset', 'source_key', 'scope', 'attrs', 'version', 'created_at', 'recorded_at', 'recorded_by', 'geom')
+where l.own and c.is_generated = 'NEVER'
+  and c.column_name not in ('fid', 'dataset', 'source_key', 'scope', 'attrs', 'version', 'created_at', 'recorded_at', 'recorded_by', 'geom')
 order by l.layer, c.ordinal_position
 
 -- name: catalogue_codes

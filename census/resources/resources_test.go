@@ -109,6 +109,66 @@ func TestOneTeamOnePlace(t *testing.T) {
 	}
 }
 
+// TestAnExerciseKeepsNobodyBack: what is played is of the exercise alone: the team stands by,
+// nothing leaves the store, and who is sent in earnest goes.
+func TestAnExerciseKeepsNobodyBack(t *testing.T) {
+	h := open(t)
+	by := h.as("duty", auth.DutyOfficer, countyA)
+	if _, err := h.s.MoveStock(t.Context(), by, resources.Move{OpID: newID(1), Warehouse: storeA, Item: "帐篷", Unit: "顶", Qty: 50, Reason: "入库"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.s.MoveStock(t.Context(), by, resources.Move{OpID: newID(2), Warehouse: storeA, Item: "帐篷", Unit: "顶", Qty: -5, Reason: "演练", Exercise: true}); clash(err) != "exercise_changes_nothing" {
+		t.Errorf("out of the store in an exercise: %v", err)
+	}
+	for _, n := range []resources.NewDispatch{
+		{ID: newID(10), Team: teamA, Task: "演练清障", Place: "东村", Exercise: true},
+		{ID: newID(11), Warehouse: storeA, Task: "演练送帐篷", Place: "东村", Items: []resources.Item{{Item: "帐篷", Unit: "顶", Qty: 20}}, Exercise: true},
+	} {
+		if d, created, err := h.s.Dispatch(t.Context(), by, n); err != nil || !created || !d.Exercise {
+			t.Fatalf("%+v %v", d, err)
+		}
+		for _, to := range []string{resources.Acknowledged, resources.Departed, resources.Arrived} {
+			if d, err := h.s.Step(t.Context(), by, n.ID, to, ""); err != nil || d.State != to {
+				t.Fatalf("%s: %+v %v", to, d, err)
+			}
+		}
+	}
+	if _, _, err := h.s.Dispatch(t.Context(), by, resources.NewDispatch{ID: newID(12), Team: teamA, Task: "再演练", Place: "东村", Exercise: true}); clash(err) != "team_busy" {
+		t.Errorf("played twice at once: %v", err)
+	}
+	team := func() resources.Team {
+		t.Helper()
+		list, _, err := h.s.Teams(t.Context(), by.Identity, resources.TeamQuery{})
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%+v %v", list, err)
+		}
+		return list[0]
+	}
+	if got := team(); got.State != "standby" || got.Dispatch != "" || got.Drill != newID(10) || got.DrillState != resources.Arrived || got.Version != 1 {
+		t.Errorf("in the exercise: %+v", got)
+	}
+	stores, _, err := h.s.Stores(t.Context(), by.Identity, storeA, "")
+	if err != nil || stores[0].Stock[0].Qty != 50 {
+		t.Errorf("the store in the exercise: %+v %v", stores, err)
+	}
+	if lines, err := h.s.Ledger(t.Context(), by.Identity, storeA, 10); err != nil || len(lines) != 1 {
+		t.Errorf("its ledger: %+v %v", lines, err)
+	}
+	if _, created, err := h.s.Dispatch(t.Context(), by, resources.NewDispatch{ID: newID(20), Team: teamA, Incident: incidentA, Task: "救援"}); err != nil || !created {
+		t.Fatalf("sent in earnest while it plays: %v", err)
+	}
+	if got := team(); got.Dispatch != newID(20) || got.Drill != "" {
+		t.Errorf("sent in earnest: %+v", got)
+	}
+	over, _, err := h.s.Dispatches(t.Context(), by.Identity, resources.DispatchQuery{Team: teamA, Exercise: "true"})
+	if err != nil || len(over) != 1 || over[0].State != resources.Returned || over[0].Note == "" || over[0].EndedAt == nil {
+		t.Errorf("what it played: %+v %v", over, err)
+	}
+	if _, _, err := h.s.Dispatch(t.Context(), by, resources.NewDispatch{ID: newID(21), Team: teamA, Task: "演练", Place: "东村", Exercise: true}); clash(err) != "team_busy" {
+		t.Errorf("who is out does not play: %v", err)
+	}
+}
+
 // TestStockNeverBelowZero: forty take three each of fifty at once, every one of them twice.
 func TestStockNeverBelowZero(t *testing.T) {
 	h := open(t)

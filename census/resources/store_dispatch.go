@@ -140,7 +140,8 @@ func (it *Item) check(f *faults, path string) {
 }
 
 // Dispatch sends a team or goods. Sent again under the same id it is the one that was
-// sent; a team that is out already is not sent a second time.
+// sent; a team that is out already is not sent a second time. What a team plays in an
+// exercise ends when it is sent in earnest, and none that is out plays.
 func (s *Service) Dispatch(ctx context.Context, by auth.By, n NewDispatch) (d Dispatch, created bool, err error) {
 	if err := n.check(); err != nil {
 		return d, false, err
@@ -208,7 +209,11 @@ func (s *Service) Dispatch(ctx context.Context, by auth.By, n NewDispatch) (d Di
 				return err
 			}
 		}
-		if _, err := tx.Exec(ctx, s.queries.Get("dispatch_add"), n.ID, orNil(n.Team), orNil(n.Warehouse), name, orNil(n.Incident), n.Task, n.Place, items, n.Exercise || exercise, now, now.Add(s.Rules().Acknowledge),
+		n.Exercise = n.Exercise || exercise
+		if err := s.drills(ctx, tx, by.Doer(g), n, name, now); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, s.queries.Get("dispatch_add"), n.ID, orNil(n.Team), orNil(n.Warehouse), name, orNil(n.Incident), n.Task, n.Place, items, n.Exercise, now, now.Add(s.Rules().Acknowledge),
 			geo.Shape{Geometry: n.To}, scope, account(by), by.Name); err != nil {
 			return err
 		}
@@ -223,8 +228,8 @@ func (s *Service) Dispatch(ctx context.Context, by auth.By, n NewDispatch) (d Di
 		return tx.QueryRow(ctx, s.queries.Get("position")).Scan(&d.FeedPosition)
 	})
 	if pg := new(pgconn.PgError); errors.As(err, &pg) && pg.Code == "23505" {
-		if pg.ConstraintName == "dispatches_team" {
-			return d, false, &auth.Conflict{Code: "team_busy", ZH: name + "已有未结束的调度，请先结束或撤销", EN: "the team is out already: end or cancel that dispatch first"}
+		if pg.ConstraintName == "dispatches_team" || pg.ConstraintName == "dispatches_team_exercise" {
+			return d, false, busy(name)
 		}
 		return d, false, &auth.Conflict{Code: "id_taken", ZH: "编号已被使用", EN: "the id is in use"}
 	}
@@ -232,6 +237,38 @@ func (s *Service) Dispatch(ctx context.Context, by auth.By, n NewDispatch) (d Di
 		return Dispatch{}, false, wrap("dispatch", err)
 	}
 	return d, created, nil
+}
+
+// drills keeps what is played and what is meant apart for a team that is to be sent.
+func (s *Service) drills(ctx context.Context, tx pgx.Tx, doer audit.Doer, n NewDispatch, name string, now time.Time) error {
+	if n.Team == "" {
+		return nil
+	}
+	if n.Exercise {
+		var out bool
+		if err := tx.QueryRow(ctx, s.queries.Get("dispatch_real"), n.Team).Scan(&out); err != nil || !out {
+			return err
+		}
+		return busy(name)
+	}
+	rows, err := tx.Query(ctx, s.queries.Get("drill_end"), n.Team, now, "队伍转入真实任务，演练调度结束")
+	if err != nil {
+		return err
+	}
+	over, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (x struct{ id, state string }, err error) {
+		err = row.Scan(&x.id, &x.state)
+		return x, err
+	})
+	for _, x := range over {
+		if err == nil {
+			err = audit.Record(ctx, tx, audit.Entry{Doer: doer, Action: "dispatch." + x.state, Object: "dispatches/" + x.id, Outcome: audit.Done, Reason: audit.Clip(n.Task), After: map[string]any{"state": x.state, "exercise": true, "for": n.ID}})
+		}
+	}
+	return err
+}
+
+func busy(name string) error {
+	return &auth.Conflict{Code: "team_busy", ZH: name + "已有未结束的调度，请先结束或撤销", EN: "the team is out already: end or cancel that dispatch first"}
 }
 
 func (s *Service) enough(ctx context.Context, tx pgx.Tx, warehouse string, it Item) error {
@@ -305,7 +342,7 @@ func (s *Service) Step(ctx context.Context, by auth.By, id, to, note string) (Di
 		if _, err := tx.Exec(ctx, s.queries.Get("dispatch_step"), id, to, note, now, by.Name); err != nil {
 			return err
 		}
-		if err := s.effects(ctx, tx, by, d, to, now); err != nil {
+		if err := s.effects(ctx, tx, by, d, to); err != nil {
 			return err
 		}
 		if d, err = s.dispatch(ctx, tx, id); err != nil {
@@ -321,8 +358,12 @@ func (s *Service) Step(ctx context.Context, by auth.By, id, to, note string) (Di
 }
 
 // effects are what a step changes beside the dispatch: the state of the team, the stock of
-// the store, which goes out when it departs and comes back when that is called off.
-func (s *Service) effects(ctx context.Context, tx pgx.Tx, by auth.By, d Dispatch, to string, _ time.Time) error {
+// the store, which goes out when it departs and comes back when that is called off. What is
+// played in an exercise changes neither.
+func (s *Service) effects(ctx context.Context, tx pgx.Tx, by auth.By, d Dispatch, to string) error {
+	if d.Exercise {
+		return nil
+	}
 	if d.Team != "" {
 		state := map[string]string{Departed: "dispatched", Arrived: "on_site", Returned: "standby", Cancelled: "standby"}[to]
 		if state == "" {

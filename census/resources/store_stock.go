@@ -114,6 +114,9 @@ func (s *Service) MoveStock(ctx context.Context, by auth.By, m Move) (Moved, err
 	if !records.IsID(m.Warehouse) {
 		return Moved{}, auth.ErrNotFound
 	}
+	if m.Exercise {
+		return Moved{}, &auth.Conflict{Code: "exercise_changes_nothing", ZH: "演练不改变真实库存，不登记出入库；请用演练调度", EN: "an exercise moves nothing out of a real store: send goods by a dispatch of the exercise"}
+	}
 	var out Moved
 	var scope geo.Scope
 	err := s.db.Intake.Tx(ctx, by.Reading(), func(tx pgx.Tx) error {

@@ -19,7 +19,7 @@ import (
 func (s *Service) scanTeam(row pgx.CollectableRow) (Team, error) {
 	var t Team
 	var at geo.Shape
-	err := row.Scan(&t.ID, &t.Name, &t.Kind, &t.State, &t.Specialities, &t.Unit, &t.Area, &t.Scope, &t.Members, &t.ReadyMin, &at, &t.PositionAt, &t.Dispatch, &t.DispatchState, &t.Exercise, &t.Version)
+	err := row.Scan(&t.ID, &t.Name, &t.Kind, &t.State, &t.Specialities, &t.Unit, &t.Area, &t.Scope, &t.Members, &t.ReadyMin, &at, &t.PositionAt, &t.Dispatch, &t.DispatchState, &t.Drill, &t.DrillState, &t.Exercise, &t.Version)
 	if p, ok := at.Geometry.(orb.Point); ok {
 		t.At = &p
 	}

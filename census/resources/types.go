@@ -18,8 +18,9 @@ type Team struct {
 	PositionAt                                      *time.Time
 	AgeS                                            *int // of the position
 	Stale                                           bool
-	Dispatch                                        string // the open one
+	Dispatch                                        string // the open one, in earnest
 	DispatchState                                   string
+	Drill, DrillState                               string // the open one of an exercise
 	Exercise                                        bool
 	Version                                         int64
 	FeedPosition                                    string
@@ -106,6 +107,7 @@ type Move struct {
 	OpID, Warehouse, Item, Unit, Reason, Dispatch string
 	Qty                                           float64
 	RotateOn                                      *time.Time
+	Exercise                                      bool // refused: an exercise moves nothing
 }
 
 // Moved is what a move came to.

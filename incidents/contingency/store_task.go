@@ -2,6 +2,7 @@ package contingency
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,7 +16,7 @@ import (
 
 func scanTask(row pgx.CollectableRow) (t Task, err error) {
 	err = row.Scan(&t.ID, &t.Response, &t.Incident, &t.Clause, &t.Plan, &t.Seq, &t.Level, &t.Action, &t.Unit, &t.Text, &t.Area, &t.Minutes, &t.Exercise,
-		&t.State, &t.SentAt, &t.DueAt, &t.AcknowledgedAt, &t.DoneAt, &t.RefusedAt, &t.AcknowledgedBy, &t.DoneBy, &t.Note, &t.LoggedBy, &t.Version, &t.UpdatedAt)
+		&t.State, &t.SentAt, &t.DueAt, &t.AcknowledgedAt, &t.DoneAt, &t.RefusedAt, &t.AcknowledgedBy, &t.DoneBy, &t.Note, &t.LoggedBy, &t.ClosedAt, &t.ClosedWhy, &t.Version, &t.UpdatedAt)
 	return t, err
 }
 
@@ -117,8 +118,9 @@ func (s *Service) task(ctx context.Context, tx pgx.Tx, who *auth.Identity, id st
 	return list[0], nil
 }
 
-// Send makes tasks of the clauses that apply. What was sent already is not sent again, so
-// the same order may be given twice, and after a level was raised again.
+// Send makes tasks of the clauses that apply: one for whom it is to do, however many plans
+// ask the same of him. What was sent already is not sent again, so the same order may be given
+// twice, and after a level was raised again.
 func (s *Service) Send(ctx context.Context, by auth.By, o Order) (sent int, err error) {
 	now := s.now()
 	if !holds(by.Identity, auth.CommandPost, now) {
@@ -150,6 +152,10 @@ func (s *Service) Send(ctx context.Context, by auth.By, o Order) (sent int, err 
 		o.At = now
 	}
 	err = s.db.Intake.Tx(ctx, by.Writing(g), func(tx pgx.Tx) error {
+		sole, err := s.sole(ctx, tx, o)
+		if err != nil {
+			return err
+		}
 		rows, err := tx.Query(ctx, s.queries.Get("match"), by.Reach.Of(db.Internal).String(), scope, s.hazards(o.Case), o.Case.Level, o.Clauses)
 		if err != nil {
 			return err
@@ -164,6 +170,9 @@ func (s *Service) Send(ctx context.Context, by auth.By, o Order) (sent int, err 
 			if inner, err := geo.ParseScope(c.Area); err == nil && scope.Contains(inner) {
 				area = c.Area
 			}
+			if !sole.take(c, area) {
+				continue
+			}
 			tag, err := tx.Exec(ctx, s.queries.Get("task_insert"), null(o.Response), null(o.Incident), c.ID, c.PlanTitle, i+1, c.Action, c.Unit, c.Text, nullInt(c.Level), c.Minutes, area, o.Exercise, o.At, by.Account, by.Name)
 			if err != nil {
 				return err
@@ -177,6 +186,52 @@ func (s *Service) Send(ctx context.Context, by auth.By, o Order) (sent int, err 
 			After: map[string]any{"tasks": sent, "level": o.Case.Level, "exercise": o.Exercise}})
 	})
 	return sent, wrap("send", err)
+}
+
+// sole is what is asked of whom already.
+type sole map[string]bool
+
+// sole holds the order until the transaction ends, and knows what was sent for it.
+func (s *Service) sole(ctx context.Context, tx pgx.Tx, o Order) (sole, error) {
+	of := o.Response
+	if of == "" {
+		of = o.Incident
+	}
+	if _, err := tx.Exec(ctx, s.queries.Get("order_lock"), of); err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, s.queries.Get("tasks_sent"), of)
+	if err != nil {
+		return nil, err
+	}
+	out := sole{}
+	_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (x struct{}, err error) {
+		var action, unit, area string
+		err = row.Scan(&action, &unit, &area)
+		out[duty(action, unit, area)] = true
+		return x, err
+	})
+	return out, err
+}
+
+// take says whether nobody asked this of him yet. Of what plans ask alike the shortest time
+// stands: clauses come in that order.
+func (s sole) take(c Match, area string) bool {
+	k := duty(c.Action, c.Unit, area)
+	taken := s[k]
+	s[k] = true
+	return !taken
+}
+
+// duty is what tells tasks apart: what, and who does it. Some names are of somebody else in
+// each area ("各村", "属地乡镇人民政府").
+func duty(action, unit, area string) string {
+	for _, word := range []string{"各", "属地", "所在", "本", "乡镇", "镇", "乡", "街道", "村", "社区"} {
+		if strings.HasPrefix(unit, word) {
+			return action + "|" + unit + "|" + area
+		}
+	}
+	return action + "|" + unit
 }
 
 // Step writes an answer down. An acknowledgement or a completion needs no version: it
@@ -229,6 +284,9 @@ func (s *Service) Step(ctx context.Context, by auth.By, id string, version *int6
 		if before.State == step.To && step.To != Refused {
 			out = before // said twice
 			return nil
+		}
+		if before.ClosedAt != nil && step.To != Done {
+			return clash("response_ended", "响应已终止、事件已办结，任务随之关闭；已完成的可以补记", "it was closed with its response: what was done all the same may still be noted")
 		}
 		if before.State == Done || before.State == Refused && step.To != Acknowledged {
 			return clash("cannot_follow", "当前状态不能这样做", "this cannot follow its state")

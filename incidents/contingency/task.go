@@ -13,6 +13,10 @@ const (
 // States are all of them, in order.
 func States() []string { return []string{Waiting, Acknowledged, Done, Refused} }
 
+// Closed is asked for like a state: what was not done when its response ended. The task keeps
+// the state it was in.
+const Closed = "closed"
+
 // Task is a clause somebody has to carry out now.
 type Task struct {
 	ID, Response, Incident, Clause string
@@ -27,6 +31,8 @@ type Task struct {
 	RefusedAt                      *time.Time
 	AcknowledgedBy, DoneBy         string
 	Note, LoggedBy                 string
+	ClosedAt                       *time.Time // nobody waits for it any more
+	ClosedWhy                      string     // response_ended or incident_closed
 	Version                        int64
 	UpdatedAt                      time.Time
 	FeedPosition                   string
@@ -39,6 +45,9 @@ func (t Task) Late(now time.Time) bool {
 	}
 	if t.DoneAt != nil {
 		return t.DoneAt.After(*t.DueAt)
+	}
+	if t.ClosedAt != nil {
+		return t.ClosedAt.After(*t.DueAt)
 	}
 	return now.After(*t.DueAt)
 }

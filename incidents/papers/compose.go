@@ -68,7 +68,7 @@ type Matter struct {
 
 // Counts are what a brief counts.
 type Counts struct {
-	IncidentsNew, IncidentsOpen, Responses, TasksOpen, TasksLate, Reports, ReportsUntaken, Unsigned int
+	IncidentsNew, IncidentsOpen, Responses, TasksOpen, TasksLate, Reports, ReportsUntaken, Unsigned, OrdersUnsigned int
 }
 
 // Figures are the counts with how they were counted.
@@ -82,11 +82,12 @@ func (c Counts) Figures(from, to, now time.Time, zone *time.Location) []Figure {
 		one("incidents_new", "新接事件", c.IncidentsNew, "起", period+" 接报的事件，不含演练、已合并的计一起"),
 		one("incidents_open", "未办结事件", c.IncidentsOpen, "起", "此刻未结束的事件，不含演练"),
 		one("responses_active", "正在响应", c.Responses, "个", "此刻已启动未终止的应急响应"),
-		one("tasks_open", "未完成任务", c.TasksOpen, "项", "预案条款生成、尚未完成的任务"),
+		one("tasks_open", "未完成任务", c.TasksOpen, "项", "预案条款生成、尚未完成的任务，不含随响应终止关闭的"),
 		one("tasks_late", "超时任务", c.TasksLate, "项", "未完成且已过时限的任务"),
 		one("reports_received", "险情灾情报告", c.Reports, "件", period+" 收到的险情、灾情报告"),
 		one("reports_untaken", "未接手险情", c.ReportsUntaken, "件", "此刻无人接手的险情"),
 		one("papers_unsigned", "待补签文书", c.Unsigned, "件", "先报后签、尚未补签的文书"),
+		one("orders_unsigned", "待补签叫应令", c.OrdersUnsigned, "件", "先发令、尚未补签的叫应令和立即转移令"),
 	}
 }
 
@@ -173,21 +174,20 @@ func (m Material) report(kind string) (string, []Block) {
 		}
 		name = orElse(name, r.Title)
 	}
-	for _, t := range m.Tasks {
-		if t.State == "done" {
-			fmt.Fprintf(&done, "\n%s：%s，已完成。", t.Unit, t.Action)
-		}
+	for _, t := range alike(m.Tasks, "done") {
+		done.WriteString("\n" + t.units() + "：" + t.action + "，已完成。")
 	}
 	add("response", "三、处置情况", strings.TrimSpace(done.String()))
 	var next strings.Builder
-	for _, t := range m.Tasks {
-		if t.State == "waiting" || t.State == "acknowledged" {
-			late := ""
-			if t.Late {
-				late = "（已超时）"
-			}
-			fmt.Fprintf(&next, "%s：%s%s。\n", t.Unit, t.Action, late)
+	for _, t := range alike(m.Tasks, "waiting", "acknowledged") {
+		late := ""
+		switch {
+		case t.late > 0 && len(t.unit) > 1:
+			late = fmt.Sprintf("（%d 个已超时）", t.late)
+		case t.late > 0:
+			late = "（已超时）"
 		}
+		next.WriteString(t.units() + "：" + t.action + late + "。\n")
 	}
 	add("next", "四、下一步工作", strings.TrimSpace(next.String()))
 	word := "快报"
@@ -195,6 +195,38 @@ func (m Material) report(kind string) (string, []Block) {
 		word = "专报"
 	}
 	return "关于" + name + "的" + word, out
+}
+
+// duty is what units are to do alike: a paper has one line of it.
+type duty struct {
+	action string
+	unit   []string
+	late   int
+}
+
+func (d duty) units() string {
+	if len(d.unit) > 3 {
+		return fmt.Sprintf("%s等 %d 个单位", strings.Join(d.unit[:3], "、"), len(d.unit))
+	}
+	return strings.Join(d.unit, "、")
+}
+
+// alike puts the tasks of some states together by what is to be done, as they come.
+func alike(tasks []TaskLine, states ...string) []duty {
+	var out []duty
+	for _, t := range tasks {
+		if !slices.Contains(states, t.State) {
+			continue
+		}
+		i := slices.IndexFunc(out, func(d duty) bool { return d.action == t.Action })
+		if i < 0 {
+			i, out = len(out), append(out, duty{action: t.Action})
+		}
+		if out[i].unit = append(out[i].unit, t.Unit); t.Late {
+			out[i].late++
+		}
+	}
+	return out
 }
 
 // withEstimates puts a block before what is left to do that names the figures the text does

@@ -156,7 +156,7 @@ func (s *Service) Brief(ctx context.Context, who *auth.Identity, area string, fr
 		}
 		c := &out.Counts
 		return tx.QueryRow(ctx, s.queries.Get("counts"), areas, from, to, within, exercise, s.now()).
-			Scan(&c.IncidentsNew, &c.IncidentsOpen, &c.Responses, &c.TasksOpen, &c.TasksLate, &c.Reports, &c.ReportsUntaken, &c.Unsigned)
+			Scan(&c.IncidentsNew, &c.IncidentsOpen, &c.Responses, &c.TasksOpen, &c.TasksLate, &c.Reports, &c.ReportsUntaken, &c.Unsigned, &c.OrdersUnsigned)
 	})
 	return out, wrap("brief", err)
 }

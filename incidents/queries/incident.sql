@@ -13,7 +13,7 @@ select code, scope, title, weight from incident_named($1::text)
 select i.id::text, i.fid, i.version, coalesce(i.code, ''), coalesce(i.name, ''), coalesce(i.kind, ''), coalesce(i.type_code, ''), coalesce(i.class, ''), i.state,
   coalesce(i.level, 0)::int, coalesce(i.level_proposed, 0)::int, i.level_reason, coalesce(i.level_by, ''), coalesce(i.level_note, ''), i.level_at, i.exercise,
   i.occurred_at, i.known_at, i.closed_at, i.verified_at, i.responding_at, i.archived_at, coalesce(i.place, ''), coalesce(i.description, ''), coalesce(i.source, ''),
-  i.persons_reported, i.deaths, i.missing, i.injured, i.affected, i.evacuated, i.loss_wan, i.figures_at, i.scope, i.geom,
+  i.persons_reported, i.deaths, i.missing, i.injured, i.affected, i.evacuated, i.loss_wan, i.magnitude, i.figures_at, i.scope, i.geom,
   coalesce(i.merged_into::text, ''), coalesce(i.merged_state, ''), coalesce(i.source_report::text, ''),
   (select count(*) from incident_entry e where e.incident = i.id)::int,
   (select count(*) from incident_sketches k where k.incident = i.id and (k.valid_to is null or k.valid_to > $12))::int,
@@ -56,16 +56,16 @@ select incident_number($1::int8range, $2::int, $3::boolean)
 
 -- name: incident_insert
 insert into incidents (id, code, name, kind, class, type_code, state, exercise, occurred_at, known_at, place, description, source, persons_reported,
-  deaths, missing, injured, affected, evacuated, loss_wan, figures_at, level_proposed, level_reason, admin_code, geom, source_report, emergency_dept)
+  deaths, missing, injured, affected, evacuated, loss_wan, figures_at, level_proposed, level_reason, admin_code, geom, source_report, emergency_dept, magnitude)
 values ($1, $2, $3, $4, $5, nullif($6, ''), 'received', $7, $8, $9, nullif($10, ''), nullif($11, ''), $12, $13,
-  $14, $15, $16, $17, $18, $19, $20, nullif($21::int, 0)::smallint, $22, nullif($23, ''), $24, $25::uuid, null)
+  $14, $15, $16, $17, $18, $19, $20, nullif($21::int, 0)::smallint, $22, nullif($23, ''), $24, $25::uuid, null, $26)
 
 -- name: incident_write
 -- The whole of what changes in a life: the trigger says what of it may.
 update incidents set name = $2, kind = $3, class = $4, type_code = nullif($5, ''), state = $6, occurred_at = $7, known_at = $8, closed_at = $9, verified_at = $10, responding_at = $11, archived_at = $12,
   place = nullif($13, ''), description = nullif($14, ''), source = nullif($15, ''), persons_reported = $16, deaths = $17, missing = $18, injured = $19, affected = $20, evacuated = $21, loss_wan = $22,
   figures_at = $23, level = nullif($24::int, 0)::smallint, level_proposed = nullif($25::int, 0)::smallint, level_reason = $26, level_by = nullif($27, ''), level_at = $28, level_account = coalesce($29::uuid, level_account), level_note = nullif($30, ''),
-  merged_into = $31::uuid, merged_state = nullif($32, '')
+  merged_into = $31::uuid, merged_state = nullif($32, ''), magnitude = $33
 where id = $1
 
 -- name: incident_place

@@ -50,6 +50,7 @@ type incidentFigures struct {
 	Affected  *int     `json:"affected"`
 	Evacuated *int     `json:"evacuated"`
 	LossWan   *float64 `json:"loss_wan"`
+	Magnitude *float64 `json:"magnitude"`
 }
 
 func (f *incidentFigures) figures() incidents.Figures {

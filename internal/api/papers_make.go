@@ -8,7 +8,6 @@ import (
 
 	"onemap/incidents"
 	"onemap/incidents/contingency"
-	"onemap/incidents/evacuation"
 	"onemap/incidents/papers"
 	"onemap/incidents/response"
 	"onemap/internal/auth"
@@ -76,14 +75,7 @@ func (s *Server) material(ctx context.Context, req *Request, p papers.Paper) (pa
 			return m, err
 		}
 	}
-	if p.Incident != "" && m.Incident != nil {
-		more, err := s.movedFigures(ctx, who, p)
-		if err != nil {
-			return m, err
-		}
-		m.Figures = append(m.Figures, more...)
-	}
-	return m, nil
+	return m, s.movedFigures(ctx, who, p, &m)
 }
 
 func (s *Server) incidentFacts(i incidents.Incident) *papers.IncidentFacts {
@@ -119,11 +111,14 @@ func incidentFigureList(i incidents.Incident) []papers.Figure {
 	one := func(key, title string, v *float64, unit string) papers.Figure {
 		return papers.Figure{Key: key, Title: title, Value: v, Unit: unit, Method: "逐级上报，取最近一次报告的数；未报的为无数据", AsOf: at.UTC().Truncate(time.Second), Source: source, Kind: papers.KindReported}
 	}
-	f := i.Figures
-	return []papers.Figure{
+	f, out := i.Figures, []papers.Figure{}
+	if f.Magnitude != nil { // of an earthquake only
+		out = append(out, one("magnitude", "震级", f.Magnitude, "级"))
+	}
+	return append(out,
 		one("deaths", "死亡", figureValue(f.Deaths), "人"), one("missing", "失联", figureValue(f.Missing), "人"), one("injured", "受伤", figureValue(f.Injured), "人"),
 		one("affected", "受灾", figureValue(f.Affected), "人"), one("evacuated", "紧急转移", figureValue(f.Evacuated), "人"), one("loss_wan", "直接经济损失", figureValue(f.LossWan), "万元"),
-	}
+	)
 }
 
 // romanLevel is how an office writes the level of a response; the database keeps it 1 to 4.
@@ -151,6 +146,9 @@ func (s *Server) responseMaterial(ctx context.Context, who *auth.Identity, id st
 	at, done, late := m.Now.UTC().Truncate(time.Second), 0, 0
 	for _, t := range list {
 		l := papers.TaskLine{Action: t.Action, Unit: t.Unit, State: t.State, Late: t.Late(m.Now)}
+		if t.ClosedAt != nil {
+			l.State = contingency.Closed
+		}
 		if m.Tasks = append(m.Tasks, l); l.Late {
 			late++
 		}
@@ -168,27 +166,6 @@ func (s *Server) responseMaterial(ctx context.Context, who *auth.Identity, id st
 		m.Figures = append(m.Figures, papers.Figure{Key: f.key, Title: f.title, Value: figureValue(&f.n), Unit: "项", Method: "预案条款生成的任务，按单位回报计", AsOf: at, Source: r.Title, Kind: papers.KindReported})
 	}
 	return nil
-}
-
-// movedFigures are those of the 转移 board, where people were called out for the incident.
-func (s *Server) movedFigures(ctx context.Context, who *auth.Identity, p papers.Paper) ([]papers.Figure, error) {
-	b, err := s.opts.Evacuation.Board(ctx, who, evacuation.Filter{Incident: p.Incident, Exercise: "all"})
-	if err != nil || len(b.Callouts) == 0 {
-		return nil, err
-	}
-	t, out := b.Totals, []papers.Figure(nil)
-	at := b.At.UTC().Truncate(time.Second)
-	for _, f := range []struct {
-		key, title string
-		n          int
-	}{{"evac_to_move", "应转移", t.ToMove}, {"evac_moved", "已转移", t.Moved}, {"evac_not_moved", "未转移", t.NotMoved}, {"evac_refused", "拒绝转移", t.Refused}} {
-		method := fmt.Sprintf("转移台账，村报数合计，%d 个村", t.Villages)
-		if t.Unknown > 0 {
-			method += fmt.Sprintf("，其中 %d 个村无应转数", t.Unknown)
-		}
-		out = append(out, papers.Figure{Key: f.key, Title: f.title, Value: figureValue(&f.n), Unit: "人", Method: method, AsOf: at, Source: "转移看板", Kind: papers.KindReported})
-	}
-	return out, nil
 }
 
 // paperSheet is a paper as it is printed: what is frozen as it was, a draft as it stands.

@@ -66,6 +66,8 @@ type teamAnswer struct {
 	Stale         bool       `json:"stale"`
 	Dispatch      *string    `json:"dispatch"`
 	DispatchState *string    `json:"dispatch_state"`
+	Drill         *string    `json:"exercise_dispatch"` // what it plays: it may be sent all the same
+	DrillState    *string    `json:"exercise_state"`
 	May           bool       `json:"may"` // the asker may send it
 }
 
@@ -79,6 +81,7 @@ func (s *Server) teamLine(req *Request, t resources.Team, areas *areaTitles) tea
 		ID: t.ID, ETag: t.Version, Name: t.Name, Kind: optional(t.Kind), KindTitle: codeTitle(snap, "team_kind", t.Kind, req.Lang), State: optional(t.State), StateTitle: codeTitle(snap, "team_state", t.State, req.Lang),
 		Members: t.Members, ReadyMin: t.ReadyMin, Specialities: optional(t.Specialities), Unit: optional(t.Unit), Area: optional(code), AreaTitle: areas.of(code), Position: positionOrNil(t.At), PositionAt: t.PositionAt,
 		AgeS: t.AgeS, Stale: t.Stale, Dispatch: optional(t.Dispatch), DispatchState: optional(t.DispatchState),
+		Drill: optional(t.Drill), DrillState: optional(t.DrillState),
 	}
 	_, a.May = req.Who.Grant(auth.CommandPost, t.Scope, req.Received)
 	return a
@@ -379,6 +382,7 @@ type moveBody struct {
 	Qty       float64 `json:"qty"`
 	Reason    string  `json:"reason"`
 	RotateOn  *string `json:"rotate_on"`
+	Exercise  bool    `json:"exercise"` // refused, with what to do instead
 }
 
 func (s *Server) postStockMove(ctx context.Context, req *Request) (*Response, error) {
@@ -386,7 +390,7 @@ func (s *Server) postStockMove(ctx context.Context, req *Request) (*Response, er
 	if err := readJSON(req, &b); err != nil {
 		return nil, err
 	}
-	m := resources.Move{OpID: b.OpID, Warehouse: b.Warehouse, Item: b.Item, Unit: b.Unit, Qty: b.Qty, Reason: b.Reason}
+	m := resources.Move{OpID: b.OpID, Warehouse: b.Warehouse, Item: b.Item, Unit: b.Unit, Qty: b.Qty, Reason: b.Reason, Exercise: b.Exercise}
 	if b.RotateOn != nil {
 		at, err := time.Parse(time.DateOnly, *b.RotateOn)
 		if err != nil || at.Year() < 2000 || at.Year() > 2200 {

@@ -18,11 +18,11 @@ type Shelters interface {
 	Status(ctx context.Context, who *auth.Identity, q shelters.Query) ([]shelters.Shelter, string, error)
 	Shelter(ctx context.Context, who *auth.Identity, id string) (shelters.Shelter, error)
 	Change(ctx context.Context, by auth.By, id string, version int64, p shelters.Patch) (shelters.Shelter, error)
-	Reservations(ctx context.Context, who *auth.Identity, shelter string, open bool) ([]shelters.Reservation, error)
+	Reservations(ctx context.Context, who *auth.Identity, shelter string, open bool, exercise *bool) ([]shelters.Reservation, error)
 	Reserve(ctx context.Context, by auth.By, n shelters.NewReservation) (shelters.Reservation, shelters.Shelter, bool, error)
 	Release(ctx context.Context, by auth.By, shelter, id string) (shelters.Shelter, error)
 	Check(ctx context.Context, by auth.By, c shelters.CheckIn) (shelters.Checked, error)
-	CheckIns(ctx context.Context, who *auth.Identity, shelter string, limit int) ([]shelters.Entry, error)
+	CheckIns(ctx context.Context, who *auth.Identity, shelter string, limit int, exercise *bool) ([]shelters.Entry, error)
 	Rules() shelters.Rules
 }
 
@@ -47,6 +47,14 @@ type shelterAnswer struct {
 	UpdatedAt   time.Time  `json:"updated_at"`
 	UpdatedBy   string     `json:"updated_by"`
 	May         bool       `json:"may"` // the asker may change it
+	// Drill is what exercises come to there; only where they are asked for, and in no other figure.
+	Drill *shelterDrill `json:"exercise,omitempty"`
+}
+
+type shelterDrill struct {
+	Occupancy int  `json:"occupancy"`
+	Reserved  int  `json:"reserved"`
+	Free      *int `json:"free"`
 }
 
 func (s *Server) shelterLine(req *Request, h shelters.Shelter, areas *areaTitles) shelterAnswer {
@@ -66,6 +74,9 @@ func (s *Server) shelterLine(req *Request, h shelters.Shelter, areas *areaTitles
 	// Shelters may be public; the names of the units around them are not, by that.
 	if req.Reach.Of(db.Internal).Overlaps(h.Scope) {
 		a.AreaTitle = areas.of(code)
+	}
+	if h.Drill != nil {
+		a.Drill = &shelterDrill{h.Drill.Occupancy, h.Drill.Reserved, h.Drill.Free}
 	}
 	_, a.May = req.Who.Grant(auth.WorkDesk, h.Scope, req.Received)
 	return a
@@ -95,6 +106,9 @@ func (s *Server) getShelterStatus(ctx context.Context, req *Request) (*Response,
 	}
 	var err error
 	if q.BBox, err = oneBox(req, false); err != nil {
+		return nil, err
+	}
+	if q.Drill, err = said(req.Query, "exercise"); err != nil {
 		return nil, err
 	}
 	list, position, err := s.opts.Shelters.Status(ctx, req.Who, q)
@@ -152,6 +166,7 @@ type shelterPatchBody struct {
 	Occupancy    *int    `json:"occupancy"`
 	StillCurrent bool    `json:"still_current"`
 	Note         string  `json:"note"`
+	Exercise     bool    `json:"exercise"` // refused, with what to do instead
 }
 
 func (s *Server) patchShelter(ctx context.Context, req *Request) (*Response, error) {
@@ -171,7 +186,7 @@ func (s *Server) patchShelter(ctx context.Context, req *Request) (*Response, err
 	if err != nil {
 		return nil, err
 	}
-	h, failed := s.opts.Shelters.Change(ctx, s.by(req), strings.ToLower(id), version, shelters.Patch{State: b.State, Occupancy: b.Occupancy, StillCurrent: b.StillCurrent, Note: b.Note})
+	h, failed := s.opts.Shelters.Change(ctx, s.by(req), strings.ToLower(id), version, shelters.Patch{State: b.State, Occupancy: b.Occupancy, StillCurrent: b.StillCurrent, Note: b.Note, Exercise: b.Exercise})
 	if failed != nil {
 		return nil, failed
 	}
@@ -190,10 +205,26 @@ type reservationAnswer struct {
 	By        string     `json:"by"`
 	EndedAt   *time.Time `json:"ended_at"`
 	EndedBy   *string    `json:"ended_by"`
+	Exercise  bool       `json:"exercise"`
 }
 
 func reservationLine(r shelters.Reservation) reservationAnswer {
-	return reservationAnswer{r.ID, r.Shelter, r.Party, r.N, r.Arrived, r.State, r.Until, r.CreatedAt, r.By, r.EndedAt, optional(r.EndedBy)}
+	return reservationAnswer{r.ID, r.Shelter, r.Party, r.N, r.Arrived, r.State, r.Until, r.CreatedAt, r.By, r.EndedAt, optional(r.EndedBy), r.Exercise}
+}
+
+// ofExercises is which of two lists is asked for: what is real unless he says so, nil for all.
+func ofExercises(req *Request) (*bool, error) {
+	no := false
+	switch req.Query.Value("exercise") {
+	case "", "false":
+		return &no, nil
+	case "true":
+		yes := true
+		return &yes, nil
+	case "all":
+		return nil, nil //nolint:nilnil // both are asked for
+	}
+	return nil, invalid("exercise", "应为 true、false 或 all", "it is true, false or all")
 }
 
 func (s *Server) getReservations(ctx context.Context, req *Request) (*Response, error) {
@@ -205,7 +236,11 @@ func (s *Server) getReservations(ctx context.Context, req *Request) (*Response, 
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.opts.Shelters.Reservations(ctx, req.Who, strings.ToLower(id), open)
+	exercise, err := ofExercises(req)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.opts.Shelters.Reservations(ctx, req.Who, strings.ToLower(id), open, exercise)
 	if err != nil {
 		return nil, err
 	}
@@ -221,6 +256,8 @@ type reserveBody struct {
 	N     int        `json:"n"`
 	Group string     `json:"group"`
 	Until *time.Time `json:"until"`
+	// Exercise leaves the real places as they are.
+	Exercise bool `json:"exercise"`
 }
 
 // postReservation promises places: 409 shelter_full says how many are free.
@@ -233,7 +270,7 @@ func (s *Server) postReservation(ctx context.Context, req *Request) (*Response, 
 	if err := readJSON(req, &b); err != nil {
 		return nil, err
 	}
-	n := shelters.NewReservation{ID: strings.ToLower(b.ID), Shelter: strings.ToLower(id), Party: b.Group, N: b.N}
+	n := shelters.NewReservation{ID: strings.ToLower(b.ID), Shelter: strings.ToLower(id), Party: b.Group, N: b.N, Exercise: b.Exercise}
 	if b.Until != nil {
 		n.Until = *b.Until
 	}
@@ -282,6 +319,7 @@ type checkInBody struct {
 	Group       string     `json:"group"`
 	Reservation string     `json:"reservation"`
 	At          *time.Time `json:"at"`
+	Exercise    bool       `json:"exercise"` // as of a reservation
 }
 
 func (s *Server) postCheckIn(ctx context.Context, req *Request) (*Response, error) {
@@ -293,7 +331,7 @@ func (s *Server) postCheckIn(ctx context.Context, req *Request) (*Response, erro
 	if err := readJSON(req, &b); err != nil {
 		return nil, err
 	}
-	c := shelters.CheckIn{OpID: b.OpID, Shelter: strings.ToLower(id), Party: b.Group, Reservation: b.Reservation, In: b.In, Out: b.Out}
+	c := shelters.CheckIn{OpID: b.OpID, Shelter: strings.ToLower(id), Party: b.Group, Reservation: b.Reservation, In: b.In, Out: b.Out, Exercise: b.Exercise}
 	if b.At != nil {
 		c.At = *b.At
 	}
@@ -320,6 +358,7 @@ type checkInAnswer struct {
 	At          time.Time `json:"at"`
 	RecordedAt  time.Time `json:"recorded_at"`
 	By          string    `json:"by"`
+	Exercise    bool      `json:"exercise"`
 }
 
 func (s *Server) getCheckIns(ctx context.Context, req *Request) (*Response, error) {
@@ -331,13 +370,17 @@ func (s *Server) getCheckIns(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.opts.Shelters.CheckIns(ctx, req.Who, strings.ToLower(id), limit)
+	exercise, err := ofExercises(req)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.opts.Shelters.CheckIns(ctx, req.Who, strings.ToLower(id), limit, exercise)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]checkInAnswer, 0, len(list))
 	for _, e := range list {
-		out = append(out, checkInAnswer{e.OpID, e.In, e.Out, e.After, optional(e.Party), optional(e.Reservation), e.At, e.RecordedAt, e.By})
+		out = append(out, checkInAnswer{e.OpID, e.In, e.Out, e.After, optional(e.Party), optional(e.Reservation), e.At, e.RecordedAt, e.By, e.Exercise})
 	}
 	return private(map[string]any{"checkins": out})
 }

@@ -8,9 +8,13 @@ select pg_current_xact_id()::text || '.' || coalesce((select max(seq) from chang
 select pg_snapshot_xmin(pg_current_snapshot())::text || '.0'
 
 -- name: shelters
+-- What is promised and who is there is of what is real; where exercises are asked for ($6),
+-- beside it what theirs come to. Nobody checked in there for half a day is another exercise.
 select s.id::text, coalesce(s.name, ''), coalesce(s.state, ''), coalesce(s.admin_code, ''), coalesce(s.class, ''), coalesce(s.address, ''), s.scope, s.capacity, s.occupancy, s.reserved,
-  s.confirmed_at, s.exercise, case when s.geom is null then null else st_pointonsurface(s.geom) end, s.version, s.recorded_at, s.recorded_by
-from shelters s
+  s.confirmed_at, s.exercise, case when s.geom is null then null else st_pointonsurface(s.geom) end, s.version, s.recorded_at, s.recorded_by, e.there, e.promised
+from shelters s left join lateral (select
+  coalesce((select c.after from shelter_checkins c where c.shelter = s.id and c.exercise and c.created_at > $7::timestamptz - interval '12 hours' order by c.created_at desc, c.id desc limit 1), 0)::int as there,
+  (select coalesce(sum(r.n - r.arrived), 0)::int from shelter_reservations r where r.shelter = s.id and r.exercise and r.state = 'held' and r.until > $7) as promised) e on $6
 where (s.valid_to is null or s.valid_to > now())
   and ($1::uuid[] is null or s.id = any ($1))
   and ($2::int8range is null or s.scope && $2)
@@ -36,19 +40,19 @@ update shelters s set reserved = $2 where s.id = $1 and s.reserved <> $2
 update shelter_reservations set state = 'expired', ended_at = $2, ended_by = 'onemap' where shelter = $1 and state = 'held' and until <= $2
 
 -- name: promised
-select coalesce(sum(n - arrived), 0)::int from shelter_reservations where shelter = $1 and state = 'held'
+select coalesce(sum(n - arrived), 0)::int from shelter_reservations where shelter = $1 and state = 'held' and not exercise
 
 -- name: overdue
 select distinct shelter::text from shelter_reservations where state = 'held' and until <= $1 limit 500
 
 -- name: reservation_add
-insert into shelter_reservations (id, shelter, n, party, until, geom, scope, account, name)
-select $1, s.id, $3, $4, $5, st_pointonsurface(s.geom), s.scope, $6, $7 from shelters s where s.id = $2
+insert into shelter_reservations (id, shelter, n, party, until, geom, scope, account, name, exercise)
+select $1, s.id, $3, $4, $5, st_pointonsurface(s.geom), s.scope, $6, $7, $8 from shelters s where s.id = $2
 
 -- name: reservations
-select r.id::text, r.shelter::text, r.party, r.state, r.n, r.arrived, r.until, r.created_at, r.ended_at, r.name, coalesce(r.ended_by, ''), coalesce(r.account::text, ''), r.scope
+select r.id::text, r.shelter::text, r.party, r.state, r.n, r.arrived, r.until, r.created_at, r.ended_at, r.name, coalesce(r.ended_by, ''), coalesce(r.account::text, ''), r.scope, r.exercise
 from shelter_reservations r
-where ($1::uuid is null or r.id = $1) and ($2::uuid is null or r.shelter = $2) and (not $3::boolean or r.state = 'held')
+where ($1::uuid is null or r.id = $1) and ($2::uuid is null or r.shelter = $2) and (not $3::boolean or r.state = 'held') and ($5::boolean is null or r.exercise = $5)
 order by r.created_at desc, r.id desc limit $4
 
 -- name: reservation_end
@@ -60,12 +64,12 @@ update shelter_reservations set arrived = least(n, arrived + $2), state = case w
 where id = $1 and state = 'held'
 
 -- name: checkin_find
-select c.shelter::text, c.in_n, c.out_n, c.after, coalesce(c.account::text, ''), c.actor from shelter_checkins c where c.id = $1
+select c.shelter::text, c.in_n, c.out_n, c.after, coalesce(c.account::text, ''), c.actor, c.exercise from shelter_checkins c where c.id = $1
 
 -- name: checkin_add
-insert into shelter_checkins (id, shelter, reservation, in_n, out_n, party, at, after, geom, scope, account, name)
-select $1, s.id, $3, $4, $5, nullif($6, ''), $7, $8, st_pointonsurface(s.geom), s.scope, $9, $10 from shelters s where s.id = $2
+insert into shelter_checkins (id, shelter, reservation, in_n, out_n, party, at, after, geom, scope, account, name, exercise)
+select $1, s.id, $3, $4, $5, nullif($6, ''), $7, $8, st_pointonsurface(s.geom), s.scope, $9, $10, $11 from shelters s where s.id = $2
 
 -- name: checkins
-select c.id::text, coalesce(c.party, ''), coalesce(c.reservation::text, ''), c.name, c.in_n, c.out_n, c.after, c.at, c.created_at
-from shelter_checkins c where c.shelter = $1 order by c.created_at desc, c.id desc limit $2
+select c.id::text, coalesce(c.party, ''), coalesce(c.reservation::text, ''), c.name, c.in_n, c.out_n, c.after, c.at, c.created_at, c.exercise
+from shelter_checkins c where c.shelter = $1 and ($3::boolean is null or c.exercise = $3) order by c.created_at desc, c.id desc limit $2

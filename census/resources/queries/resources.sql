@@ -8,9 +8,11 @@ select pg_current_xact_id()::text || '.' || coalesce((select max(seq) from chang
 select pg_snapshot_xmin(pg_current_snapshot())::text || '.0'
 
 -- name: teams
+-- Where it is sent, and what it plays in an exercise: the one keeps it, the other does not.
 select t.id::text, coalesce(t.name, ''), coalesce(t.kind, ''), coalesce(t.state, ''), coalesce(t.specialities, ''), coalesce(t.unit, ''), coalesce(t.admin_code, ''), t.scope, t.members, t.ready_min,
-  t.geom, t.position_at, coalesce(d.id::text, ''), coalesce(d.state, ''), t.exercise, t.version
-from teams t left join dispatches d on d.team = t.id and d.state in ('sent', 'acknowledged', 'departed', 'arrived')
+  t.geom, t.position_at, coalesce(d.id::text, ''), coalesce(d.state, ''), coalesce(e.id::text, ''), coalesce(e.state, ''), t.exercise, t.version
+from teams t left join dispatches d on d.team = t.id and d.state in ('sent', 'acknowledged', 'departed', 'arrived') and not d.exercise
+  left join dispatches e on e.team = t.id and e.state in ('sent', 'acknowledged', 'departed', 'arrived') and e.exercise
 where (t.valid_to is null or t.valid_to > now())
   and ($1::uuid[] is null or t.id = any ($1)) and ($2::int8range is null or t.scope && $2) and ($3 = '' or t.state = $3) and ($4 = '' or t.kind = $4)
   and (not t.exercise or $1::uuid[] is not null)
@@ -48,6 +50,15 @@ select coalesce(i.place, i.name, ''), case when i.geom is null then null else st
 -- name: dispatch_add
 insert into dispatches (id, team, warehouse, source, incident, task, place, items, exercise, sent_at, due_at, geom, scope, target, account, name)
 values ($1, $2, $3, $4, $5, $6, nullif($7, ''), $8, $9, $10, $11, $12::geometry, $13, place_scope($12::geometry), $14, $15)
+
+-- name: dispatch_real
+-- Whether a team is out, not in an exercise.
+select exists (select from dispatches d where d.team = $1 and d.state in ('sent', 'acknowledged', 'departed', 'arrived') and not d.exercise)
+
+-- name: drill_end
+-- What a team plays ends when it is sent in earnest.
+update dispatches set state = case state when 'arrived' then 'returned' else 'cancelled' end, ended_at = $2, note = $3
+where team = $1 and exercise and state in ('sent', 'acknowledged', 'departed', 'arrived') returning id::text, state
 
 -- name: dispatches
 select d.id::text, coalesce(d.team::text, ''), coalesce(d.warehouse::text, ''), d.source, coalesce(d.incident::text, ''), d.task, coalesce(d.place, ''), d.state, coalesce(d.note, ''), d.items, d.exercise,

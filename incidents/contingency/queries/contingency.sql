@@ -57,16 +57,24 @@ insert into contingency_clauses (contingency, seq, hazard, level, action, unit, 
 
 -- name: tasks
 -- $1 are the areas the asker reads; $2 some tasks, or null; $3 a response; $4 an incident;
--- $5 a state; $6 only late ones at $7; $8 whether exercises.
+-- $5 a state; $6 only late ones at $7; $8 whether exercises. What was closed with its response
+-- waits for nobody: it is in no state but its own, and late no more than it was then.
 select t.id::text, coalesce(t.response::text, ''), coalesce(t.incident::text, ''), coalesce(t.clause::text, ''), t.contingency, t.seq, coalesce(t.level, 0), t.action, t.unit, t.text, t.area, t.minutes, t.exercise,
-  t.state, t.sent_at, t.due_at, t.acknowledged_at, t.done_at, t.refused_at, coalesce(t.acknowledged_by, ''), coalesce(t.done_by, ''), coalesce(t.note, ''), coalesce(t.logged_by, ''), t.version, t.updated_at
+  t.state, t.sent_at, t.due_at, t.acknowledged_at, t.done_at, t.refused_at, coalesce(t.acknowledged_by, ''), coalesce(t.done_by, ''), coalesce(t.note, ''), coalesce(t.logged_by, ''), t.closed_at, coalesce(t.closed_why, ''), t.version, t.updated_at
 from response_tasks t
 where t.scope && $1::int8multirange and ($2::uuid[] is null or t.id = any ($2))
-  and ($3::uuid is null or t.response = $3) and ($4::uuid is null or t.incident = $4) and ($5 = '' or t.state = $5)
-  and (not $6::boolean or t.state <> 'refused' and coalesce(t.done_at, $7::timestamptz) > t.due_at)
+  and ($3::uuid is null or t.response = $3) and ($4::uuid is null or t.incident = $4) and ($5 = '' or case when $5 = 'closed' then t.closed_at is not null else t.state = $5 and t.closed_at is null end)
+  and (not $6::boolean or t.state <> 'refused' and t.closed_at is null and coalesce(t.done_at, $7::timestamptz) > t.due_at)
   and ($8::boolean is null or t.exercise = $8)
-order by array_position(array['waiting', 'acknowledged', 'refused', 'done'], t.state), t.due_at nulls last, t.seq, t.id
+order by t.closed_at is not null, array_position(array['waiting', 'acknowledged', 'refused', 'done'], t.state), t.due_at nulls last, t.seq, t.id
 limit $9
+
+-- name: order_lock
+-- Two who send for the same response come one after the other.
+select pg_advisory_xact_lock(hashtextextended('response_tasks ' || $1, 0))
+
+-- name: tasks_sent
+select t.action, t.unit, t.area from response_tasks t where coalesce(t.response, t.incident) = $1::uuid
 
 -- name: task_insert
 -- A clause makes one task of a response.
@@ -82,7 +90,7 @@ update response_tasks set state = 'acknowledged', acknowledged_at = coalesce(ack
 where id = $1 and ($2::bigint is null or version = $2)
 
 -- name: done
-update response_tasks set state = 'done', acknowledged_at = coalesce(acknowledged_at, $3), acknowledged_by = coalesce(acknowledged_by, $4), done_at = $3, done_by = $4, note = coalesce(nullif($5, ''), note), logged_by = $6
+update response_tasks set state = 'done', closed_at = null, closed_why = null, acknowledged_at = coalesce(acknowledged_at, $3), acknowledged_by = coalesce(acknowledged_by, $4), done_at = $3, done_by = $4, note = coalesce(nullif($5, ''), note), logged_by = $6
 where id = $1 and ($2::bigint is null or version = $2)
 
 -- name: refuse

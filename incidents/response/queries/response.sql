@@ -19,7 +19,7 @@ select r.id::text, r.title, r.kind, r.level, r.state, r.area, coalesce(r.inciden
   coalesce(r.account::text, ''), r.name, r.version, r.updated_at, r.updated_by
 from response r
 cross join lateral (select count(*)::integer total, (count(*) filter (where k.acknowledged_at is not null))::integer acknowledged, (count(*) filter (where k.state = 'done'))::integer done,
-  (count(*) filter (where k.state <> 'refused' and coalesce(k.done_at, $7) > k.due_at))::integer late from response_tasks k where k.response = r.id) t
+  (count(*) filter (where k.state <> 'refused' and coalesce(k.done_at, k.closed_at, $7) > k.due_at))::integer late from response_tasks k where k.response = r.id) t
 where r.scope && $1::int8multirange
   and ($2::uuid[] is null or r.id = any ($2))
   and ($3::boolean is null or (r.state = 'active') = $3)

@@ -11,6 +11,7 @@
  *   command.stage?.fly({ box }); command.stage?.overlay('calls', {…}) // the map beside the page
  */
 import { SvelteMap } from 'svelte/reactivity'
+import { within } from '../desk/http.ts'
 import { nobody } from '../lib/me.ts'
 import { recall, remember } from '../lib/store.ts'
 import type { Lang, Theme } from '../lib/types.ts'
@@ -18,7 +19,7 @@ import { Room } from '../room/room.svelte.ts'
 import { refreshMs, type ProfileRules } from './profile.ts'
 import { exists, pages, type Page } from './registry.ts'
 import type { Stage } from './stage.ts'
-import { Stream, type LineState, type RecordEvent } from './stream.ts'
+import { SILENCE, Stream, type LineState, type RecordEvent } from './stream.ts'
 import type { DutyNow, Response } from './types.ts'
 import { words, type Word } from './words.ts'
 
@@ -36,6 +37,9 @@ const open: ReadonlySet<string> = new Set(['response', 'incident_events'])
 const onWall: ReadonlySet<string> = new Set(['callouts', 'call_targets', 'calls', 'evacuation_entries'])
 
 const KEPT = ['e2e', 'lang', 'theme', 'wall', 'frugal', 'place']
+
+/** what the room asks again and again is not waited for longer than this */
+export const PATIENCE = 20_000
 
 class Command extends Room<Word> {
   readonly id = 'command' as const
@@ -82,7 +86,7 @@ class Command extends Room<Word> {
     this.follow()
     await super.start()
     // A wall, or a server that was just away: nobody is there to press a button.
-    if (this.wall && !this.catalogue) { window.setTimeout(() => location.reload(), 15_000); return }
+    if (this.wall && !this.catalogue) { window.setInterval(() => void this.renew(), 15_000); return }
     // Dark is the room's own; the choice of the other rooms does not follow a person in here.
     this.dress()
   }
@@ -108,6 +112,7 @@ class Command extends Room<Word> {
       refused: () => void this.refused(),
     })
     window.addEventListener('online', () => this.stream?.now())
+    window.addEventListener('offline', () => this.stream?.doubt())
     // After sleep the first tick of any clock is late by as long as it slept.
     let last = Date.now()
     window.setInterval(() => {
@@ -126,7 +131,8 @@ class Command extends Room<Word> {
   /** hearable is what this person may hear of; a line with one topic he may not is refused whole. */
   private async hearable(): Promise<readonly string[]> {
     const may = async (list: readonly string[]): Promise<boolean> => {
-      try { return (await fetch(`/api/live?topics=${list.join(',')}`, { method: 'HEAD', cache: 'no-store' })).ok } catch { return false }
+      const end = within(SILENCE)
+      try { return (await fetch(`/api/live?topics=${list.join(',')}`, { method: 'HEAD', cache: 'no-store', signal: end.signal })).ok } catch { return false } finally { end.done() }
     }
     // Layers are named by the catalogue; records are the desk's and the command's.
     const layers = new Set(this.catalogue?.layers.map((l) => l.id))
@@ -167,6 +173,15 @@ class Command extends Room<Word> {
     this.everything()
   }
 
+  /** cut says that what is shown may be old: nothing was heard for longer than the line may be silent, or it is lost. */
+  get cut(): boolean { return this.live === 'lost' || (this.heardAt !== null && this.now - this.heardAt > SILENCE + 4000) }
+
+  /** renew loads the page anew, and only when there is a server to load it from: a browser's own page of errors would hang there for ever. */
+  async renew(): Promise<void> {
+    const end = within(SILENCE)
+    try { if ((await fetch('/readyz', { cache: 'no-store', signal: end.signal })).ok) location.reload() } catch { /* another time */ } finally { end.done() }
+  }
+
   /** retry asks for the line at once. */
   retry(): void { this.stream?.now() }
 
@@ -186,7 +201,7 @@ class Command extends Room<Word> {
   /** readHead is what stands above everything: the responses in force and who is on duty. */
   async readHead(): Promise<void> {
     try {
-      const { data } = await this.call<{ responses: Response[]; profile: 'peace' | 'war'; profile_rules?: ProfileRules; duty: DutyNow }>('/api/responses?active=true')
+      const { data } = await this.call<{ responses: Response[]; profile: 'peace' | 'war'; profile_rules?: ProfileRules; duty: DutyNow }>('/api/responses?active=true', { patience: PATIENCE })
       this.responses = data.responses ?? []
       this.follows(data.profile ?? 'peace', data.profile_rules ?? null)
       this.dutyNow = data.duty ?? null
@@ -199,7 +214,8 @@ class Command extends Room<Word> {
     let timer = 0
     const arm = (): void => {
       window.clearTimeout(timer)
-      timer = window.setTimeout(() => { arm(); run() }, refreshMs(this.rules))
+      // Without a session every question would wait for one: they would only gather.
+      timer = window.setTimeout(() => { arm(); if (!this.again) run() }, refreshMs(this.rules))
     }
     arm()
     this.rhythms.add(arm)

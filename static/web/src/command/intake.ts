@@ -16,6 +16,8 @@ export interface Draft {
   reporter: string
   phone: string
   persons: string
+  /** of an earthquake: its level is proposed by it before anybody is counted */
+  magnitude: string
   what: string
   source: string
   occurred: string
@@ -27,7 +29,7 @@ const KEY = 'command.intake'
 /** The short pick list: what a county hears of most, in the order of its digits. */
 export const FIRST = ['waterlogging', 'flood', 'landslide', 'collapse', 'fire', 'traffic', 'house_collapse', 'trapped', 'gas', 'hazchem'] as const
 
-export const blank = (now = Date.now()): Draft => ({ id: uuidv7(now), begun: now, kind: '', place: '', at: null, atName: '', area: '', reporter: '', phone: '', persons: '', what: '', source: 'phone', occurred: '', exercise: false })
+export const blank = (now = Date.now()): Draft => ({ id: uuidv7(now), begun: now, kind: '', place: '', at: null, atName: '', area: '', reporter: '', phone: '', persons: '', magnitude: '', what: '', source: 'phone', occurred: '', exercise: false })
 
 /** typed says whether anything worth keeping was entered. */
 export const typed = (d: Draft): boolean => Boolean(d.kind || d.place.trim() || d.at || d.reporter.trim() || d.phone.trim() || d.persons.trim() || d.what.trim())
@@ -65,6 +67,8 @@ export function body(d: Draft): Record<string, unknown> {
   if (d.area) out.area = d.area
   if (d.at) out.geometry = { type: 'Point', coordinates: [...d.at] }
   if (Number.isFinite(persons) && persons >= 0) out.persons_reported = persons
+  const magnitude = Number.parseFloat(d.magnitude)
+  if (d.kind === 'earthquake' && Number.isFinite(magnitude)) out.figures = { magnitude }
   if (d.occurred) out.occurred_at = new Date(d.occurred).toISOString()
   out.known_at = new Date(d.begun).toISOString()
   return out

@@ -4,6 +4,7 @@ import type { Box, Catalogue, LegendEntry, Theme } from '../lib/types.ts'
 import { legendOf, type LayerSetting, type View } from '../map/compose.ts'
 import { Engine, type Camera, type Click } from '../map/engine.ts'
 import { probe } from '../map/frugal.ts'
+import { guardTiles } from '../map/maplibre.ts'
 import { command } from './command.svelte.ts'
 import { ground, shownBy } from './profile.ts'
 import type { Overlay, Stage } from './stage.ts'
@@ -54,6 +55,7 @@ export class MapStage implements Stage {
 
   constructor(container: HTMLElement, base: StyleSpecification, catalogue: Catalogue, at: { camera: Camera | null; bounds: Box | null; shown: ReadonlySet<string> | null; real?: boolean }, private readonly on: { ready(): void; click(at: Click): void }) {
     const graphics = probe()
+    guardTiles()
     this.software = graphics.software
     const settings: Record<string, LayerSetting> = {}
     for (const l of catalogue.layers) settings[l.id] = { visible: (at.shown ?? usual).has(l.id), opacity: 1, levels: null, kinds: null, real: at.real ?? false }
@@ -67,7 +69,7 @@ export class MapStage implements Stage {
       handlers: {
         taken: () => this.asked !== null || this.stopDrawing !== null,
         click: (c) => { if (!this.asked && !this.stopDrawing) this.clicked(c) }, hover: () => {}, ready: () => { document.documentElement.dataset.map = '1' },
-        scene: (s) => { this.counts = s.counts }, failed: () => {}, move: (camera) => { this.camera = camera }, pointer: (p) => { this.pointer = p },
+        scene: (s) => { this.counts = s.counts }, failed: (source) => { if (source) this.again(source) }, move: (camera) => { this.camera = camera }, pointer: (p) => { this.pointer = p },
         busy: () => {}, context: (lost) => { this.lost = lost; if (!lost) { this.restored++; document.documentElement.dataset.restored = String(this.restored); this.redraw() } },
       },
     })
@@ -75,6 +77,12 @@ export class MapStage implements Stage {
     this.off = command.onTiles((layer, boxes) => { if (layer === '') this.engine.refreshAll(); else this.engine.refresh(layer, boxes) })
     this.map.on('click', this.picked)
     this.map.once('style.load', () => { this.ready = true; this.redraw(); on.ready() })
+  }
+
+  /** What could not be had is asked for again until it is there: nobody moves the map of a wall. */
+  private retries = new Map<string, number>()
+  private again(source: string): void {
+    if (!this.retries.has(source)) this.retries.set(source, window.setTimeout(() => { this.retries.delete(source); this.engine.retry(source) }, 20_000))
   }
 
   // ---- overlays --------------------------------------------------------------
@@ -220,6 +228,7 @@ export class MapStage implements Stage {
   remove(): void {
     this.giveUp()
     this.off()
+    for (const timer of this.retries.values()) window.clearTimeout(timer)
     this.engine.remove()
     delete document.documentElement.dataset.map
   }

@@ -4,7 +4,7 @@
  * profile says; one that cannot be read stays as it was and is said to be old.
  */
 import { query } from '../desk/http.ts'
-import { command, type Topic } from './command.svelte.ts'
+import { command, PATIENCE, type Topic } from './command.svelte.ts'
 import { fromAlerts, fromBoards, fromIncidents, fromShelters, nothing, pressingVillages, type AlertLine, type Board, type BoardVillage, type Few, type ShelterLine } from './figures.ts'
 import type { Incident, IncidentPage } from './types.ts'
 
@@ -30,7 +30,7 @@ class Picture {
 
   /** soon reads a part again, once for a burst of changes. */
   private soon(p: Part): void {
-    if (this.timers.has(p)) return
+    if (this.timers.has(p) || command.again) return
     this.timers.set(p, window.setTimeout(() => { this.timers.delete(p); void this.read(p) }, 200))
   }
 
@@ -38,7 +38,7 @@ class Picture {
     if (p === 'boards' && !command.hears('callouts')) return
     const mine = (this.turns.get(p) ?? 0) + 1
     this.turns.set(p, mine)
-    const get = async <T>(path: string): Promise<T> => (await command.call<T>(path)).data
+    const get = async <T>(path: string): Promise<T> => (await command.call<T>(path, { patience: PATIENCE })).data
     try {
       let part: Partial<Few> = {}
       if (p === 'incidents') {

@@ -71,6 +71,9 @@ export class Stream {
     this.connect()
   }
 
+  /** doubt ends a line the machine says it has no network for; a new one tells whether that is so. */
+  doubt(): void { if (!this.stopped && this.source) this.lose() }
+
   /** awake is called when time may have jumped: after sleep, timers say nothing of it. */
   awake(): void { if (!this.stopped && this.browser.now() - this.heard > SILENCE) this.now() }
 

@@ -2,7 +2,7 @@
 export type LonLat = readonly [number, number]
 export type Geometry = GeoJSON.Geometry
 
-export interface Figures { deaths: number | null; missing: number | null; injured: number | null; affected: number | null; evacuated: number | null; loss_wan: number | null }
+export interface Figures { deaths: number | null; missing: number | null; injured: number | null; affected: number | null; evacuated: number | null; loss_wan: number | null; /** of an earthquake only */ magnitude: number | null }
 export type FigureName = keyof Figures
 
 export interface Clock { name: string; title: string; starts_at: string; due_at: string; done_at: string | null; late: boolean; from_level?: string | null; to_level?: string | null; /** ends when somebody says so */ marked?: boolean }

@@ -18,6 +18,20 @@ export interface Ask {
   match?: string | number
   lang: Lang
   signal?: AbortSignal
+  /** for how long an answer is waited for; a question of GET has an end by itself */
+  patience?: number
+}
+
+/** A line that swallows what is sent keeps a request, and its place among the few a browser sends at once, for ever. */
+const PATIENCE = 45_000
+
+/** within is a signal that gives up after so many ms, or when the given one does. */
+export function within(ms: number, given?: AbortSignal): { signal: AbortSignal; done(): void } {
+  const end = new AbortController(), stop = () => end.abort()
+  const timer = setTimeout(stop, ms)
+  if (given?.aborted) stop()
+  given?.addEventListener('abort', stop)
+  return { signal: end.signal, done: () => { clearTimeout(timer); given?.removeEventListener('abort', stop) } }
 }
 
 export interface Answer<T> { data: T; status: number; etag: string }
@@ -35,14 +49,16 @@ export async function ask<T>(path: string, a: Ask): Promise<Answer<T>> {
   }
   if (a.match !== undefined && a.match !== '') headers['If-Match'] = typeof a.match === 'number' ? `"${a.match}"` : a.match
   if (method !== 'GET') Object.assign(headers, deviceHeader())
-  let r: Response
+  let r: Response, text: string
+  const patience = a.patience ?? (method === 'GET' ? PATIENCE : 0)
+  const end = patience > 0 ? within(patience, a.signal) : null
   try {
-    r = await fetch(path, { method, headers, body, credentials: 'same-origin', signal: a.signal, cache: 'no-store', redirect: 'error' })
+    r = await fetch(path, { method, headers, body, credentials: 'same-origin', signal: end?.signal ?? a.signal, cache: 'no-store', redirect: 'error' })
+    text = await r.text()
   } catch (cause) {
     if (a.signal?.aborted) throw cause
     throw new Refusal(0, 'unreachable', '', '', [], 0)
-  }
-  const text = await r.text()
+  } finally { end?.done() }
   let data: unknown
   try { data = text ? JSON.parse(text) : null } catch { data = null }
   if (!r.ok) {

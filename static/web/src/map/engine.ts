@@ -53,6 +53,14 @@ export interface Options {
 
 const LISTED = 400
 
+interface Tiles { getIds(): string[]; getTileByID(id: string): { state: string; tileID: { canonical: { x: number; y: number; z: number } } } | undefined }
+
+/** failedTiles are the tiles in view of a source that could not be had: MapLibre keeps them as failed and never asks again by itself. */
+export function failedTiles(map: GLMap, source: string): { x: number; y: number; z: number }[] {
+  const tiles = (map.style as unknown as { tileManagers?: Record<string, Tiles> } | undefined)?.tileManagers?.[source]
+  return (tiles?.getIds() ?? []).flatMap((id) => { const t = tiles!.getTileByID(id); return t?.state === 'errored' ? [t.tileID.canonical] : [] })
+}
+
 /**
  * The Engine owns the one map of the page. State lives outside; everything here is
  * derived from it and can be derived again, so a lost graphics context or a new theme
@@ -254,6 +262,8 @@ export class Engine {
     this.clusterKey = ''
     if (boxes === null) {
       this.map.refreshTiles(layer)
+      // A tile that failed is not asked for again with all of them, only by its name.
+      this.retry(layer)
       return -1
     }
     const b = this.map.getBounds()
@@ -267,6 +277,13 @@ export class Engine {
     }
     if (tiles.size > 0) this.map.refreshTiles(layer, [...tiles.values()])
     return tiles.size
+  }
+
+  /** retry asks again for the tiles of a source that could not be had. */
+  retry(source: string): void {
+    if (this.gone || !this.map.getSource(source)) return
+    const failed = failedTiles(this.map, source)
+    if (failed.length > 0) this.map.refreshTiles(source, failed)
   }
 
   /**

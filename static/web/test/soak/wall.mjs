@@ -1,7 +1,10 @@
 // The wall for a long time: Chromium with a wall token on a real server whose data keep
-// changing. The server is restarted, the machine sleeps, the network and the graphics go
-// away, again and again; after each the wall must come back by itself with what it missed.
-// What it holds is measured after a collection of garbage, and must not grow.
+// changing. The server is restarted, the machine sleeps, the line is cut, the line swallows
+// what is sent (it looks open and nothing comes), the machine has no network, the graphics
+// go away, again and again; while the line is away the wall must say so and be grey, and
+// after each it must come back by itself with what it missed. At the end its token is
+// revoked: then it shows nothing but that. What it holds is measured after a collection of
+// garbage, and must not grow.
 //
 //   npm run soak:wall                          # an hour
 //   SOAK_MINUTES=1440 npm run soak:wall        # a day
@@ -12,7 +15,7 @@
 // taken (and kept) instead of a fresh one, SOAK_SIZE the screen (1920x1080).
 import { execFileSync, spawn } from 'node:child_process'
 import { appendFileSync, chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
@@ -51,6 +54,31 @@ async function down() {
   const gone = new Promise((r) => child.once('exit', r))
   child.kill('SIGTERM')
   await gone
+}
+/**
+ * The line between the wall and the server. DevTools' "offline" leaves a stream that is
+ * open as it is, so the line is cut here: `cut` ends and refuses, `swallow` takes all and
+ * hands on nothing. What was open then stays dead when the line is whole again, as behind
+ * a router that has forgotten it.
+ */
+let state = 'whole'
+const sockets = new Set()
+const relay = createServer((from) => {
+  if (state === 'cut') { from.destroy(); return }
+  const to = connect(port, '127.0.0.1'), pair = { from, to }
+  sockets.add(pair)
+  const end = () => { from.destroy(); to.destroy(); sockets.delete(pair) }
+  for (const s of [from, to]) { s.on('error', end); s.on('close', end) }
+  const hand = (a, b) => a.on('data', (d) => { if (state === 'swallow') pair.dead = true; if (!pair.dead && !b.write(d)) { a.pause(); b.once('drain', () => a.resume()) } })
+  hand(from, to)
+  hand(to, from)
+})
+await new Promise((r) => relay.listen(0, '127.0.0.1', r))
+const line = {
+  url: `http://127.0.0.1:${relay.address().port}`,
+  cut() { state = 'cut'; for (const { from, to } of sockets) { from.destroy(); to.destroy() } },
+  swallow() { state = 'swallow'; for (const p of sockets) p.dead = true },
+  mend() { state = 'whole' },
 }
 const onemap = (args, input) => execFileSync(bin, [...args, '--data', data], { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] }).trim()
 
@@ -109,21 +137,24 @@ async function truth() {
 
 let browser, page, cdp, loads = 0
 const faults = []
+let wallToken = ''
+const tokens = () => onemap(['token', 'list']).match(/^[0-9a-f-]{36}/gm) ?? []
 async function hang() {
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--js-flags=--expose-gc'] })
   const context = await browser.newContext({ viewport: { width, height }, deviceScaleFactor: 1, locale: 'zh-CN', timezoneId: 'Asia/Shanghai' })
-  const token = onemap(['token', 'create', '--role', 'viewer', '--scope', 'wall', '--area', area, '--network', '127.0.0.0/8', '--expires', '30d']).split('\n').at(-1)
-  const before = cookie
+  const before = tokens(), token = onemap(['token', 'create', '--role', 'viewer', '--scope', 'wall', '--area', area, '--network', '127.0.0.0/8', '--expires', '30d']).split('\n').at(-1)
+  wallToken = tokens().find((id) => !before.includes(id))
+  const officer = cookie
   cookie = ''
   const wall = (await ask('/api/session', { method: 'POST', body: { token } })).cookie
-  cookie = before
+  cookie = officer
   const [name, value] = wall.split('=')
-  await context.addCookies([{ name, value, url, httpOnly: true }])
+  await context.addCookies([{ name, value, url: line.url, httpOnly: true }])
   page = await context.newPage()
   page.on('pageerror', (e) => faults.push(e.message))
   page.on('framenavigated', (f) => { if (f === page.mainFrame()) loads++ })
   page.on('crash', () => faults.push('the page crashed'))
-  await page.goto(`${url}/command?wall=1`)
+  await page.goto(`${line.url}/command?wall=1`)
   cdp = await context.newCDPSession(page)
   await cdp.send('Performance.enable')
   await cdp.send('HeapProfiler.enable')
@@ -157,6 +188,16 @@ async function sample() {
 
 // ---- what happens to it -----------------------------------------------------------------------
 
+/** away waits until the wall says that it is cut off, for how long and of when its picture is, and shows it grey. */
+const said = {}
+async function away(what) {
+  const from = Date.now()
+  await page.waitForFunction(() => {
+    const text = document.querySelector('[data-cut]')?.textContent ?? ''
+    return /连接中断 \d/.test(text) && /\d\d:\d\d:\d\d/.test(text) && getComputedStyle(document.querySelector('[data-wall] main')).filter.includes('grayscale') && document.documentElement.dataset.live !== 'live'
+  }, undefined, { timeout: 60_000, polling: 250 }).catch((e) => { throw new Error(`${what}, and the wall does not say so: ${e.message}`) })
+  ;(said[what] ??= []).push(Date.now() - from)
+}
 let hold = false // nobody writes while the server is away
 const disturbances = {
   async restart() { hold = true; await down(); await sleep(3000); await up(); hold = false },
@@ -165,10 +206,12 @@ const disturbances = {
     await sleep(30_000)
     await cdp.send('Page.setWebLifecycleState', { state: 'active' })
   },
-  async network() {
+  async network() { line.cut(); await away('the line was cut'); await sleep(10_000); line.mend() },
+  async swallow() { line.swallow(); await away('the line swallows'); await sleep(25_000); line.mend() },
+  async offline() {
     await page.context().setOffline(true)
-    await page.waitForFunction(() => document.documentElement.dataset.live === 'lost', undefined, { timeout: 60_000, polling: 250 })
-    await sleep(10_000)
+    await away('the machine has no network')
+    await sleep(5000)
     await page.context().setOffline(false)
   },
   async graphics() {
@@ -222,13 +265,19 @@ try {
   }
   running = false
   await writer
+  if (!(await page.locator('[data-cut]').count() === 0)) throw new Error('the line is whole, and the wall says it is cut')
+  // Revoked, nothing of the picture may stay.
+  const revoked = Date.now()
+  onemap(['token', 'revoke', wallToken])
+  await page.locator('[data-gone]').waitFor({ timeout: 90_000 })
+  const gone = Date.now() - revoked
 
   // The first quarter warms up: code is compiled, tiles are read.
   const rest = samples.filter((s) => s.at > from + (Date.now() - from) / 4)
   const grows = { heap: slope(rest, (s) => s.heap), nodes: slope(rest, (s) => s.nodes), listeners: slope(rest, (s) => s.listeners) }
   const last = samples.at(-1), heaps = rest.map((s) => s.heap)
   console.log(JSON.stringify({
-    minutes: (Date.now() - from) / 60_000, samples: samples.length, writes: wrote, writes_missed: missed, loads, reconnects: last.reconnects, restored: last.restored,
+    minutes: (Date.now() - from) / 60_000, samples: samples.length, writes: wrote, writes_missed: missed, loads, reconnects: last.reconnects, restored: last.restored, said_after_ms: said, said_revoked_after_ms: gone,
     heap_mb: { first: samples[0].heap, last: last.heap, least: Math.min(...heaps), most: Math.max(...heaps), per_hour: grows.heap }, nodes: { first: samples[0].nodes, last: last.nodes, per_hour: grows.nodes },
     listeners: { first: samples[0].listeners, last: last.listeners, per_hour: grows.listeners }, back_ms: back, load: { most: Math.max(...samples.map((s) => s.load)), last: last.load }, faults,
   }, (k, v) => (typeof v === 'number' && !Number.isInteger(v) ? Number(v.toFixed(2)) : v), 1))
@@ -240,6 +289,8 @@ try {
   failed = e.stack ?? String(e)
 } finally {
   await browser?.close()
+  relay.close()
+  line.cut()
   await down()
   if (!process.env.SOAK_DATA) rmSync(data, { recursive: true, force: true })
 }

@@ -50,6 +50,9 @@ describe('接报', () => {
     expect(sent).toMatchObject({ kind: 'fire', place: '北街口', persons_reported: 3, reporter_phone: '139', source: 'phone', geometry: { type: 'Point', coordinates: [111.9, 31.4] } })
     expect(Object.keys(sent)).not.toContain('reporter')
     expect(restore(JSON.stringify(d)).id).toBe(d.id)
+    expect(body({ ...d, magnitude: '5.2' })).not.toHaveProperty('figures')
+    expect(body({ ...d, kind: 'earthquake', magnitude: '5.2' })).toMatchObject({ figures: { magnitude: 5.2 } })
+    expect(body({ ...d, kind: 'earthquake', magnitude: '' })).not.toHaveProperty('figures')
   })
   it('needs what and where, in words or on the map', () => {
     expect(complete({ ...blank(at), kind: 'fire' })).toBe(false)
@@ -71,7 +74,7 @@ describe('figures', () => {
     expect(fromBoards([{ totals: { to_move: 3, moved: 3 }, complete: false }, { totals: { to_move: 1, moved: 1 }, complete: true }])).toEqual({ toMove: 4, moved: 4, movedAll: false, called: null, answered: null })
   })
   it('leave exercises and merged ones out', () => {
-    const f = (deaths: number) => ({ deaths, missing: null, injured: null, affected: null, evacuated: null, loss_wan: null })
+    const f = (deaths: number) => ({ magnitude: null, deaths, missing: null, injured: null, affected: null, evacuated: null, loss_wan: null })
     const few = fromIncidents({ counts: { open: 2, by_level: {}, late: 0 } }, [incident('a', { figures: f(2) }), incident('b', { figures: f(5), exercise: true }), incident('c', { figures: f(7), merged_into: 'a' })])
     expect(few.deaths).toBe(2)
     expect(few.missing).toBeNull()
@@ -169,7 +172,7 @@ describe('words', () => {
     for (const [key, pair] of Object.entries({ ...words, ...incidentWords })) {
       expect(pair.length, key).toBe(2)
       expect(pair[0], key).toBeTruthy()
-      if (key !== 'unit_persons') expect(pair[1], key).toBeTruthy()
+      if (key !== 'unit_persons' && key !== 'unit_magnitude') expect(pair[1], key).toBeTruthy()
       expect([...pair[0].matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort(), key).toEqual([...pair[1].matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort())
     }
   })
