@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { anyLate, pressing, rank, spell, standing } from '../../src/command/clocks.ts'
+import { anyLate, FRESH, newest, pressing, rank, spell, standing } from '../../src/command/clocks.ts'
 import { done, fromBoards, fromIncidents, fromShelters, percent, pressingVillages, sum, type BoardVillage } from '../../src/command/figures.ts'
 import { nextReport, refreshMs, shownBy } from '../../src/command/profile.ts'
 import type { Response } from '../../src/command/types.ts'
