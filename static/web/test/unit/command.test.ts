@@ -41,6 +41,12 @@ describe('the list', () => {
     expect(rank(list, at).map((i) => i.id)).toEqual(['asked2', 'two', 'late4', 'four', 'none'])
     expect(list[0]!.id).toBe('four')
   })
+  it('knows what came in last, while it is news, and never of an exercise', () => {
+    const ago = (ms: number) => new Date(at - ms).toISOString()
+    const list = [incident('old', { level: 1, known_at: ago(FRESH + 1000) }), incident('new', { known_at: ago(60_000) }), incident('before', { known_at: ago(90_000) }), incident('drill', { known_at: ago(1000), exercise: true })]
+    expect(newest(list, at)?.id).toBe('new')
+    expect(newest(list.slice(0, 1), at)).toBeNull()
+  })
 })
 
 describe('接报', () => {
