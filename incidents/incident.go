@@ -98,6 +98,7 @@ type NewIncident struct {
 	Area                             string
 	Geometry                         orb.Geometry
 	SourceReport                     string
+	Level                            int  `json:",omitempty"` // confirmed by the person who sends it; 0: by nobody
 	FixSwap                          bool `json:"-"`
 }
 
@@ -117,6 +118,11 @@ type IncidentPatch struct {
 	OccurredAt, KnownAt                                                       *time.Time
 	PersonsReported                                                           *int
 	Figures                                                                   *Figures
+	Level                                                                     *int         // confirmed by the person who changes it
+	Geometry                                                                  orb.Geometry // where it is, from now on
+	FixSwap                                                                   bool
+	// Whole says that this is all there is to say: what is not given is not known.
+	Whole bool
 }
 
 // faults collects what is wrong with an input.
@@ -138,6 +144,13 @@ func (f *faults) text(path, s string, least, most int) string {
 		f.add(path, "length", "过短或过长", "too short or too long")
 	}
 	return s
+}
+
+// level is one of 特别重大 to 一般.
+func (f *faults) level(n int) {
+	if n < 1 || n > 4 {
+		f.add("level", "out_of_range", "级别为 1(特别重大)至 4(一般)", "levels are 1, the worst, to 4")
+	}
 }
 
 func (f faults) err() error {
@@ -215,6 +228,9 @@ func (s *Service) check(n *NewIncident) error {
 		f.add("persons_reported", "out_of_range", "须为不小于 0 的合理数字", "a number that can be, 0 or more")
 	}
 	n.Figures.check(&f, n.Kind)
+	if n.Level != 0 {
+		f.level(n.Level)
+	}
 	if n.Area != "" {
 		if _, err := geo.ParseScope(n.Area); err != nil {
 			f.add("area", "unknown", "不是行政区划代码", "not an administrative code")

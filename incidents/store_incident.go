@@ -331,6 +331,9 @@ func (s *Service) Receive(ctx context.Context, by auth.By, n NewIncident) (i Inc
 	if err := s.check(&n); err != nil {
 		return i, false, err
 	}
+	if n.Level > 0 && !person(by.Identity) {
+		return i, false, &auth.Invalid{Items: []auth.Fault{{Path: "level", Code: "needs_person", ZH: "级别由值班员确认，程序只报数字", EN: "a person confirms the level; a program tells the figures"}}}
+	}
 	known := func() (Incident, error) {
 		var was, account, actor string
 		var got Incident
@@ -458,6 +461,15 @@ func (s *Service) receive(ctx context.Context, tx pgx.Tx, by auth.By, g auth.Gra
 	}
 	if err := s.happen(ctx, tx, by, n.ID, "received", *n.KnownAt, n.Description, fields, ref); err != nil {
 		return Incident{}, err
+	}
+	if n.Level > 0 {
+		i, err := s.one(ctx, tx, n.ID)
+		if err != nil {
+			return i, err
+		}
+		if err := s.grade(ctx, tx, by, &i, n.Level, ""); err != nil {
+			return i, err
+		}
 	}
 	return s.finish(ctx, tx, by, g, "receive", nil, n.ID, "")
 }

@@ -76,9 +76,7 @@ func (s *Service) Transition(ctx context.Context, by auth.By, id string, version
 func (s *Service) ConfirmLevel(ctx context.Context, by auth.By, id string, version int64, level int, reason string) (Incident, error) {
 	var f faults
 	reason = f.text("reason", reason, 0, 2000)
-	if level < 1 || level > 4 {
-		f.add("level", "out_of_range", "级别为 1(特别重大)至 4(一般)", "levels are 1, the worst, to 4")
-	}
+	f.level(level)
 	if err := f.err(); err != nil {
 		return Incident{}, err
 	}
@@ -89,20 +87,23 @@ func (s *Service) ConfirmLevel(ctx context.Context, by auth.By, id string, versi
 		if level != i.LevelProposed && len([]rune(reason)) < 2 {
 			return i, &auth.Invalid{Items: []auth.Fault{{Path: "reason", Code: "required", ZH: "与建议级别不同(或无建议)，请写明依据", EN: "it is not the level proposed, or none is: say why"}}}
 		}
-		before, now := i, s.now().UTC().Truncate(time.Microsecond)
-		i.Level, i.LevelBy, i.LevelAt, i.LevelNote = level, by.Name, &now, reason
-		if i.LevelBy == "" {
-			i.LevelBy = by.Actor()
-		}
-		if err := s.write(ctx, tx, i, account(by)); err != nil {
-			return i, err
-		}
-		if err := s.happen(ctx, tx, by, id, "level", now, reason, map[string]any{"from": before.Level, "to": level, "proposed": i.LevelProposed, "reason": i.LevelReason}, ""); err != nil {
+		before := i
+		if err := s.grade(ctx, tx, by, &i, level, reason); err != nil {
 			return i, err
 		}
 		return s.finish(ctx, tx, by, g, "level", &before, id, reason)
 	})
 	return out, wrap("level", err)
+}
+
+// grade writes down what level somebody says it is.
+func (s *Service) grade(ctx context.Context, tx pgx.Tx, by auth.By, i *Incident, level int, reason string) error {
+	from, now := i.Level, s.now().UTC().Truncate(time.Microsecond)
+	i.Level, i.LevelBy, i.LevelAt, i.LevelNote = level, nameOf(by), &now, reason
+	if err := s.write(ctx, tx, *i, account(by)); err != nil {
+		return err
+	}
+	return s.happen(ctx, tx, by, i.ID, "level", now, reason, map[string]any{"from": from, "to": level, "proposed": i.LevelProposed, "reason": i.LevelReason}, "")
 }
 
 // Place puts an incident on the map, afterwards or anew.
@@ -119,33 +120,39 @@ func (s *Service) Place(ctx context.Context, by auth.By, id string, g orb.Geomet
 		if err := frozen(i); err != nil {
 			return i, err
 		}
-		shape, scope, err := s.settle(ctx, tx, s.receives(by), g, fix)
-		if err != nil {
-			return i, err
-		}
-		if !gr.Scope().Contains(scope) {
-			// Another of his desks may hold the new place; both have to, and the wider one does.
-			if wider, ok := by.Grant(auth.WorkDesk, scope, s.now()); ok && wider.Scope().Contains(i.Scope) {
-				gr = wider
-			} else {
-				return i, &auth.Invalid{Items: []auth.Fault{{Path: "geometry", Code: "outside_area", ZH: "位置在您的值守区域之外，请核对坐标(经度在前)", EN: "the place lies outside the area of your desk; check the coordinates, longitude first"}}}
-			}
-		}
 		before := i
-		if _, err := tx.Exec(ctx, s.queries.Get("incident_place"), id, geo.Shape{Geometry: shape}, words); err != nil {
-			return i, err
-		}
-		kind := "placed"
-		if before.Geometry != nil {
-			kind = "moved"
-		}
-		p := firstPoint(shape)
-		if err := s.happen(ctx, tx, by, id, kind, s.now(), words, map[string]any{"lon": p[0], "lat": p[1], "swapped": fix && shape != nil && !orb.Equal(shape, g)}, ""); err != nil {
+		gr, err := s.move(ctx, tx, by, gr, i, g, words, fix)
+		if err != nil {
 			return i, err
 		}
 		return s.finish(ctx, tx, by, gr, "place", &before, id, "")
 	})
 	return out, wrap("place", err)
+}
+
+// move puts an incident where a shape lies, under the grant that holds both places.
+func (s *Service) move(ctx context.Context, tx pgx.Tx, by auth.By, gr auth.Grant, i Incident, g orb.Geometry, words string, fix bool) (auth.Grant, error) {
+	shape, scope, err := s.settle(ctx, tx, s.receives(by), g, fix)
+	if err != nil {
+		return gr, err
+	}
+	if !gr.Scope().Contains(scope) {
+		// Another of his desks may hold the new place; both have to, and the wider one does.
+		wider, ok := by.Grant(auth.WorkDesk, scope, s.now())
+		if !ok || !wider.Scope().Contains(i.Scope) {
+			return gr, &auth.Invalid{Items: []auth.Fault{{Path: "geometry", Code: "outside_area", ZH: "位置在您的值守区域之外，请核对坐标(经度在前)", EN: "the place lies outside the area of your desk; check the coordinates, longitude first"}}}
+		}
+		gr = wider
+	}
+	if _, err := tx.Exec(ctx, s.queries.Get("incident_place"), i.ID, geo.Shape{Geometry: shape}, words); err != nil {
+		return gr, err
+	}
+	kind := "placed"
+	if i.Geometry != nil {
+		kind = "moved"
+	}
+	p := firstPoint(shape)
+	return gr, s.happen(ctx, tx, by, i.ID, kind, s.now(), words, map[string]any{"lon": p[0], "lat": p[1], "swapped": fix && shape != nil && !orb.Equal(shape, g)}, "")
 }
 
 // ClockMark ends a clock that ends when somebody says so, or chooses when it began.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/paulmach/orb"
 
 	"onemap/internal/auth"
 )
@@ -32,18 +33,35 @@ func (s *Service) Update(ctx context.Context, by auth.By, id string, version int
 				return i, err
 			}
 		}
-		if len(changed) == 0 && (p.Phone != nil && i.PhoneMasked != "" || i.Reporter != before.Reporter) {
+		moves := p.Geometry != nil && (i.Geometry == nil || !orb.Equal(p.Geometry, i.Geometry))
+		if moves {
+			if g, err = s.move(ctx, tx, by, g, i, p.Geometry, "", p.FixSwap); err != nil {
+				return i, err
+			}
+		}
+		graded := p.Level != nil && *p.Level != i.Level
+		if len(changed) == 0 && !graded && moves {
+			return s.finish(ctx, tx, by, g, "place", &before, id, "")
+		}
+		if len(changed) == 0 && !graded && (p.Phone != nil && i.PhoneMasked != "" || i.Reporter != before.Reporter) {
 			// Who called is no property of the incident: written down, and no version.
 			return s.finish(ctx, tx, by, g, "caller", &before, id, "")
 		}
-		if len(changed) == 0 {
+		if len(changed) == 0 && !graded {
 			return before, nil // nothing changes, and no version
 		}
 		if err := s.propose(&i); err != nil {
 			return i, err
 		}
-		if err := s.write(ctx, tx, i, nil); err != nil {
+		if graded {
+			if err := s.grade(ctx, tx, by, &i, *p.Level, ""); err != nil {
+				return i, err
+			}
+		} else if err := s.write(ctx, tx, i, nil); err != nil {
 			return i, err
+		}
+		if len(changed) == 0 {
+			return s.finish(ctx, tx, by, g, "level", &before, id, "")
 		}
 		kind := "edited"
 		if _, ok := changed["figures"]; ok {
@@ -127,9 +145,15 @@ func (s *Service) patch(i *Incident, p IncidentPatch) (map[string]any, error) {
 	if i.OccurredAt != nil && i.KnownAt != nil && i.OccurredAt.After(*i.KnownAt) && (p.OccurredAt != nil || p.KnownAt != nil) {
 		f.add("occurred_at", "after_known", "发生时间晚于接报时间", "it happened after it was known")
 	}
+	if p.Level != nil {
+		f.level(*p.Level)
+	}
 	if p.Figures != nil {
 		p.Figures.check(&f, i.Kind)
 		next := i.Figures.over(*p.Figures)
+		if p.Whole {
+			next = *p.Figures
+		}
 		if !maps.Equal(next.maps(), i.Figures.maps()) {
 			now := s.now().UTC()
 			i.Figures, i.FiguresAt, changed["figures"] = next, &now, next.maps()

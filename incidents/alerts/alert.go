@@ -46,6 +46,7 @@ type Alert struct {
 	FID                                       int64
 	Level                                     *int // nil: nobody said
 	Status, MsgType, Sender                   string
+	SenderName                                string // whom people know it by; the sender is an address
 	SentAt, Effective, Expires, Received, End *time.Time
 	Headline, Description, Instruction        string
 	State, Chain, Source, AreaDesc            string

@@ -24,7 +24,7 @@ func scanAlert(row pgx.CollectableRow) (Alert, error) {
 	var a Alert
 	var g geo.Shape
 	var codes, notes []byte
-	err := row.Scan(&a.ID, &a.FID, &a.Identifier, &a.Event, &a.EventCode, &a.Hazard, &a.Level, &a.Status, &a.MsgType, &a.Sender,
+	err := row.Scan(&a.ID, &a.FID, &a.Identifier, &a.Event, &a.EventCode, &a.Hazard, &a.Level, &a.Status, &a.MsgType, &a.Sender, &a.SenderName,
 		&a.SentAt, &a.Effective, &a.Expires, &a.Received, &a.End, &a.Headline, &a.Description, &a.Instruction,
 		&a.State, &a.Chain, &a.Source, &a.AreaDesc, &a.Urgency, &a.Certainty,
 		&a.Refs, &codes, &g, &a.Exercise, &a.Scope, &notes, &a.Version, &a.Targets, &a.Reached, &a.Acknowledged)

@@ -43,13 +43,14 @@ func (s *Service) Take(ctx context.Context, by auth.By, in In) (a Alert, made bo
 	}
 	in.Found = found
 	for try := 0; ; try++ {
-		id := ""
-		if id, made, err = s.take(ctx, by, in, sum); err == nil {
+		var at taken
+		if at, err = s.take(ctx, by, in, sum); err == nil {
 			err = s.db.Intake.Tx(ctx, by.Reading(), func(tx pgx.Tx) error {
-				a, err = s.one(ctx, tx, id)
+				a, err = s.one(ctx, tx, at.id)
 				return err
 			})
-			return a, made, wrap("taken", err)
+			a.FeedPosition = at.position
+			return a, at.made, wrap("taken", err)
 		}
 		// The same message twice at once: the second looks again and finds the first.
 		pg, ok := errors.AsType[*pgconn.PgError](err)
@@ -172,7 +173,14 @@ func (s *Service) named(ctx context.Context, tx pgx.Tx, ids []string) ([]earlier
 	})
 }
 
-func (s *Service) take(ctx context.Context, by auth.By, in In, sum string) (id string, made bool, err error) {
+// taken is what became of a message: which alert it is about, whether that is new, and
+// where in the change feed; "" where it had come before.
+type taken struct {
+	id, position string
+	made         bool
+}
+
+func (s *Service) take(ctx context.Context, by auth.By, in In, sum string) (out taken, err error) {
 	m := in.Message
 	var place geo.Shape
 	var under auth.Grant
@@ -182,7 +190,7 @@ func (s *Service) take(ctx context.Context, by auth.By, in In, sum string) (id s
 	done := false
 	err = s.db.Intake.Tx(ctx, by.Reading(), func(tx pgx.Tx) error {
 		var before, kind string
-		err := tx.QueryRow(ctx, s.queries.Get("known_message"), m.Identifier, m.Sender).Scan(&id, &before, &kind)
+		err := tx.QueryRow(ctx, s.queries.Get("known_message"), m.Identifier, m.Sender).Scan(&out.id, &before, &kind)
 		if err == nil {
 			done = true
 			if before != sum {
@@ -203,14 +211,12 @@ func (s *Service) take(ctx context.Context, by auth.By, in In, sum string) (id s
 		return err
 	})
 	if err != nil || done {
-		return id, false, err
+		return out, err
 	}
 	if m.MsgType == cap.Cancel {
-		id, err = s.cancel(ctx, by, in, sum)
-		return id, false, err
+		return s.cancel(ctx, by, in, sum)
 	}
-	id, err = s.insert(ctx, by, under, in, sum, place, admin, pairs)
-	return id, true, err
+	return s.insert(ctx, by, under, in, sum, place, admin, pairs)
 }
 
 // place is where the message holds: its polygons and circles, else its codes. Numbers
@@ -244,19 +250,19 @@ func (s *Service) place(ctx context.Context, tx pgx.Tx, in *In) (geo.Shape, []ca
 }
 
 // cancel ends the chain a message names. Nothing appears anew.
-func (s *Service) cancel(ctx context.Context, by auth.By, in In, sum string) (string, error) {
+func (s *Service) cancel(ctx context.Context, by auth.By, in In, sum string) (out taken, err error) {
 	m := in.Message
 	ids := identifiers(m.References)
 	var list []earlier
-	err := s.db.Intake.Tx(ctx, by.Reading(), func(tx pgx.Tx) (err error) {
+	err = s.db.Intake.Tx(ctx, by.Reading(), func(tx pgx.Tx) (err error) {
 		list, err = s.named(ctx, tx, ids)
 		return err
 	})
 	if err != nil {
-		return "", err
+		return out, err
 	}
 	if len(list) == 0 {
-		return "", &Refused{Findings: append(in.Found, cap.Finding{Code: "unknown_reference", Path: "alert/references", Fatal: true,
+		return out, &Refused{Findings: append(in.Found, cap.Finding{Code: "unknown_reference", Path: "alert/references", Fatal: true,
 			ZH: "要解除的预警不在本系统，未作任何改动。请先导入原预警，或核对引用标识", EN: "the alert to be cancelled is not known here, and nothing was changed: take the alert in first, or check the reference"})}
 	}
 	head := list[0]
@@ -268,9 +274,9 @@ func (s *Service) cancel(ctx context.Context, by auth.By, in In, sum string) (st
 	}
 	g, ok := by.Grant(s.brings(by), head.scope, s.now())
 	if !ok {
-		return "", auth.ErrForbidden
+		return out, auth.ErrForbidden
 	}
-	id := head.id
+	out.id = head.id
 	err = s.db.Intake.Tx(ctx, by.Writing(g), func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, s.queries.Get("lock"), idsOf(list)); err != nil {
 			return err
@@ -282,7 +288,7 @@ func (s *Service) cancel(ctx context.Context, by auth.By, in In, sum string) (st
 		over := true
 		for _, e := range now {
 			if e.state == Active || e.state == Expired {
-				id, over = e.id, false
+				out.id, over = e.id, false
 				if err := s.end(ctx, tx, e, Cancelled, m.Sent); err != nil {
 					return err
 				}
@@ -291,15 +297,18 @@ func (s *Service) cancel(ctx context.Context, by auth.By, in In, sum string) (st
 		if over {
 			return clash("already_over", "该预警已经解除", "this alert is cancelled already")
 		}
-		if err := s.message(ctx, tx, by, id, head.chain, in, sum); err != nil {
+		if err := s.message(ctx, tx, by, out.id, head.chain, in, sum); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, audit.Entry{Doer: by.Doer(g), Action: "alert.cancel", Object: "alerts/" + id, Area: g.Area, Outcome: audit.Done, After: map[string]any{"identifier": m.Identifier, "state": Cancelled}})
+		if err := tx.QueryRow(ctx, s.queries.Get("position")).Scan(&out.position); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{Doer: by.Doer(g), Action: "alert.cancel", Object: "alerts/" + out.id, Area: g.Area, Outcome: audit.Done, After: map[string]any{"identifier": m.Identifier, "state": Cancelled}})
 	})
 	if err == nil {
 		s.nudge()
 	}
-	return id, err
+	return out, err
 }
 
 func (s *Service) end(ctx context.Context, tx pgx.Tx, e earlier, state string, at time.Time) error {
@@ -434,12 +443,12 @@ func (s *Service) succeed(ctx context.Context, tx pgx.Tx, in *In, own string, no
 }
 
 // insert makes an alert of an Alert or an Update.
-func (s *Service) insert(ctx context.Context, by auth.By, g auth.Grant, in In, sum string, place geo.Shape, admin string, pairs []cap.Pair) (string, error) {
+func (s *Service) insert(ctx context.Context, by auth.By, g auth.Grant, in In, sum string, place geo.Shape, admin string, pairs []cap.Pair) (out taken, err error) {
 	m, info := in.Message, in.Message.Main()
 	rule := rulesOf(s.catalogue.Now())
 	src, known := rule.of(in.Source, m.Sender)
 	if !known {
-		return "", fault("source", "unknown", "没有此预警来源(见规则集 alert_sources)", "there is no such source in the rule set alert_sources")
+		return out, fault("source", "unknown", "没有此预警来源(见规则集 alert_sources)", "there is no such source in the rule set alert_sources")
 	}
 	level, disagree := rule.level(src, info)
 	code, hazard := rule.event(info)
@@ -451,7 +460,8 @@ func (s *Service) insert(ctx context.Context, by auth.By, g auth.Grant, in In, s
 	}
 	now := s.now()
 	id := newID(now)
-	err := s.db.Intake.Tx(ctx, by.Writing(g), func(tx pgx.Tx) error {
+	out.id, out.made = id, true
+	err = s.db.Intake.Tx(ctx, by.Writing(g), func(tx pgx.Tx) error {
 		at, err := s.succeed(ctx, tx, &in, id, now)
 		if err != nil {
 			return err
@@ -493,13 +503,16 @@ func (s *Service) insert(ctx context.Context, by auth.By, g auth.Grant, in In, s
 		if err := s.message(ctx, tx, by, id, at.chain, in, sum); err != nil {
 			return err
 		}
+		if err := tx.QueryRow(ctx, s.queries.Get("position")).Scan(&out.position); err != nil {
+			return err
+		}
 		return audit.Record(ctx, tx, audit.Entry{Doer: by.Doer(g), Action: "alert.take", Object: "alerts/" + id, Area: g.Area, Outcome: audit.Done,
 			After: map[string]any{"identifier": m.Identifier, "msg_type": m.MsgType, "sender": m.Sender, "level": level, "state": at.state, "chain": at.chain, "notes": len(notesOf(in.Found))}})
 	})
 	if err == nil {
 		s.nudge()
 	}
-	return id, err
+	return out, err
 }
 
 // targets writes down who is in the area, by the smallest units there are, and who was in

@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -159,7 +160,7 @@ func FromAlert(a Alert) *cap.Message {
 	if a.SentAt != nil {
 		m.Sent = *a.SentAt
 	}
-	info := cap.Info{Language: "zh-CN", Categories: []string{"Other"}, Event: a.Event, Urgency: a.Urgency, Certainty: a.Certainty, SenderName: a.Sender, Headline: a.Headline, Description: a.Description, Instruction: a.Instruction}
+	info := cap.Info{Language: "zh-CN", Categories: []string{"Other"}, Event: a.Event, Urgency: a.Urgency, Certainty: a.Certainty, SenderName: cmp.Or(a.SenderName, strings.TrimSpace(a.Sender)), Headline: a.Headline, Description: a.Description, Instruction: a.Instruction}
 	if a.Level != nil {
 		info.Severity = severity(*a.Level)
 	}

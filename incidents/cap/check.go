@@ -13,6 +13,7 @@ const (
 	CodeOpenRing      = "unclosed_ring"       // [Message.Closed] is the repair
 	CodeExpiredBefore = "expired_before_sent" // it was over before it was said
 	CodeNotNational   = "not_national_identifier"
+	CodeNotXML        = "not_xml" // nothing of it can be read
 )
 
 // Check holds a message to the rules that stand in the text of the standard and in no

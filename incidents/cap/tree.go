@@ -57,7 +57,7 @@ func tree(data []byte) (*node, error) {
 	var root *node
 	var open []*node
 	elements := 0
-	bad := func() error { return refuse("not_xml", "不是格式良好的 XML", "it is not well-formed XML") }
+	bad := func() error { return refuse(CodeNotXML, "不是格式良好的 XML", "it is not well-formed XML") }
 	for {
 		tok, err := d.Token()
 		if errors.Is(err, io.EOF) {

@@ -98,6 +98,8 @@ type Filter struct {
 	Active              bool
 	Exercise            string // "" or false: real ones, true: exercises, all
 	Limit               int    // default 100, at most 500
+	// Geometry keeps, on the board, the villages that have ground in it.
+	Geometry orb.Geometry
 }
 
 // TargetFilter says which targets of a call-out.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/paulmach/orb"
 
 	"onemap/internal/auth"
 	"onemap/internal/db"
@@ -146,9 +147,14 @@ func (s *Service) Board(ctx context.Context, who *auth.Identity, f Filter) (Boar
 		if f.ID != "" && len(out.Callouts) == 0 {
 			return auth.ErrNotFound
 		}
-		out.Villages, err = s.villages(ctx, tx, areas, out.Callouts, out.Rules, out.At)
+		out.Villages, err = s.villages(ctx, tx, areas, out.Callouts, f.Geometry, out.Rules, out.At)
 		return err
 	})
+	if f.Geometry != nil {
+		out.Callouts = slices.DeleteFunc(out.Callouts, func(c Callout) bool {
+			return !slices.ContainsFunc(out.Villages, func(v Village) bool { return v.Callout == c.ID })
+		})
+	}
 	out.Totals = Sum(out.Villages)
 	if figures {
 		for i, c := range out.Callouts {
@@ -163,7 +169,7 @@ func (s *Service) Board(ctx context.Context, who *auth.Identity, f Filter) (Boar
 
 type spot struct{ callout, village string }
 
-func (s *Service) villages(ctx context.Context, tx pgx.Tx, areas geo.Scopes, callouts []Callout, rules Rules, now time.Time) ([]Village, error) {
+func (s *Service) villages(ctx context.Context, tx pgx.Tx, areas geo.Scopes, callouts []Callout, where orb.Geometry, rules Rules, now time.Time) ([]Village, error) {
 	if len(callouts) == 0 {
 		return nil, nil
 	}
@@ -180,7 +186,7 @@ func (s *Service) villages(ctx context.Context, tx pgx.Tx, areas geo.Scopes, cal
 	list, err := all(ctx, tx, func(row pgx.CollectableRow) (v base, err error) {
 		err = row.Scan(&v.Callout, &v.Code, &v.Name, &v.Place, &v.Level, &v.Households, &v.Whole, &v.toMove, &v.Source, &v.AddedAt, &v.LeftAt)
 		return v, err
-	}, s.queries.Get("villages"), ids, areas.String())
+	}, s.queries.Get("villages"), ids, areas.String(), geo.Shape{Geometry: where})
 	if err != nil {
 		return nil, err
 	}

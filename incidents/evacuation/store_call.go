@@ -304,6 +304,14 @@ func (s *Service) Sweep(ctx context.Context) (n int, err error) {
 	if err != nil {
 		return n, wrap("sweep", err)
 	}
+	ended, err := s.EndCancelled(ctx)
+	return n + ended, err
+}
+
+// EndCancelled ends the call-outs of alerts that were cancelled, and has whom they were told
+// to told that. Whoever takes a cancel in asks for it at once; the sweep finds what was missed.
+func (s *Service) EndCancelled(ctx context.Context) (n int, err error) {
+	now, system := s.now(), maker{actor: "onemap", name: "系统"}
 	var over []string
 	err = s.db.Intake.Tx(ctx, db.System("onemap"), func(tx pgx.Tx) error {
 		over, err = all(ctx, tx, pgx.RowTo[string], s.queries.Get("cancelled"))
@@ -317,7 +325,7 @@ func (s *Service) Sweep(ctx context.Context) (n int, err error) {
 			n++
 		}
 	}
-	return n, wrap("sweep", err)
+	return n, wrap("cancelled", err)
 }
 
 // Run sweeps until ctx ends.

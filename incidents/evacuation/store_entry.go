@@ -149,7 +149,7 @@ func (s *Service) Report(ctx context.Context, by auth.By, e Entry) (Village, Ent
 		if len(kept) == 1 {
 			e = kept[0]
 		}
-		list, err := s.villages(ctx, tx, Desk(by.Identity, now), []Callout{c}, s.rules(), now)
+		list, err := s.villages(ctx, tx, Desk(by.Identity, now), []Callout{c}, nil, s.rules(), now)
 		if i := slices.IndexFunc(list, func(v Village) bool { return v.Code == e.Village }); err == nil && i >= 0 {
 			v = list[i]
 		}

@@ -230,10 +230,12 @@ func (s *Service) Put(ctx context.Context, by auth.By, id string, version *int64
 			made = true
 		case err != nil:
 			return err
-		case version == nil && before.Draft() == d && before.State == Drafted:
-			r = before // said twice
+		case version == nil && before.madeOf(d) && before.Account == by.Account:
+			r = before // said twice, whatever became of it since
 			return nil
-		case version == nil || *version != before.Version:
+		case version == nil:
+			return clash("id_taken", "编号已用于另一响应；修改请带 If-Match", "the id belongs to another response; to change it send If-Match")
+		case *version != before.Version:
 			return auth.ErrStaleVersion
 		case before.State != Drafted:
 			return clash("already_started", "响应已启动，请以“调整”变更", "it has started: adjust it")
@@ -256,6 +258,16 @@ func (s *Service) Put(ctx context.Context, by auth.By, id string, version *int64
 // Draft is what a response was drafted as.
 func (r Response) Draft() Draft {
 	return Draft{Title: r.Title, Kind: r.Kind, Area: r.Area, Level: r.Level, Incident: r.Incident, Alert: r.Alert, Contingency: r.Contingency, Condition: r.Condition, Lead: r.Lead, Exercise: r.Exercise}
+}
+
+// madeOf says whether it was drafted as d: orders may have changed its level and condition
+// since.
+func (r Response) madeOf(d Draft) bool {
+	was := r.Draft()
+	if len(r.History) > 0 {
+		was.Level, was.Condition = r.History[0].Level, d.Condition
+	}
+	return was == d
 }
 
 func mustScope(code string) geo.Scope {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,6 +62,7 @@ type alertAnswer struct {
 	Status      *string         `json:"status"`
 	MsgType     *string         `json:"msg_type"`
 	Sender      *string         `json:"sender"`
+	SenderName  *string         `json:"sender_name"` // whom people know it by; the sender is an address
 	SentAt      *time.Time      `json:"sent_at"`
 	Effective   *time.Time      `json:"effective"`
 	Expires     *time.Time      `json:"expires"`
@@ -89,7 +91,7 @@ func alertLine(a alerts.Alert, areas *areaTitles, lang registry.Lang) alertAnswe
 	_, bad := cap.ParseIdentifier(a.Identifier)
 	out := alertAnswer{
 		ID: a.ID, ETag: a.Version, FID: a.FID, Identifier: optional(a.Identifier), National: bad == nil, Event: optional(a.Event), EventCode: optional(a.EventCode), Hazard: optional(a.Hazard),
-		Level: a.Level, Color: optional(a.Color()), Status: optional(a.Status), MsgType: optional(a.MsgType), Sender: optional(a.Sender), SentAt: a.SentAt, Effective: a.Effective, Expires: a.Expires,
+		Level: a.Level, Color: optional(a.Color()), Status: optional(a.Status), MsgType: optional(a.MsgType), Sender: optional(a.Sender), SenderName: optional(a.SenderName), SentAt: a.SentAt, Effective: a.Effective, Expires: a.Expires,
 		ReceivedAt: a.Received, EndedAt: a.End, Headline: optional(a.Headline), Description: optional(a.Description), Instruction: optional(a.Instruction), Urgency: optional(a.Urgency), Certainty: optional(a.Certainty),
 		State: a.State, Chain: a.Chain, References: filled(a.Refs), AreaDesc: optional(a.AreaDesc), Geocodes: filled(a.Geocodes), Geometry: geometryJSON(a.Geometry),
 		Area: optional(codeOf(a.Scope)), AreaTitle: areas.of(codeOf(a.Scope)), Exercise: a.Exercise, Source: optional(a.Source), Notes: []alertNote{},
@@ -201,6 +203,7 @@ func (s *Server) getAlertXML(ctx context.Context, req *Request) (*Response, erro
 type alertBody struct {
 	Identifier  string          `json:"identifier"`
 	Sender      string          `json:"sender"`
+	SenderName  string          `json:"sender_name"` // the sender, or this office, where it is empty
 	Source      string          `json:"source"`
 	MsgType     string          `json:"msg_type"`
 	References  []string        `json:"references"`
@@ -258,6 +261,12 @@ func (s *Server) postAlert(ctx context.Context, req *Request) (*Response, error)
 	if err != nil {
 		return nil, err
 	}
+	if a.State == "cancelled" {
+		// It was taken whatever comes of this; what is missed here is ended by the next sweep.
+		if _, err := s.opts.Evacuation.EndCancelled(ctx); err != nil {
+			s.opts.Logger.ErrorContext(ctx, "call-outs of a cancelled warning were not ended", "alert", a.ID, "err", err)
+		}
+	}
 	var resp *Response
 	if req.Who.Kind == auth.Token && !slices.Contains(req.Who.Scopes, "read") {
 		// A program that only delivers is told that it was taken, and no more.
@@ -271,6 +280,9 @@ func (s *Server) postAlert(ctx context.Context, req *Request) (*Response, error)
 	if made {
 		resp.Status = 201
 		resp.Set("Location", "/api/alerts/"+a.ID)
+	}
+	if a.FeedPosition != "" {
+		resp.Set("Onemap-Seq", a.FeedPosition)
 	}
 	return resp, nil
 }
@@ -320,7 +332,7 @@ func (s *Server) alertIn(ctx context.Context, req *Request) (alerts.In, error) {
 		}
 	}
 	info := cap.Info{Language: "zh-CN", Categories: []string{"Other"}, Event: b.Event, Urgency: "Unknown", Certainty: "Unknown", Severity: [...]string{"Unknown", "Extreme", "Severe", "Moderate", "Minor"}[b.Level],
-		SenderName: b.Sender, Headline: b.Headline, Description: b.Description, Instruction: b.Instruction, Effective: stamp(b.Effective, time.Time{}), Expires: stamp(b.Expires, time.Time{})}
+		SenderName: cmp.Or(strings.TrimSpace(b.SenderName), strings.TrimSpace(b.Sender), s.office(ctx, req, "")), Headline: b.Headline, Description: b.Description, Instruction: b.Instruction, Effective: stamp(b.Effective, time.Time{}), Expires: stamp(b.Expires, time.Time{})}
 	if b.EventCode != "" {
 		info.EventCodes = []cap.Pair{{Name: "GB/T 35561", Value: b.EventCode}}
 	}
@@ -365,6 +377,9 @@ func alertProblem(lang registry.Lang, err error) *Error {
 		return nil
 	}
 	e := wrap(CodeInvalid, err)
+	if slices.ContainsFunc(r.Findings, func(f cap.Finding) bool { return f.Code == cap.CodeNotXML }) {
+		e = wrap(CodeInvalidBody, err, text("不是格式良好的 XML", "it is not well-formed XML")) // nothing of it could be read
+	}
 	for _, f := range r.Findings {
 		if !f.Fatal {
 			continue

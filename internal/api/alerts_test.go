@@ -145,11 +145,17 @@ func TestBadWarnings(t *testing.T) {
 	good := warning("Alert", "99010041600000_20260705143000_0", "", boxA)
 	for code, body := range map[string]string{
 		"expired_before_sent": strings.Replace(good, "2099-", "2020-", 1), "unclosed_ring": strings.Replace(good, " 34.1,119.1</polygon>", "</polygon>", 1),
-		"unknown_reference": warning("Cancel", "99010041600000_20260705143000_2", "a,b,2026-07-05T14:30:00+08:00", ""), "not_xml": "x",
+		"unknown_reference": warning("Cancel", "99010041600000_20260705143000_2", "a,b,2026-07-05T14:30:00+08:00", ""),
 	} {
 		r, p := e.warn("/api/alerts", body)
 		if r.StatusCode != 422 || len(p.Errors) == 0 || p.Errors[0].Code != code {
 			t.Errorf("%s: %d %s", code, r.StatusCode, r.body)
+		}
+	}
+	// What cannot be read at all is malformed; what can be read and is wrong is invalid.
+	for _, body := range []string{"x", "", good + good} {
+		if r, p := e.warn("/api/alerts", body); r.StatusCode != 400 || len(p.Errors) == 0 || p.Errors[0].Code != "not_xml" {
+			t.Errorf("%.20q: %d %s", body, r.StatusCode, r.body)
 		}
 	}
 	swapped := strings.Replace(good, boxA, "119.1,34.1 119.2,34.1 119.2,34.2 119.1,34.2 119.1,34.1", 1)

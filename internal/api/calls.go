@@ -10,12 +10,14 @@ import (
 	"onemap/incidents/evacuation"
 	"onemap/internal/auth"
 	"onemap/internal/geo"
+	"onemap/internal/records"
 )
 
 // Evacuation is 叫应 and 转移.
 type Evacuation interface {
 	Open(ctx context.Context, by auth.By, n evacuation.New) (evacuation.Callout, bool, error)
 	End(ctx context.Context, by auth.By, id string, version int64, reason, note string) (evacuation.Callout, error)
+	EndCancelled(ctx context.Context) (int, error)
 	Callouts(ctx context.Context, who *auth.Identity, f evacuation.Filter) ([]evacuation.Callout, string, error)
 	Callout(ctx context.Context, who *auth.Identity, id string) (evacuation.Callout, error)
 	Changes(ctx context.Context, who *auth.Identity, id string) (evacuation.Changes, error)
@@ -338,7 +340,7 @@ func (s *Server) postCall(ctx context.Context, req *Request) (*Response, error) 
 	if err := readJSON(req, &b); err != nil {
 		return nil, err
 	}
-	r, err := s.opts.Evacuation.Ring(ctx, s.by(req), evacuation.Made{OpID: strings.ToLower(b.OpID), Target: strings.ToLower(b.Target), Outcome: b.Outcome, Channel: b.Channel, Note: b.Note, At: timeOf(b.At)})
+	r, err := s.opts.Evacuation.Ring(ctx, s.by(req), evacuation.Made{OpID: strings.ToLower(or(b.OpID, records.NewID(req.Received))), Target: strings.ToLower(b.Target), Outcome: b.Outcome, Channel: b.Channel, Note: b.Note, At: timeOf(b.At)})
 	if err != nil {
 		return nil, err
 	}

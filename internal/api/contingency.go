@@ -235,15 +235,27 @@ type responseTaskAnswer struct {
 	Note           *string    `json:"note"`
 	LoggedBy       *string    `json:"logged_by"`
 	Late           bool       `json:"late"`
+	ClosedAt       *time.Time `json:"closed_at"` // it was not done when its response, or incident, ended
+	ClosedWhy      *string    `json:"closed_why"`
+	ClosedTitle    *string    `json:"closed_title"`
 	UpdatedAt      time.Time  `json:"updated_at"`
 }
 
 func (s *Server) responseTaskLine(t contingency.Task, areas *areaTitles, lang registry.Lang) responseTaskAnswer {
+	var why *string
+	switch t.ClosedWhy {
+	case "response_ended":
+		s := text("响应已终止，任务关闭", "closed: the response has ended").In(lang)
+		why = &s
+	case "incident_closed":
+		s := text("事件已办结，任务关闭", "closed: the incident is closed").In(lang)
+		why = &s
+	}
 	return responseTaskAnswer{
 		ID: t.ID, ETag: t.Version, Response: optional(t.Response), Incident: optional(t.Incident), Clause: optional(t.Clause), Contingency: t.Plan, Seq: t.Seq, Level: level(t.Level), Action: t.Action, Unit: t.Unit, Text: t.Text,
 		Minutes: t.Minutes, Area: t.Area, AreaTitle: areas.of(t.Area), Exercise: t.Exercise, State: t.State, StateTitle: codeTitle(s.opts.Catalogue.Now(), "response_task_state", t.State, lang), SentAt: t.SentAt, DueAt: t.DueAt,
 		AcknowledgedAt: t.AcknowledgedAt, AcknowledgedBy: optional(t.AcknowledgedBy), DoneAt: t.DoneAt, DoneBy: optional(t.DoneBy), RefusedAt: t.RefusedAt, Note: optional(t.Note), LoggedBy: optional(t.LoggedBy),
-		Late: t.Late(areas.now), UpdatedAt: t.UpdatedAt,
+		Late: t.Late(areas.now), ClosedAt: t.ClosedAt, ClosedWhy: optional(t.ClosedWhy), ClosedTitle: why, UpdatedAt: t.UpdatedAt,
 	}
 }
 
@@ -256,7 +268,7 @@ func (s *Server) taskList(ctx context.Context, req *Request, q contingency.TaskQ
 	out, late := make([]responseTaskAnswer, 0, len(list)), 0
 	for _, t := range list {
 		line := s.responseTaskLine(t, areas, req.Lang)
-		if line.Late {
+		if line.Late && line.ClosedAt == nil {
 			late++
 		}
 		out = append(out, line)
@@ -270,7 +282,7 @@ func (s *Server) getResponseTasks(ctx context.Context, req *Request) (*Response,
 		return nil, err
 	}
 	q := contingency.TaskQuery{Response: strings.ToLower(req.Query.Value("response")), Incident: strings.ToLower(req.Query.Value("incident")), State: req.Query.Value("state"), Exercise: req.Query.Value("exercise"), Limit: max(limit, 500)}
-	if q.State != "" && !slices.Contains(contingency.States(), q.State) {
+	if q.State != "" && q.State != contingency.Closed && !slices.Contains(contingency.States(), q.State) {
 		return nil, invalid("state", "没有此状态", "there is no such state")
 	}
 	if q.Late, err = said(req.Query, "late"); err != nil {
@@ -286,6 +298,16 @@ func (s *Server) getTasksOfResponse(ctx context.Context, req *Request) (*Respons
 		return nil, err
 	}
 	return s.taskList(ctx, req, contingency.TaskQuery{Response: r.ID, Limit: 1000})
+}
+
+// getIncidentTasks are the tasks of one incident: those sent for it, and those of its
+// responses.
+func (s *Server) getIncidentTasks(ctx context.Context, req *Request) (*Response, error) {
+	i, err := s.seenIncident(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return s.taskList(ctx, req, contingency.TaskQuery{Incident: i.ID, Limit: 1000})
 }
 
 type taskOrderBody struct {

@@ -7,6 +7,7 @@ import (
 
 	"onemap/incidents/evacuation"
 	"onemap/internal/auth"
+	"onemap/internal/geo"
 )
 
 type shelteredAnswer struct {
@@ -137,6 +138,11 @@ func (s *Server) getEvacuation(ctx context.Context, req *Request) (*Response, er
 	}
 	if f.ID = strings.ToLower(req.Query.Value("callout")); f.ID != "" && !uuidText(f.ID) {
 		return nil, invalid("callout", "应为编号（UUID）", "it is an id (a UUID)")
+	}
+	if shape, given := req.Query.Get("geometry"); given {
+		if f.Geometry, err = geo.ParseGeoJSON([]byte(shape), geo.EditLimits()); err != nil {
+			return nil, invalid("geometry", "应为有效的 GeoJSON 几何，经度在前", "it is a GeoJSON geometry, longitude first")
+		}
 	}
 	b, err := s.opts.Evacuation.Board(ctx, req.Who, f)
 	if err != nil {

@@ -2,8 +2,12 @@ package api_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
+
+	"onemap/internal/auth"
 )
 
 func impactHouse(t *testing.T) *env {
@@ -151,4 +155,68 @@ func TestRouteOverHTTP(t *testing.T) {
 	get("from=119.05,34.005&to=119.15,34.005&profile=fly", 400)
 	get("from=119.05,34.005&to=100,10", 404)
 	get("from=119.05,34.005&to=119.15,34.005&avoid=x", 400)
+}
+
+// TestAWallAsksForFigures: a screen posts no question, and is told how many are in the area
+// of a warning it sees; nobody's name, number or place; not faster than its pace.
+func TestAWallAsksForFigures(t *testing.T) {
+	e := impactHouse(t)
+	const alert, incident, foreign = "01a1ffb1-d369-7ca3-86f4-0000000000e1", "01a1ffb1-d369-7ca3-86f4-0000000000e2", "01a1ffb1-d369-7ca3-86f4-0000000000e3"
+	for _, sql := range []string{
+		`insert into admin (code, admin_code, name, rank, geom) values ('990200', '990200', '乙县', 3, st_makeenvelope(121, 34, 122, 35, 4490))`,
+		`insert into alerts (id, chain, identifier, sender, sent_at, source, state, status, msg_type, event, headline, level, effective, received_at, admin_code, geom)
+		select id::uuid, id::uuid, id, 'x', now(), 'default', 'active', 'Actual', 'Alert', '暴雨', '标题', 1, now(), now(), area, g
+		from (values ('` + alert + `', '990100', st_geomfromtext('POLYGON((119 33.99, 119.025 33.99, 119.025 34.02, 119 34.02, 119 33.99))', 4490)), ('` + foreign + `', '990200', st_makeenvelope(121.1, 34.1, 121.2, 34.2, 4490))) v(id, area, g)`,
+		`insert into incidents (id, code, name, kind, class, state, admin_code, occurred_at, known_at) values ('` + incident + `', 'SJ-990100-2026-9001', '没有位置', 'waterlogging', 'flood', 'received', '990100', now(), now())`,
+		`insert into responsibility (id, kind, admin_code, scope, post, person) values ('01900000-0000-7000-8000-000000000001', 'administrative', '990100001001', code_scope('990100001001'), '村主任', '赵某甲')`,
+		`insert into restricted.contact (responsibility, phone) values ('01900000-0000-7000-8000-000000000001', '13812345678')`,
+	} {
+		e.exec(sql)
+	}
+	screens := 0
+	screen := func() []string {
+		screens++
+		_, secret, err := e.auth.CreateToken(t.Context(), cli(), auth.NewToken{Name: fmt.Sprintf("大屏%d", screens), Role: auth.Viewer, Area: ownArea, Scopes: []string{"wall"}, Network: "127.0.0.0/8"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := e.auth.OpenWall(t.Context(), auth.By{Identity: e.auth.Anonymous(), Peer: netip.MustParseAddr("127.0.0.1")}, secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return session(o.Cookie)
+	}
+	wall := screen()
+	e.settle()
+	var f struct {
+		Estimate   bool
+		Population int
+		Range      map[string]int
+		Units      int
+		Shelters   struct {
+			Outside     int
+			OutsideFree *int `json:"outside_free"`
+		}
+		Statement struct{ ZH string }
+	}
+	r := e.get("/api/alerts/"+alert+"/impact", wall...)
+	if err := json.Unmarshal(r.body, &f); err != nil || r.StatusCode != 200 || !f.Estimate || f.Population != 250 || f.Range["high"] != 300 || f.Units != 1 || f.Shelters.Outside != 1 || f.Shelters.OutsideFree == nil || *f.Shelters.OutsideFree != 200 || !strings.Contains(f.Statement.ZH, "估算") {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	for _, s := range []string{"赵某甲", "138", "外面的学校", "人民医院", "东村", `"geometry":`, `"responsible"`} {
+		if strings.Contains(string(r.body), s) {
+			t.Errorf("the wall is told of %s: %s", s, r.body)
+		}
+	}
+	if r := e.get("/api/alerts/"+alert+"/impact", wall...); r.StatusCode != 429 || r.Header.Get("Retry-After") == "" {
+		t.Errorf("again at once: %d %s", r.StatusCode, r.body)
+	}
+	for path, want := range map[string]int{"/api/alerts/" + foreign + "/impact": 404, "/api/incidents/" + incident + "/impact": 422, "/api/alerts/nothing/impact": 404} {
+		if r := e.get(path, screen()...); r.StatusCode != want {
+			t.Errorf("%s: %d, want %d: %s", path, r.StatusCode, want, r.body)
+		}
+	}
+	if r := e.send("POST", "/api/impact", strings.NewReader(eastern+`}`), append([]string{"Content-Type", "application/json", "Sec-Fetch-Site", "same-origin"}, screen()...)...); r.StatusCode != 403 {
+		t.Errorf("a wall posts a question: %d %s", r.StatusCode, r.body)
+	}
 }

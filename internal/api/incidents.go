@@ -81,6 +81,7 @@ type incidentAnswer struct {
 	Number          string             `json:"number"`
 	Title           string             `json:"title"`
 	Kind            string             `json:"kind"`
+	Type            string             `json:"type"` // the kind, by its other name
 	KindTitle       string             `json:"kind_title"`
 	TypeCode        *string            `json:"type_code"`
 	TypeTitle       *string            `json:"type_title"`
@@ -139,7 +140,7 @@ func level(n int) *int {
 func (s *Server) incidentLine(i incidents.Incident, areas *areaTitles, lang registry.Lang) incidentAnswer {
 	snap := s.opts.Catalogue.Now()
 	a := incidentAnswer{
-		ID: i.ID, ETag: i.Version, FID: i.FID, Number: i.Number, Title: i.Title, Kind: i.Kind, KindTitle: codeTitle(snap, "incident_kind", i.Kind, lang),
+		ID: i.ID, ETag: i.Version, FID: i.FID, Number: i.Number, Title: i.Title, Kind: i.Kind, Type: i.Kind, KindTitle: codeTitle(snap, "incident_kind", i.Kind, lang),
 		TypeCode: optional(i.TypeCode), Class: optional(i.Class), ClassTitle: optional(codeTitle(snap, "incident_class", i.Class, lang)),
 		Level: level(i.Level), LevelProposed: level(i.LevelProposed), LevelReason: filled(i.LevelReason), LevelBy: optional(i.LevelBy), LevelAt: i.LevelAt, LevelNote: optional(i.LevelNote),
 		State: i.State, StateTitle: codeTitle(snap, "incident_state", i.State, lang), Next: filled(incidents.Following(i.State)), Exercise: i.Exercise,
@@ -355,6 +356,7 @@ type incidentBody struct {
 	ReporterPhone   *string          `json:"reporter_phone"`
 	PersonsReported *int             `json:"persons_reported"`
 	Figures         *incidentFigures `json:"figures"`
+	Level           *int             `json:"level"`
 	Area            string           `json:"area"`
 	Geometry        json.RawMessage  `json:"geometry"`
 	SrcCRS          string           `json:"src_crs"`
@@ -370,7 +372,7 @@ func (b *incidentBody) kind() *string {
 // putIncident receives an incident under the client's id, or with If-Match changes it.
 func (s *Server) putIncident(ctx context.Context, req *Request) (*Response, error) {
 	if req.ifMatch != "" {
-		return s.patchIncident(ctx, req)
+		return s.changeIncident(ctx, req, true)
 	}
 	id, bad := req.id()
 	if bad != nil {
@@ -391,7 +393,7 @@ func (s *Server) putIncident(ctx context.Context, req *Request) (*Response, erro
 	i, made, err := s.opts.Incidents.Receive(ctx, s.by(req), incidents.NewIncident{
 		ID: strings.ToLower(id), Title: orZero(b.Title), Kind: orZero(b.kind()), Class: orZero(b.Class), TypeCode: orZero(b.TypeCode), Exercise: orZero(b.Exercise), OccurredAt: b.OccurredAt, KnownAt: b.KnownAt,
 		Place: orZero(b.Place), Description: orZero(b.Description), Source: orZero(b.Source), Reporter: orZero(b.Reporter), Phone: orZero(b.ReporterPhone), PersonsReported: b.PersonsReported,
-		Figures: b.Figures.figures(), Area: b.Area, Geometry: shape, FixSwap: fix,
+		Figures: b.Figures.figures(), Level: orZero(b.Level), Area: b.Area, Geometry: shape, FixSwap: fix,
 	})
 	if err != nil {
 		return nil, err
@@ -409,7 +411,16 @@ func (s *Server) madeIncident(ctx context.Context, req *Request, i incidents.Inc
 }
 
 func (s *Server) patchIncident(ctx context.Context, req *Request) (*Response, error) {
+	return s.changeIncident(ctx, req, false)
+}
+
+// changeIncident changes what is given; a whole one takes the place of what was said.
+func (s *Server) changeIncident(ctx context.Context, req *Request, whole bool) (*Response, error) {
 	i, version, err := s.changingIncident(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	fix, err := fixing(req)
 	if err != nil {
 		return nil, err
 	}
@@ -420,14 +431,25 @@ func (s *Server) patchIncident(ctx context.Context, req *Request) (*Response, er
 	switch {
 	case b.Exercise != nil && *b.Exercise != i.Exercise:
 		return nil, fault(req, "exercise", "not_changed", "演练与实战不能互换", "whether it is an exercise does not change")
-	case b.Area != "" || len(b.Geometry) > 0 && string(b.Geometry) != "null":
-		return nil, fault(req, "geometry", "use_place", "位置用 POST …/place 改变", "the place changes by POST …/place")
+	case b.Area != "" && b.Area != codeOf(i.Scope):
+		return nil, fault(req, "area", "use_geometry", "辖区由位置决定，请改 geometry", "the area follows from the place: change the geometry")
+	}
+	shape, err := looseShape(req, b.Geometry, b.SrcCRS)
+	if err != nil {
+		return nil, err
 	}
 	p := incidents.IncidentPatch{
 		Title: b.Title, Kind: b.kind(), Class: b.Class, TypeCode: b.TypeCode, Place: b.Place, Description: b.Description, Source: b.Source, Reporter: b.Reporter, Phone: b.ReporterPhone,
-		OccurredAt: b.OccurredAt, KnownAt: b.KnownAt, PersonsReported: b.PersonsReported,
+		OccurredAt: b.OccurredAt, KnownAt: b.KnownAt, PersonsReported: b.PersonsReported, Level: b.Level, Geometry: shape, FixSwap: fix, Whole: whole,
 	}
-	if b.Figures != nil {
+	if whole {
+		none := ""
+		p.Description, p.TypeCode = or(b.Description, &none), or(b.TypeCode, &none)
+		if i.Geometry != nil || shape != nil { // without either nobody would know where it is
+			p.Place = or(b.Place, &none)
+		}
+	}
+	if b.Figures != nil || whole {
 		f := b.Figures.figures()
 		p.Figures = &f
 	}

@@ -312,24 +312,29 @@ func (s *Server) getPaperAs(kind string) HandlerFunc {
 		if err != nil {
 			return nil, err
 		}
-		sheet, err := s.paperSheet(ctx, req, p)
-		if err != nil {
-			return nil, err
-		}
-		var out bytes.Buffer
-		media, err := printPaper(ctx, &out, sheet, kind)
-		if err != nil {
-			return nil, err
-		}
-		if err := s.taken(ctx, req, "paper.print", "papers/"+p.ID, p.Area, map[string]any{"as": kind, "state": p.State, "bytes": out.Len()}); err != nil {
-			return nil, err
-		}
-		name := p.Number
-		if name == "" {
-			name = "draft"
-		}
-		return offered(media, name+"_"+p.Title+"."+kind, out.Bytes()), nil
+		return s.printed(ctx, req, p, kind, "papers/"+p.ID)
 	}
+}
+
+// printed is a paper on paper; that somebody took it is written down.
+func (s *Server) printed(ctx context.Context, req *Request, p papers.Paper, kind, object string) (*Response, error) {
+	sheet, err := s.paperSheet(ctx, req, p)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	media, err := printPaper(ctx, &out, sheet, kind)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.taken(ctx, req, "paper.print", object, p.Area, map[string]any{"as": kind, "state": p.State, "bytes": out.Len()}); err != nil {
+		return nil, err
+	}
+	name := p.Number
+	if name == "" {
+		name = "draft"
+	}
+	return offered(media, name+"_"+p.Title+"."+kind, out.Bytes()), nil
 }
 
 func mayAt(req *Request, p auth.Permission, area geo.Scope) bool {
@@ -364,7 +369,7 @@ func (s *Server) getHandover(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
-	p.Title, p.Blocks = papers.Compose(papers.Handover, m)
+	p.Title, p.Blocks = papers.Compose(p.Kind, m)
 	log, open := make([]briefEntry, 0, len(m.Brief.Log)), make([]briefMatter, 0, len(m.Brief.Open))
 	for _, e := range m.Brief.Log {
 		log = append(log, briefEntry{e.At, e.Kind, e.Title, optional(e.Detail), optional(e.By), e.RefKind, e.Ref})
@@ -395,13 +400,19 @@ func (s *Server) period(ctx context.Context, req *Request) (papers.Paper, error)
 		}
 		*to = &at
 	}
-	if p.From == nil {
-		from := p.To.Add(-12 * time.Hour)
-		p.From = &from
-	}
 	var err error
 	if p.Exercise, err = said(req.Query, "exercise"); err != nil {
 		return p, err
+	}
+	return s.shift(ctx, req, p)
+}
+
+// shift completes a period: the last twelve hours, and the desk's own area, unless
+// somebody says otherwise.
+func (s *Server) shift(ctx context.Context, req *Request, p papers.Paper) (papers.Paper, error) {
+	if p.From == nil {
+		from := p.To.Add(-12 * time.Hour)
+		p.From = &from
 	}
 	if p.Area == "" {
 		n := papers.New{Kind: papers.Handover}
@@ -415,4 +426,35 @@ func (s *Server) period(ctx context.Context, req *Request) (papers.Paper, error)
 		return p, problem(CodeForbidden)
 	}
 	return p, nil
+}
+
+type handoverBody struct {
+	From     *time.Time `json:"from"`
+	To       *time.Time `json:"to"`
+	Area     string     `json:"area"`
+	Exercise bool       `json:"exercise"`
+}
+
+// postHandoverAs prints the brief of a shift as it is now, without a paper being drafted.
+func (s *Server) postHandoverAs(kind string) HandlerFunc {
+	return func(ctx context.Context, req *Request) (*Response, error) {
+		var b handoverBody
+		if err := readJSON(req, &b); err != nil {
+			return nil, err
+		}
+		p := papers.Paper{Kind: papers.Handover, State: papers.Draft, From: b.From, To: b.To, Area: b.Area, Exercise: b.Exercise, CreatedAt: req.Received, Name: takenBy(req)}
+		if p.To == nil {
+			p.To = &req.Received
+		}
+		p, err := s.shift(ctx, req, p)
+		if err != nil {
+			return nil, err
+		}
+		m, err := s.material(ctx, req, p)
+		if err != nil {
+			return nil, err
+		}
+		p.Title, p.Blocks = papers.Compose(p.Kind, m)
+		return s.printed(ctx, req, p, kind, "briefs/handover")
+	}
 }

@@ -106,6 +106,7 @@ type teamPositionBody struct {
 	At        *time.Time `json:"at"`
 	State     string     `json:"state"`
 	AccuracyM *float64   `json:"accuracy_m"`
+	SrcCRS    string     `json:"src_crs"`
 }
 
 func (s *Server) postTeamPosition(ctx context.Context, req *Request) (*Response, error) {
@@ -120,7 +121,18 @@ func (s *Server) postTeamPosition(ctx context.Context, req *Request) (*Response,
 	if b.Lon == nil || b.Lat == nil {
 		return nil, fault(req, "lon", "required", "请给出经纬度", "longitude and latitude are needed")
 	}
-	p := resources.Position{At: orb.Point{*b.Lon, *b.Lat}, State: b.State, AccuracyM: b.AccuracyM}
+	at := orb.Point{*b.Lon, *b.Lat}
+	if crs, _, err := geo.ParseCRS(or(b.SrcCRS, "CGCS2000")); err != nil || crs == geo.AutoCRS {
+		return nil, fault(req, "src_crs", "bad_value", "应为 WGS84、CGCS2000、GCJ02 或 BD09", "it is WGS84, CGCS2000, GCJ02 or BD09")
+	} else if geo.Check(at) == nil {
+		moved, known := geo.ToCGCS2000(at, crs)
+		point, isPoint := moved.(orb.Point)
+		if !known || !isPoint {
+			return nil, fault(req, "src_crs", "bad_value", "应为 WGS84、CGCS2000、GCJ02 或 BD09", "it is WGS84, CGCS2000, GCJ02 or BD09")
+		}
+		at = point
+	}
+	p := resources.Position{At: at, State: b.State, AccuracyM: b.AccuracyM}
 	if b.At != nil {
 		p.Time = *b.At
 	}

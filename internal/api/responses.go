@@ -38,6 +38,7 @@ type responseAnswer struct {
 	ETag           int64         `json:"etag"`
 	Title          string        `json:"title"`
 	Kind           string        `json:"kind"`
+	Type           string        `json:"type"` // the kind, by its other name
 	KindTitle      string        `json:"kind_title"`
 	Level          int           `json:"level"`
 	State          string        `json:"state"`
@@ -71,7 +72,7 @@ type responseAnswer struct {
 func (s *Server) responseLine(r response.Response, areas *areaTitles, lang registry.Lang) responseAnswer {
 	snap, every := s.opts.Catalogue.Now(), s.opts.Responses.ReportEvery(r.Level)
 	a := responseAnswer{
-		ID: r.ID, ETag: r.Version, Title: r.Title, Kind: r.Kind, KindTitle: *caseTitle(snap, r.Kind, lang), Level: r.Level, State: r.State, StateTitle: codeTitle(snap, "response_state", r.State, lang),
+		ID: r.ID, ETag: r.Version, Title: r.Title, Kind: r.Kind, Type: r.Kind, KindTitle: *caseTitle(snap, r.Kind, lang), Level: r.Level, State: r.State, StateTitle: codeTitle(snap, "response_state", r.State, lang),
 		Area: r.Area, AreaTitle: areas.of(r.Area), Incident: optional(r.Incident), Alert: optional(r.Alert), Contingency: optional(r.Contingency), Condition: optional(r.Condition),
 		SignedBy: optional(r.SignedBy), DocumentNumber: optional(r.DocumentNumber), Lead: optional(r.Lead), StartedAt: r.StartedAt, AdjustedAt: r.AdjustedAt, EndedAt: r.EndedAt,
 		Exercise: r.Exercise, Profile: s.opts.Responses.ProfileOf(r), History: []responseAct{}, Tasks: taskCounts(r.Tasks), LastReportAt: r.LastReport, UpdatedAt: r.UpdatedAt, UpdatedBy: r.UpdatedBy,
@@ -215,6 +216,7 @@ func (s *Server) getResponseOne(ctx context.Context, req *Request) (*Response, e
 type responseBody struct {
 	Title       string  `json:"title"`
 	Kind        string  `json:"kind"`
+	Type        string  `json:"type"` // the kind, by its other name
 	Level       int     `json:"level"`
 	Area        string  `json:"area"`
 	Incident    *string `json:"incident"`
@@ -223,6 +225,19 @@ type responseBody struct {
 	Condition   string  `json:"condition"`
 	Lead        string  `json:"lead"`
 	Exercise    bool    `json:"exercise"`
+	// Who signed it, under what number and when: with them it starts at once.
+	SignedBy       string     `json:"signed_by"`
+	DocumentNumber string     `json:"document_number"`
+	StartedAt      *time.Time `json:"started_at"`
+	Note           string     `json:"note"`
+}
+
+// named completes what a program leaves out: the kind by its other name, and the title.
+func (b *responseBody) named(snap *registry.Snapshot) {
+	b.Kind = or(b.Kind, b.Type)
+	if strings.TrimSpace(b.Title) == "" && b.Kind != "" {
+		b.Title = *caseTitle(snap, b.Kind, registry.Chinese) + "应急响应"
+	}
 }
 
 // putResponse drafts a response under an id of the page's; what was drafted is changed
@@ -240,6 +255,7 @@ func (s *Server) putResponse(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
+	b.named(s.opts.Catalogue.Now())
 	if err := s.responseDrill(ctx, req, &b); err != nil {
 		return nil, err
 	}
@@ -250,9 +266,17 @@ func (s *Server) putResponse(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
-	resp, err := s.responseAnswered(ctx, req, r, nil)
+	var sent *int
+	if r.State == response.Drafted && b.SignedBy != "" {
+		r, sent, err = s.stepResponse(ctx, req, r.ID, r.Version, response.Order{Act: response.Start, SignedBy: b.SignedBy, DocumentNumber: b.DocumentNumber, Condition: b.Condition, Note: b.Note, At: orZero(b.StartedAt)})
+		if err != nil {
+			return nil, err
+		}
+	}
+	resp, err := s.responseAnswered(ctx, req, r, sent)
 	if err == nil && made {
 		resp.Status = 201
+		resp.Set("Location", "/api/responses/"+r.ID)
 	}
 	return resp, err
 }
@@ -314,12 +338,19 @@ func (s *Server) postResponseStep(ctx context.Context, req *Request) (*Response,
 	if bad != nil {
 		return nil, bad
 	}
-	by := s.by(req)
-	r, err := s.opts.Responses.Step(ctx, by, seen.ID, version, response.Order{Act: b.Act, Level: orZero(b.Level), SignedBy: b.SignedBy, DocumentNumber: b.DocumentNumber, Condition: b.Condition, Note: b.Note, At: orZero(b.At)})
+	r, sent, err := s.stepResponse(ctx, req, seen.ID, version, response.Order{Act: b.Act, Level: orZero(b.Level), SignedBy: b.SignedBy, DocumentNumber: b.DocumentNumber, Condition: b.Condition, Note: b.Note, At: orZero(b.At)})
 	if err != nil {
 		return nil, err
 	}
-	var sent *int
+	return s.responseAnswered(ctx, req, r, sent)
+}
+
+// stepResponse takes a step and sends what the 预案 asks for; sent is how many tasks came of it.
+func (s *Server) stepResponse(ctx context.Context, req *Request, id string, version int64, o response.Order) (r response.Response, sent *int, err error) {
+	by := s.by(req)
+	if r, err = s.opts.Responses.Step(ctx, by, id, version, o); err != nil {
+		return r, nil, err
+	}
 	if r.State == response.Active {
 		// The order stands whatever becomes of its tasks: they can be sent again.
 		n, err := s.opts.Contingency.Send(ctx, by, orderOf(r, nil, req.Received))
@@ -333,7 +364,7 @@ func (s *Server) postResponseStep(ctx context.Context, req *Request) (*Response,
 			}
 		}
 	}
-	return s.responseAnswered(ctx, req, r, sent)
+	return r, sent, nil
 }
 
 // orderOf is what a response asks of the 预案.

@@ -18,7 +18,7 @@ func (s *Server) evacuationRoutes() []*Route {
 		order(t.json(0, t.route("POST", c+"/{id}/changes", "callout_change", s.postCalloutChange, ""))),
 		desk(t.route("GET", c+"/{id}/targets", "callout_targets", s.getCallTargets, "", "state", "village", "phase", "open")),
 		desk(t.json(0, t.route("POST", "/api/calls", "call_post", s.postCall, ""))),
-		t.route("GET", e, "evacuation", s.getEvacuation, AccessSignedIn, "callout", "alert", "incident", "exercise"),
+		t.route("GET", e, "evacuation", s.getEvacuation, AccessSignedIn, "callout", "alert", "incident", "geometry", "exercise"),
 		desk(t.route("GET", e+"/{id}/entries", "evacuation_entries", s.getEvacuationEntries, "", "village")),
 		desk(t.json(0, t.route("POST", e+"/{id}/villages/{code}", "evacuation_entry", s.postEvacuationEntry, ""))),
 	}

@@ -8,13 +8,13 @@ func (s *Server) reliefRoutes() []*Route {
 	desk := func(r *Route) *Route { return t.may(r, auth.WorkDesk) }
 	const h, d, b = "/api/shelters/{id}", "/api/dispatches", "/api/road-blocks"
 	return []*Route{
-		t.route("GET", "/api/shelters/status", "shelters_status", s.getShelterStatus, AccessSignedIn, "bbox", "area", "state", "limit"),
+		t.route("GET", "/api/shelters/status", "shelters_status", s.getShelterStatus, AccessSignedIn, "bbox", "area", "state", "limit", "exercise"),
 		t.route("GET", h, "shelter", s.getShelter, AccessSignedIn),
 		desk(t.json(0, t.route("PATCH", h, "shelter_change", s.patchShelter, ""))),
-		t.route("GET", h+"/reservations", "shelter_reservations", s.getReservations, AccessSignedIn, "open"),
+		t.route("GET", h+"/reservations", "shelter_reservations", s.getReservations, AccessSignedIn, "open", "exercise"),
 		desk(t.json(0, t.route("POST", h+"/reservations", "shelter_reserve", s.postReservation, ""))),
 		desk(t.route("DELETE", h+"/reservations/{reservation}", "shelter_release", s.deleteReservation, "")),
-		t.route("GET", h+"/checkins", "shelter_checkins", s.getCheckIns, AccessSignedIn, "limit", "cursor"),
+		t.route("GET", h+"/checkins", "shelter_checkins", s.getCheckIns, AccessSignedIn, "limit", "cursor", "exercise"),
 		// Whoever is on the spot registers who came: the grid worker of the place, too.
 		t.may(t.json(0, t.route("POST", h+"/checkins", "shelter_checkin", s.postCheckIn, "")), auth.WorkDesk, auth.WriteFeatures),
 

@@ -42,6 +42,9 @@ func (s *Server) responseRoutes() []*Route {
 		command(t.json(limitImpact, t.route("POST", p+"/{id}/estimates", "paper_estimates", s.postPaperEstimates, ""))),
 		paper(t.json(0, t.route("POST", p+"/{id}/transitions", "paper_transition", s.postPaperStep, ""))),
 		desk(t.route("GET", "/api/replay", "replay", s.getReplay, "", "from", "to", "area", "exercise")),
+		desk(t.json(0, t.route("POST", "/api/reports/handover.pdf", "handover_pdf", s.postHandoverAs("pdf"), ""))),
+		desk(t.json(0, t.route("POST", "/api/reports/handover.docx", "handover_docx", s.postHandoverAs("docx"), ""))),
+		desk(t.json(0, t.route("POST", "/api/reports/handover.txt", "handover_txt", s.postHandoverAs("txt"), ""))),
 		desk(t.route("GET", "/api/briefs/handover", "brief_handover", s.getHandover, "", "from", "to", "area", "exercise")),
 	}
 }

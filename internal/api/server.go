@@ -34,6 +34,7 @@ type Server struct {
 	styles  styleCache
 	sourced sourceCache
 	areas   areaCache
+	screens pace // of walls that ask about an area
 
 	accepting sync.Mutex // of uploads: each becomes one plan
 

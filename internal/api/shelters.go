@@ -10,6 +10,7 @@ import (
 
 	"onemap/internal/auth"
 	"onemap/internal/db"
+	"onemap/internal/records"
 	"onemap/shelters"
 )
 
@@ -270,7 +271,7 @@ func (s *Server) postReservation(ctx context.Context, req *Request) (*Response, 
 	if err := readJSON(req, &b); err != nil {
 		return nil, err
 	}
-	n := shelters.NewReservation{ID: strings.ToLower(b.ID), Shelter: strings.ToLower(id), Party: b.Group, N: b.N, Exercise: b.Exercise}
+	n := shelters.NewReservation{ID: strings.ToLower(or(b.ID, records.NewID(req.Received))), Shelter: strings.ToLower(id), Party: b.Group, N: b.N, Exercise: b.Exercise}
 	if b.Until != nil {
 		n.Until = *b.Until
 	}

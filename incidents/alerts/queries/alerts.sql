@@ -99,6 +99,7 @@ on conflict (message, kind, destination) do nothing
 
 -- name: alerts
 select a.id::text, a.fid, coalesce(a.identifier, ''), coalesce(a.event, ''), coalesce(a.event_code, ''), coalesce(a.hazard, ''), a.level, coalesce(a.status, ''), coalesce(a.msg_type, ''), coalesce(a.sender, ''),
+  coalesce((select m.message #>> '{infos,0,sender_name}' from alert_messages m where m.alert = a.id and m.message #>> '{infos,0,sender_name}' <> '' order by m.received_at desc, m.id desc limit 1), ''),
   a.sent_at, a.effective, a.expires, a.received_at, a.ended_at, coalesce(a.headline, a.name, ''), coalesce(a.description, ''), coalesce(a.instruction, ''),
   case when a.state = 'active' and a.expires < $8::timestamptz then 'expired' else coalesce(a.state, '') end, coalesce(a.chain, a.id)::text, coalesce(a.source, ''), coalesce(a.area_desc, ''), coalesce(a.urgency, ''), coalesce(a.certainty, ''),
   a.refs, a.geocodes, a.geom, a.exercise, a.scope, a.notes, a.version, t.n, r.reached, r.acked

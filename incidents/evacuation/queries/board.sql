@@ -4,6 +4,8 @@ The board: villages, what was reported of them, who of them was reached.
 select v.callout::text, v.code, v.name, v.place, v.level, v.households, v.whole, v.to_move, coalesce(v.to_move_source, ''), v.added_at, v.left_at
 from callout_villages v
 where v.callout = any ($1::uuid[]) and v.scopes && $2::int8multirange
+  and ($3::geometry is null or exists (select from admin a where a.code = v.code and a.valid_to is null
+    and a.geom && $3::geometry and st_intersects(a.geom, $3::geometry) and not st_touches(a.geom, $3::geometry)))
 order by v.callout, v.place
 
 -- name: chains

@@ -67,3 +67,15 @@ export function percent(of: number | null, moved: number, all: boolean): number 
 export function pressingVillages(list: readonly BoardVillage[]): BoardVillage[] {
   return [...list].sort((a, b) => Number(done(a)) - Number(done(b)) || Number(b.contact.lost) - Number(a.contact.lost) || b.calls.silent - a.calls.silent || (b.not_moved ?? 0) - (a.not_moved ?? 0) || (a.code < b.code ? -1 : 1))
 }
+
+/** Inside is the estimate of who and what is in the area of a warning or an incident, in figures. */
+export interface Inside { target: { kind: 'alert' | 'incident'; id: string }; population: number | null; range: { low: number; high: number } | null; by_group: Record<string, number>; units: number; buildings: number | null; key_places: number | null; hazards: number | null; shelters: { inside: number; outside: number; outside_free: number | null } | null; at: string }
+/** Subject is what the wall estimates for: the worst real warning, or where there is none the worst incident whose level a person confirmed. */
+export interface Subject { kind: 'alert' | 'incident'; id: string; title: string; key: string }
+export function subjectOf(alerts: readonly AlertLine[], incidents: readonly Incident[]): Subject | null {
+  const level = (x: { level: number | null }) => x.level || 9
+  const alert = alerts.filter((a) => !a.exercise).sort((a, b) => level(a) - level(b) || (a.sent_at < b.sent_at ? 1 : -1))[0]
+  if (alert) return { kind: 'alert', id: alert.id, title: alert.headline || alert.event, key: `${alert.id} ${alert.sent_at}` }
+  const incident = incidents.filter((i) => !i.exercise && !i.merged_into && i.level && i.positioned).sort((a, b) => level(a) - level(b) || (a.known_at < b.known_at ? 1 : -1))[0]
+  return incident ? { kind: 'incident', id: incident.id, title: incident.title, key: `${incident.id} ${incident.updated_at}` } : null
+}

@@ -221,6 +221,7 @@ export class MapStage implements Stage {
     if (past) for (const source of Object.values(base.sources)) if (source.type === 'vector' && source.tiles) source.tiles = source.tiles.map((u) => (u.includes('/tiles/') ? `${u}${u.includes('?') ? '&' : '?'}as_of=${encodeURIComponent(past)}` : u))
     this.legend = legendOf(base)
     this.engine.update({ base, legend: this.legend, catalogue: command.catalogue ?? undefined, view: this.view, theme: command.theme })
+    if (this.lost) return // the way back draws them
     for (const n of this.overlays.keys()) this.takeAway(this.name(n))
     this.redraw()
   }

@@ -5,7 +5,7 @@
  */
 import { query } from '../desk/http.ts'
 import { command, PATIENCE, type Topic } from './command.svelte.ts'
-import { fromAlerts, fromBoards, fromIncidents, fromShelters, nothing, pressingVillages, type AlertLine, type Board, type BoardVillage, type Few, type ShelterLine } from './figures.ts'
+import { fromAlerts, fromBoards, fromIncidents, fromShelters, nothing, pressingVillages, subjectOf, type AlertLine, type Board, type BoardVillage, type Few, type Inside, type ShelterLine, type Subject } from './figures.ts'
 import type { Incident, IncidentPage } from './types.ts'
 
 type Part = 'incidents' | 'alerts' | 'shelters' | 'boards'
@@ -17,10 +17,16 @@ class Picture {
   alerts = $state.raw<readonly AlertLine[]>([])
   villages = $state.raw<readonly BoardVillage[]>([])
   readAt = $state.raw<Partial<Record<Part, number>>>({})
+  /** who is in the area of what is worst now; null while nobody has said */
+  inside = $state.raw<{ subject: Subject; figures: Inside; at: number } | null>(null)
+  private estimating = false
+  private estimated = { key: '', at: 0 }
   private timers = new Map<Part, number>()
   private turns = new Map<Part, number>()
 
-  start(): () => void {
+  /** start reads, and goes on reading; estimating: also who is in the area of what is worst. */
+  start(estimating = false): () => void {
+    this.estimating = estimating
     const parts = Object.keys(topicsOf) as Part[]
     const off = parts.flatMap((p) => topicsOf[p].map((topic) => command.on(topic, () => this.soon(p))))
     const every = command.every(() => { for (const p of parts) void this.read(p) })
@@ -64,7 +70,21 @@ class Picture {
       if (this.turns.get(p) !== mine) return
       this.few = { ...this.few, ...part }
       this.readAt = { ...this.readAt, [p]: Date.now() }
+      if (this.estimating && (p === 'alerts' || p === 'incidents')) void this.estimate()
     } catch { /* it stays, with its age */ }
+  }
+
+  /** estimate asks who is inside when there is something else or something new, and once a minute: people and places change, too. */
+  private async estimate(): Promise<void> {
+    if (this.readAt.alerts === undefined || this.readAt.incidents === undefined) return
+    const s = subjectOf(this.alerts, this.incidents)
+    if (s?.id !== this.inside?.subject.id) this.inside = null // never the figures of another warning
+    if (!s || (s.key === this.estimated.key && Date.now() - this.estimated.at < 60_000) || Date.now() - this.estimated.at < 4000) return
+    this.estimated = { key: s.key, at: Date.now() }
+    try {
+      const { data } = await command.call<Inside>(`/api/${s.kind}s/${s.id}/impact`, { patience: PATIENCE })
+      if (this.estimated.key === s.key) this.inside = { subject: s, figures: data, at: Date.now() }
+    } catch { if (this.estimated.key === s.key) this.estimated = { key: '', at: this.estimated.at } /* another time; what is shown keeps its time */ }
   }
 
   /** oldest is when the oldest part was read. */

@@ -256,8 +256,10 @@ export class Engine {
 
   /** refresh asks again for exactly the tiles of a layer that a change touched and the view shows. */
   refresh(layer: string, boxes: readonly TileBox[] | null): number {
+    // Without a graphics context there is no style to ask; on the way back everything is read anew.
+    if (this.gone) return 0
     const source = this.map.getSource(layer) as { minzoom?: number; maxzoom?: number } | undefined
-    if (!source || this.gone) return 0
+    if (!source) return 0
     this.book.forget(layer)
     this.clusterKey = ''
     if (boxes === null) {

@@ -12,7 +12,8 @@
 // SOAK_EVERY_S between two disturbances (60), SOAK_HEAP_MB_H, SOAK_NODES_H and
 // SOAK_LISTENERS_H what may be added in an hour, SOAK_OUT where the samples go as JSON
 // lines, ONEMAP_BIN the program, SOAK_DATA a data directory with the demo county that is
-// taken (and kept) instead of a fresh one, SOAK_SIZE the screen (1920x1080).
+// taken (and kept) instead of a fresh one, SOAK_SIZE the screen (1920x1080), SOAK_KINDS
+// which disturbances (restart,sleep,network,swallow,offline,graphics).
 import { execFileSync, spawn } from 'node:child_process'
 import { appendFileSync, chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -249,7 +250,7 @@ try {
       await sleep(2000)
     }
   })()
-  const back = {}, kinds = Object.keys(disturbances)
+  const back = {}, kinds = process.env.SOAK_KINDS?.split(',') ?? Object.keys(disturbances)
   /** still looks with the writer at rest: what is true then does not change while it is asked for. */
   const still = async (what) => { hold = true; await sleep(500); try { return await current(what) } finally { hold = false } }
   await still('hanging it up')
