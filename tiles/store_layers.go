@@ -46,6 +46,9 @@ func (p parts) count(ctx context.Context, pool *db.Pool, l *registry.Layer, reac
 	dataset := "null::uuid"
 	if l.Own {
 		dataset = "t.dataset"
+		if _, has := l.Field("exercise"); has {
+			where = append(where, "not t.exercise") // what is played counts nowhere
+		}
 	}
 	sql := p.fill("figures", "geom", ident(l.GeomColumn), "srid", strconv.Itoa(l.SRID), "table", table,
 		"where", and(where), "dataset", dataset)

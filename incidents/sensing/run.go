@@ -14,9 +14,11 @@ const (
 	batch      = 400 // stations of one write to the layer: its feed rows stay single ones
 	flushEvery = 2 * time.Second
 	flushGap   = 250 * time.Millisecond // gathers deliveries that come together
+	rainBatch  = 100                    // gauges whose sums are made in one transaction: a delivery may wait for it
+	rainTurns  = 10                     // of them before the layer has its turn
 )
 
-// Run brings what was observed to the layer, marks who fell silent, makes the partitions
+// Run adds up the rain, brings what was observed to the layer, marks who fell silent, makes the partitions
 // of the coming months and asks the sources. It may run on several nodes: each piece of
 // work is done by one of them.
 func (s *Service) Run(ctx context.Context) error {
@@ -27,6 +29,11 @@ func (s *Service) Run(ctx context.Context) error {
 		now := time.Now()
 		if now.Sub(months) > 6*time.Hour && s.ahead(ctx) {
 			months = now
+		}
+		for range rainTurns {
+			if s.rain(ctx) < rainBatch || ctx.Err() != nil {
+				break
+			}
 		}
 		for s.flush(ctx) == batch && ctx.Err() == nil {
 		}
@@ -68,6 +75,13 @@ func (s *Service) ahead(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// rain makes the sums of one batch of gauges and tells how many it was.
+func (s *Service) rain(ctx context.Context) int {
+	n, err := s.CountRain(ctx)
+	s.complain(ctx, "rain", err)
+	return n
 }
 
 // flush writes one batch to the layer and tells how many stations it was.

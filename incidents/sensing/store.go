@@ -144,16 +144,12 @@ func scanStation(row pgx.CollectableRow) (*Station, error) {
 	dest := []any{&st.ID, &st.Code, &st.Name, &st.Kind, &st.Unit, &st.Measure, &st.Object, &st.Operator, &fresh,
 		&st.Levels.Colors[0], &st.Levels.Colors[1], &st.Levels.Colors[2], &st.Levels.Colors[3], &g, &st.Scope, &st.Exercise, &st.At, &st.Last, &st.Before,
 		&st.Levels.Warning, &st.Levels.Guarantee, &st.Levels.FloodLimit, &villages, &st.Levels.Version, &st.Levels.Source}
-	for i := range Hours {
-		dest = append(dest, &r.sum[i])
-	}
-	for i := range Hours {
-		dest = append(dest, &r.own[i])
-	}
-	dest = append(dest, &r.heard, &r.words, &r.before)
-	if err := row.Scan(dest...); err != nil {
+	var sums, own []*float64
+	if err := row.Scan(append(dest, &sums, &own, &r.heard, &r.words, &r.before)...); err != nil {
 		return nil, err
 	}
+	copy(r.sum[:], sums)
+	copy(r.own[:], own)
 	if fresh != nil {
 		st.FreshS = *fresh
 	}

@@ -71,6 +71,26 @@ func (s *Service) Flush(ctx context.Context) (int, error) {
 	return n, wrap("flush", err)
 }
 
+// CountRain adds up the day of up to one batch of gauges that said something since, and
+// tells how many it was. What it has not come to yet is added up by whoever asks.
+func (s *Service) CountRain(ctx context.Context) (int, error) {
+	n := 0
+	err := s.db.Bulk.Tx(ctx, db.System("sensing"), func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, s.queries.Get("rain_due"), rainBatch)
+		if err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		n = len(ids)
+		_, err = tx.Exec(ctx, s.queries.Get("rain_count"), ids, s.now())
+		return err
+	})
+	return n, wrap("rain", err)
+}
+
 // FallSilent takes the value off stations that said nothing for too long.
 func (s *Service) FallSilent(ctx context.Context) (int64, error) {
 	var n int64

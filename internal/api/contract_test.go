@@ -127,15 +127,26 @@ func TestTheContractOfTheDesk(t *testing.T) {
 	}
 
 	callout := newID()
-	officer.must(201, nil, "PUT", "/api/callouts/"+callout, `{"kind":"call_out","title":"暴雨叫应","reason":"短时强降雨","areas":["990100101001","990100101002"],"consulted":{"name":"张带班","post":"副局长"}}`)
-	var targets struct{ Targets []struct{ ID, Village string } }
+	// Every write says where the feed stands, and what was written is there from then on.
+	seen := func(r reply) {
+		t.Helper()
+		if at := r.Header.Get("Onemap-Seq"); at == "" {
+			t.Error("it does not say where the feed stands")
+		} else {
+			officer.must(200, nil, "GET", "/api/callouts/"+callout, "", "Onemap-After", at)
+		}
+	}
+	seen(officer.must(201, nil, "PUT", "/api/callouts/"+callout, `{"kind":"call_out","title":"暴雨叫应","reason":"短时强降雨","areas":["990100101001","990100101002"],"consulted":{"name":"张带班","post":"副局长"}}`))
+	var targets struct {
+		Targets []struct{ ID, Village string }
+	}
 	officer.must(200, &targets, "GET", "/api/callouts/"+callout+"/targets", "")
 	if len(targets.Targets) != 2 {
 		t.Fatalf("%+v", targets)
 	}
 	officer.must(201, nil, "POST", "/api/calls", `{"target":"`+targets.Targets[0].ID+`","outcome":"answered","channel":"phone"}`)
 	for code, toMove := range map[string]int{"990100101001": 30, "990100101002": 50} {
-		officer.must(200, nil, "POST", "/api/evacuation/"+callout+"/villages/"+code, fmt.Sprintf(`{"op_id":%q,"mode":"total","to_move":%d,"moved":10,"channel":"phone"}`, newID(), toMove))
+		seen(officer.must(200, nil, "POST", "/api/evacuation/"+callout+"/villages/"+code, fmt.Sprintf(`{"op_id":%q,"mode":"total","to_move":%d,"moved":10,"channel":"phone"}`, newID(), toMove)))
 	}
 	type board struct {
 		Villages []struct{ Code string }

@@ -72,8 +72,8 @@ func figuresOf(a impactAnswer, at time.Time, id string) impactFigures {
 	return out
 }
 
-// screenPace is how often one screen on the wall may ask: it has a picture to show, not a
-// search to make.
+// screenPace is how often one screen on the wall may ask about one thing: it has a picture to
+// show, not a search to make.
 const screenPace = 3 * time.Second
 
 // pace holds each of those who come to one question in a while.
@@ -113,7 +113,7 @@ func (s *Server) impactOf(kind string) HandlerFunc {
 		}
 		id = strings.ToLower(id)
 		if req.Who.Kind == auth.Wall {
-			if left := s.screens.wait(req.Who.ID, req.Received, screenPace); left > 0 {
+			if left := s.screens.wait(req.Who.ID+" "+id, req.Received, screenPace); left > 0 {
 				e := problem(CodeThrottled)
 				e.RetryAfter = left
 				return nil, e

@@ -43,6 +43,7 @@ type Feed interface {
 	State() feed.State
 	WaitFor(ctx context.Context, p feed.Position) error
 	Since(ctx context.Context, p feed.Position, limit int) ([]feed.Change, error)
+	End(ctx context.Context) (feed.Position, error)
 }
 
 // Tiles renders tiles and knows the figures of the layers.

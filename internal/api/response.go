@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 
@@ -38,6 +39,10 @@ type Response struct {
 
 // Set adds a header field.
 func (r *Response) Set(name, value string) { r.headers = append(r.headers, [2]string{name, value}) }
+
+func (r *Response) has(name string) bool {
+	return slices.ContainsFunc(r.headers, func(kv [2]string) bool { return kv[0] == name })
+}
 
 const (
 	typeJSON    = "application/json; charset=utf-8"

@@ -34,6 +34,8 @@ type Route struct {
 	Identified bool
 	// Anywhere routes answer callers from other machines before accounts exist.
 	Anywhere bool
+	// Tells has the answer say where the change feed stands, where the handler did not.
+	Tells bool
 	// Exempt routes are not counted against the limit of requests at once.
 	Exempt bool
 	// Known says whether a concrete path exists, for the one route that stands for

@@ -47,14 +47,14 @@ func (s *Server) routes() []*Route {
 	routes = append(routes, s.fieldRoutes()...)
 	routes = append(routes, s.dangerRoutes()...)
 	routes = append(routes, s.workRoutes()...)
-	routes = append(routes, s.incidentRoutes()...)
-	routes = append(routes, s.responseRoutes()...)
-	routes = append(routes, s.alertRoutes()...)
-	routes = append(routes, s.evacuationRoutes()...)
+	routes = append(routes, telling(s.incidentRoutes())...)
+	routes = append(routes, telling(s.responseRoutes())...)
+	routes = append(routes, telling(s.alertRoutes())...)
+	routes = append(routes, telling(s.evacuationRoutes())...)
 	routes = append(routes, s.blobRoutes()...)
-	routes = append(routes, s.reliefRoutes()...)
+	routes = append(routes, telling(s.reliefRoutes())...)
 	routes = append(routes, s.impactRoutes()...)
-	routes = append(routes, s.sensingRoutes()...)
+	routes = append(routes, telling(s.sensingRoutes())...)
 	if s.opts.Authority != nil {
 		routes = append(routes,
 			// Before set-up too: a phone trusts the server before it types a password.

@@ -21,6 +21,14 @@ func (fieldTable) may(r *Route, p ...auth.Permission) *Route {
 	return r
 }
 
+// telling has every write among the routes say where the change feed stands after it.
+func telling(list []*Route) []*Route {
+	for _, r := range list {
+		r.Tells = r.Method != "GET"
+	}
+	return list
+}
+
 // fieldRoutes are what devices in the field send and are sent, and the desks where people
 // decide what the engine cannot.
 func (s *Server) fieldRoutes() []*Route {

@@ -316,7 +316,16 @@ func (s *Server) dispatch(ctx context.Context, req *Request, bad *Error) (*Respo
 	if err := s.waitAfter(ctx, req); err != nil {
 		return nil, err
 	}
-	return rt.Handler(ctx, req)
+	resp, err := rt.Handler(ctx, req)
+	if err == nil && rt.Tells && !resp.has("Onemap-Seq") {
+		// What was written stands, whatever becomes of this question.
+		if p, err := s.opts.Feed.End(ctx); err == nil {
+			resp.Set("Onemap-Seq", p.String())
+		} else {
+			s.opts.Logger.WarnContext(ctx, "an answer does not say where the feed stands", "route", rt.Name, "err", err)
+		}
+	}
+	return resp, err
 }
 
 // allowOnly refuses every parameter that is not named: a mistyped filter must not

@@ -23,6 +23,7 @@ type SearchQuery struct {
 	Aliases []registry.Alias
 	Limit   int
 	Times   Times
+	within  *geo.Scope // only there
 }
 
 // Found is one feature whose name or code fits.
@@ -87,6 +88,9 @@ func (s *Store) Search(ctx context.Context, who Asker, q SearchQuery) ([]Found, 
 			found = append(exact, found...)
 		}
 	}
+	if err == nil && len(found) == 0 {
+		return s.searchPath(ctx, who, q)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("features: search: %w", err)
 	}
@@ -116,6 +120,58 @@ func (s *Store) Search(ctx context.Context, who Asker, q SearchQuery) ([]Found, 
 		found = found[:q.Limit]
 	}
 	return found, nil
+}
+
+// searchPath reads a text as people say where something is: the township and the village in
+// one word ("青山镇李家村"), the county before them. What it begins with says where the rest
+// is looked for.
+func (s *Store) searchPath(ctx context.Context, who Asker, q SearchQuery) ([]Found, error) {
+	i := slices.IndexFunc(q.Layers, func(l *registry.Layer) bool { return l.ID == adminLayer && l.Own && l.SeenBy(who.Reach) })
+	if i < 0 || utf8.RuneCountInString(q.Text) < 3 {
+		return nil, nil
+	}
+	type head struct {
+		code   string
+		length int
+	}
+	var heads []head
+	var st statement
+	t, err := st.describe(q.Layers[i], []registry.Field{}, q.Times)
+	if err != nil {
+		return nil, fmt.Errorf("features: search: %w", err)
+	}
+	where := st.base(t, who.Reach, q.Times)
+	if q.within != nil {
+		where = append(where, column(t.layer.ScopeColumn)+" <@ "+st.arg(*q.within, "int8range"))
+	}
+	sql := fill(s.queries.Get("search_heads"), map[string]string{"source": t.source, "q": st.arg(q.Text, "text"), "where": conjunction(where)})
+	err = s.each(ctx, who, sql, st.args, func(scan func(...any) error) error {
+		var h head
+		err := scan(&h.code, &h.length)
+		heads = append(heads, h)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("features: search: %w", err)
+	}
+	for _, a := range q.Aliases {
+		if n := utf8.RuneCountInString(a.Alias); n >= 2 && n < utf8.RuneCountInString(q.Text) && strings.HasPrefix(q.Text, a.Alias) {
+			heads = append(heads, head{a.AdminCode, n})
+		}
+	}
+	slices.SortStableFunc(heads, func(a, b head) int { return cmp.Compare(b.length, a.length) })
+	for _, h := range heads {
+		scope, err := geo.ParseScope(h.code)
+		if err != nil || q.within != nil && (!q.within.Contains(scope) || *q.within == scope) {
+			continue
+		}
+		rest := q
+		rest.Text, rest.within = strings.TrimLeft(string([]rune(q.Text)[h.length:]), " ·,，、　"), &scope
+		if found, err := s.Search(ctx, who, rest); err != nil || len(found) > 0 {
+			return found, err
+		}
+	}
+	return nil, nil
 }
 
 // reach is where in a name the text may stand.
@@ -165,6 +221,10 @@ func (s *Store) searchBy(ctx context.Context, who Asker, q SearchQuery, layers [
 		if l.ScopeColumn != "" {
 			scope = column(l.ScopeColumn)
 		}
+		rows := st.base(t, who.Reach, q.Times)
+		if q.within != nil {
+			rows = append(rows, scope+" <@ "+st.arg(*q.within, "int8range"))
+		}
 		if _, ok := l.Field("parent_code"); ok {
 			unit = "t.parent_code" // a unit lies in its parent
 		}
@@ -173,7 +233,7 @@ func (s *Store) searchBy(ctx context.Context, who Asker, q SearchQuery, layers [
 		}
 		parts = append(parts, fill(s.queries.Get("search_layer"), map[string]string{
 			"index": strconv.Itoa(i), "fid": t.fid, "id": t.id, "shape": t.shape, "source": t.source,
-			"unit": unit, "scope": scope, "where": conjunction(st.base(t, who.Reach, q.Times)), "match": m, "cap": limit,
+			"unit": unit, "scope": scope, "where": conjunction(rows), "match": m, "cap": limit,
 		}))
 	}
 	admin, byAlias := slices.IndexFunc(layers, func(l *registry.Layer) bool { return l.ID == adminLayer }), "false"

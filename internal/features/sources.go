@@ -32,7 +32,7 @@ func (s *Store) Sources(ctx context.Context, who Asker, layers []*registry.Layer
 			return nil, err
 		}
 		parts = append(parts, fill(s.queries.Get("layer_sources"), map[string]string{
-			"index": strconv.Itoa(len(asked)), "source": t.source, "geom": t.geom, "where": conjunction(st.base(t, who.Reach, at)),
+			"index": strconv.Itoa(len(asked)), "source": t.source, "geom": t.geom, "where": conjunction(append(st.base(t, who.Reach, at), real(l, nil))),
 		}))
 		asked = append(asked, l)
 	}

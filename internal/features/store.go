@@ -129,6 +129,7 @@ func (s *Store) Items(ctx context.Context, who Asker, q ItemsQuery) (Page, error
 		}
 		where = append(where, cond)
 	}
+	where = append(where, real(q.Layer, q.Equal))
 	after := "true"
 	if q.After != "" {
 		if !cursorFits(q.After, t.keyFit) {
@@ -169,6 +170,14 @@ func (s *Store) Items(ctx context.Context, who Asker, q ItemsQuery) (Page, error
 		page.Features, page.More = page.Features[:q.Limit], true
 	}
 	return page, nil
+}
+
+// real leaves exercises out of a list and its count, unless they are what is asked for.
+func real(l *registry.Layer, asked []Condition) string {
+	if _, has := l.Field("exercise"); !l.Own || !has || slices.ContainsFunc(asked, func(c Condition) bool { return c.Field.Name == "exercise" }) {
+		return ""
+	}
+	return "not " + column("exercise")
 }
 
 func cursorFits(text, cast string) bool {

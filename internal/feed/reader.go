@@ -3,11 +3,14 @@ package feed
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/paulmach/orb"
+
+	"github.com/jackc/pgx/v5"
 
 	"onemap/internal/db"
 	"onemap/internal/geo"
@@ -186,6 +189,19 @@ func (r *Reader) Since(ctx context.Context, p Position, limit int) ([]Change, er
 		return nil, ErrReset
 	}
 	return r.store.replay(ctx, r.db.Query, p, s.Position, limit)
+}
+
+// End is a position at or behind everything that has committed: whoever asks after his own
+// commit may send it back and finds what he wrote.
+func (r *Reader) End(ctx context.Context) (Position, error) {
+	var next uint64
+	err := r.db.Query.Hold(ctx, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, r.store.q.Get("end")).Scan(&next)
+	})
+	if err != nil {
+		return Position{}, fmt.Errorf("feed: where it ends: %w", err)
+	}
+	return Position{Xid: next - 1}, nil
 }
 
 // Run follows the feed until ctx ends; it reconnects for ever.

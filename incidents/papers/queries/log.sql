@@ -90,7 +90,7 @@ select x.title, x.detail, x.due from (
   select '待补签：' || p.title, coalesce(p.number, ''), p.sign_due_at, 2
   from papers p, within w where p.scope && $1::int8multirange and p.scope && w.a and p.exercise = $3 and p.state = 'reported'
   union all
-  select '待补签：' || case c.kind when 'evacuate_now' then '立即转移令' else '叫应令' end || '：' || c.title, concat_ws('，', '发令 ' || d.made_name, '请示 ' || c.consulted, case c.state when 'ended' then '叫应已结束' end), c.started_at, 2
+  select '待补签：' || case c.kind when 'evacuate_now' then '立即转移令' else '叫应令' end || '：' || c.title, concat_ws('，', '发令 ' || c.name, '请示 ' || c.consulted, case c.state when 'ended' then '叫应已结束' end), c.started_at, 2
   from callouts c join decision.decision d on d.id = c.decision, within w where c.scope && $1::int8multirange and c.scope && w.a and c.exercise = $3 and d.state = 'pending_countersign'
   union all
   select '事件未办结：' || coalesce(i.name, i.place, ''), concat_ws('，', case when i.level is not null then (array['特别重大', '重大', '较大', '一般'])[i.level] end, i.place), i.occurred_at, 3

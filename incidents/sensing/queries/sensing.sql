@@ -47,43 +47,60 @@ where excluded.at > n.at
 -- observed shows what its layer says.
 select s.id::text, coalesce(s.code, ''), coalesce(s.name, ''), coalesce(s.kind, ''), coalesce(s.unit, ''), coalesce(s.measure, ''), coalesce(s.object_name, ''), coalesce(s.operator, ''), s.freshness_s,
   s.threshold_blue, s.threshold_yellow, s.threshold_orange, s.threshold_red, s.geom, s.scope, s.exercise,
-  coalesce(l.at, k.at), coalesce(l.value, k.value), b.value,
+  coalesce(l.at, k.at), coalesce(v.value, k.value), b.value,
   t.warning, t.guarantee, t.flood_limit, t.villages, coalesce(t.version, 0), coalesce(t.source, ''),
-  r.s1, r.s3, r.s6, r.s12, r.s24, r.o1, r.o3, r.o6, r.o12, r.o24, coalesce(r.heard, 0), coalesce(r.words, 0), r.p1
+  coalesce(c.sums, r.sums), coalesce(c.own, w.own), coalesce(c.heard, r.heard, 0), coalesce(c.words, r.words, 0), coalesce(c.before, r.before)
 from sensors s
 cross join lateral (select case s.kind when 'rain' then array['rain', 'rain_1h', 'rain_3h', 'rain_6h', 'rain_12h', 'rain_24h']
     when 'river_level' then array['level'] when 'reservoir_level' then array['level'] when 'sewer_level' then array['level'] when 'waterlogging' then array['level'] else array['value'] end as main) m
 left join station_threshold t on t.station = s.id
+-- In the order of the key, so that no more than the last word is read; it may name several measures.
 left join lateral (
-  select o.at, o.value from observations o
+  select o.at from observations o
   where o.station = s.id and o.at <= $1 and o.at > $1::timestamptz - interval '400 days' and o.measure = any (m.main)
-  order by o.at desc, o.measure limit 1) l on true
+  order by o.at desc, o.measure desc limit 1) l on true
+left join lateral (
+  select o.value from observations o where o.station = s.id and o.at = l.at and o.measure = any (m.main) order by o.measure limit 1) v on true
 left join lateral (select s.value_at as at, s.value where l.at is null and s.value_at <= $1 and s.value is not null) k on true
 left join lateral (
   select o.value from observations o
   where s.kind is distinct from 'rain' and o.station = s.id and o.at <= l.at - interval '50 minutes' and o.at > l.at - interval '2 hours' and o.measure = any (m.main)
   order by o.at desc limit 1) b on true
+-- The sums of the day are kept for the last word; what is not, or is not of this word, is
+-- added up here.
+left join lateral (select * from station_rain k where k.station = s.id and k.even and k.counted = k.changes offset 0) c on s.kind = 'rain' and c.at = l.at
+left join lateral rain_until(case when s.kind = 'rain' and c.station is null then s.id end, l.at) r on true
 left join lateral (
-  -- heard has a bit for every hour before the last word in which there was one.
-  select sum(o.value::numeric) filter (where o.measure = 'rain' and o.at > l.at - interval '1 hour')::float8 as s1,
-    sum(o.value::numeric) filter (where o.measure = 'rain' and o.at > l.at - interval '3 hours')::float8 as s3,
-    sum(o.value::numeric) filter (where o.measure = 'rain' and o.at > l.at - interval '6 hours')::float8 as s6,
-    sum(o.value::numeric) filter (where o.measure = 'rain' and o.at > l.at - interval '12 hours')::float8 as s12,
-    sum(o.value::numeric) filter (where o.measure = 'rain')::float8 as s24,
-    max(o.value) filter (where o.measure = 'rain_1h' and o.at = l.at) as o1,
-    max(o.value) filter (where o.measure = 'rain_3h' and o.at = l.at) as o3,
-    max(o.value) filter (where o.measure = 'rain_6h' and o.at = l.at) as o6,
-    max(o.value) filter (where o.measure = 'rain_12h' and o.at = l.at) as o12,
-    max(o.value) filter (where o.measure = 'rain_24h' and o.at = l.at) as o24,
-    bit_or(1::bigint << least(23, floor(extract(epoch from l.at - o.at) / 3600)::int)) filter (where o.measure = 'rain') as heard, count(*) filter (where o.measure = 'rain') as words,
-    sum(o.value::numeric) filter (where o.measure = 'rain' and o.at <= l.at - interval '1 hour' and o.at > l.at - interval '2 hours')::float8 as p1
-  from observations o where o.station = s.id and o.at > l.at - interval '24 hours' and o.at <= l.at and s.kind = 'rain') r on true
+  select array[max(o.value) filter (where o.measure = 'rain_1h'), max(o.value) filter (where o.measure = 'rain_3h'), max(o.value) filter (where o.measure = 'rain_6h'),
+    max(o.value) filter (where o.measure = 'rain_12h'), max(o.value) filter (where o.measure = 'rain_24h')] as own
+  from observations o where o.station = s.id and o.at = l.at and s.kind = 'rain' and c.station is null) w on true
 where (s.valid_from is null or s.valid_from <= $1) and (s.valid_to is null or s.valid_to > $1)
   and ($2::text[] is null or s.kind = any ($2))
   and ($3::float8[] is null or s.geom && st_makeenvelope(($3::float8[])[1], ($3::float8[])[2], ($3::float8[])[3], ($3::float8[])[4], 4490))
   and ($4::uuid[] is null or s.id = any ($4))
   and ($5::int8range is null or s.scope && $5)
 order by s.fid limit $6
+
+-- name: rain_due
+-- Locked: whoever adds to one of these waits, and what was added before is seen below.
+select station::text from station_rain where counted is distinct from changes order by station limit $1 for no key update skip locked
+
+-- name: rain_count
+update station_rain r set counted = r.changes, at = l.at, sums = u.sums, own = w.own, heard = coalesce(u.heard, 0), words = coalesce(u.words, 0), before = u.before,
+  even = l.at is not null and not exists (select from observations o
+    where o.station = d.station and o.at > l.at - interval '24 hours' and o.at <= l.at and (o.scope <> l.scope or o.dataset is distinct from l.dataset)),
+  dataset = l.dataset, scope = coalesce(l.scope, r.scope)
+from unnest($1::uuid[]) d(station)
+left join lateral (
+  select o.at, o.scope, o.dataset from observations o
+  where o.station = d.station and o.at > $2::timestamptz - interval '400 days' and o.measure in ('rain', 'rain_1h', 'rain_3h', 'rain_6h', 'rain_12h', 'rain_24h')
+  order by o.at desc, o.measure desc limit 1) l on true
+left join lateral rain_until(d.station, l.at) u on true
+left join lateral (
+  select array[max(o.value) filter (where o.measure = 'rain_1h'), max(o.value) filter (where o.measure = 'rain_3h'), max(o.value) filter (where o.measure = 'rain_6h'),
+    max(o.value) filter (where o.measure = 'rain_12h'), max(o.value) filter (where o.measure = 'rain_24h')] as own
+  from observations o where o.station = d.station and o.at = l.at) w on true
+where r.station = d.station
 
 -- name: units
 -- Counties, townships and villages around stations.

@@ -49,6 +49,12 @@ where {where}
    select {fid} as fid, {id} as id, t.name as title, t.code as code, {unit} as unit, {scope} as scope, {shape} as shape
    from {source} t where ({match}) and {where} limit {cap}) s)
 
+-- name: search_heads
+-- The units a text begins with by their names, with or without 镇, 村 and their like.
+select t.code, length(h.head) from {source} t, unnest(array[t.name, regexp_replace(t.name, '(街道|社区|居委会|村委会|[省市县区乡镇村])$', '')]) h(head)
+where length(h.head) >= 2 and length(h.head) < length({q}) and starts_with({q}, h.head) and {where}
+order by 2 desc, 1 limit 8
+
 -- name: search
 select f.layer, f.fid, f.id, f.title, f.code,
        coalesce((select a.name from admin a where a.code = f.unit and a.valid_to is null limit 1),

@@ -22,6 +22,10 @@ select f.feed_id, h.xmin, coalesce(c.xid, '0'::xid8), coalesce(c.seq, 0)
 from feed_state f cross join h left join lateral (
   select xid, seq from change_log where xid < h.xmin order by xid desc, seq desc limit 1) c on true
 
+-- name: end
+-- The id the next transaction will have: all that committed lie below it.
+select pg_snapshot_xmax(pg_current_snapshot())
+
 -- name: dropped
 select dropped_xid from feed_state
 

@@ -128,8 +128,9 @@ export abstract class Room<W extends string> {
       if (error.status === 0) return this.t('error_network')
       if (error.status === 429) return this.t('error_throttled', { n: error.retryAfter || 1 })
       if (error.status === 412) return this.t('error_stale')
-      const lines = error.errors.map((e) => e.message).filter(Boolean)
-      if (lines.length > 0) return lines.slice(0, 3).join(this.lang === 'en' ? ' ' : '')
+      // Of a table, which line it is: nobody counts from nought.
+      const lines = error.errors.filter((e) => e.message).map((e) => { const n = /^(?:shifts|clauses|villages|items)\/(\d+)(?:\/|$)/.exec(e.path); return n ? this.t('error_line', { n: Number(n[1]) + 1, text: e.message }) : e.message })
+      if (lines.length > 0) return [...lines.slice(0, 3), ...(lines.length > 3 ? [this.t('error_more', { n: lines.length })] : [])].join(this.lang === 'en' ? ' ' : '；')
       if (error.detail || error.title) return error.detail || error.title
       if (error.status === 403) return this.t('error_forbidden')
       if (error.status === 404) return this.t('error_gone')

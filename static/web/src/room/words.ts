@@ -31,6 +31,8 @@ export const roomWords = {
   error_network: ['连不上服务器。已经保存的没有影响，请检查网络后重试。', 'The server cannot be reached. What was saved is safe; please check the network and retry.'],
   error_throttled: ['请求太快，请 {n} 秒后再试', 'Too many requests; please retry in {n} s'],
   error_stale: ['别人已经改过，请看过新的内容再保存', 'Somebody else changed this; please look at it before saving'],
+  error_line: ['第 {n} 行：{text}', 'Line {n}: {text}'],
+  error_more: ['等 {n} 处', 'and {n} in all'],
   error_forbidden: ['您没有这项权限', 'You have no right to do this'],
   error_gone: ['不存在，或者您无权查看', 'It does not exist, or you may not see it'],
   error_server: ['服务器没有完成这个请求({status})', 'The server could not do this ({status})'],

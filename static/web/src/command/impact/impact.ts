@@ -80,9 +80,9 @@ export function drawn(a: Impact, dark: boolean): GeoJSON.FeatureCollection {
 }
 
 /** paper fetches the same answer as a file and hands it to the browser. */
-export async function paper(format: 'pdf' | 'docx', q: Question, title: string, lang: Lang): Promise<void> {
+export async function paper(format: 'pdf' | 'docx', q: Question, title: string, lang: Lang, map: 'A4' | 'A3' | 'none' = 'A4'): Promise<void> {
   const r = await fetch(`/api/reports/impact.${format}`, {
-    method: 'POST', credentials: 'same-origin', cache: 'no-store', body: JSON.stringify({ ...q, ...(title ? { title } : {}) }),
+    method: 'POST', credentials: 'same-origin', cache: 'no-store', body: JSON.stringify({ ...q, map, ...(title ? { title } : {}) }),
     headers: { 'Content-Type': 'application/json', 'Accept-Language': lang, ...deviceHeader() },
   })
   if (!r.ok) throw new Error(String(r.status))

@@ -17,6 +17,8 @@ export const impactWords = {
   copy: ['复制成文字', 'Copy as text'],
   pdf: ['打印 PDF', 'Print PDF'],
   docx: ['DOCX', 'DOCX'],
+  sheet: ['附图', 'Map sheet'],
+  sheet_none: ['不附图', 'No map'],
   paper_failed: ['没有生成，请再试一次', 'It was not made; try again'],
   children: ['15 岁以下', 'under 15'],
   adults: ['15–59 岁', '15 to 59'],
