@@ -145,7 +145,7 @@ func (s *Server) getAlertTargets(ctx context.Context, req *Request) (*Response, 
 	return private(map[string]any{
 		"alert": t.Alert.ID, "state": t.Alert.State, "message": message, "villages": villages, "totals": totals, "listed": listed, "added": added, "removed": removed, "unreached": unreached,
 		"kpi":       alertKPI{k.Targets, k.Reached, k.Acknowledged, k.Coverage, k.Persons, k.PersonsAcknowledged, k.MinutesTo90, k.Goal},
-		"method":    text("按村(社区)统计人口、户数乘以落入面积比例估算；名册户数按房屋位置计", "People and households by the village's figures times the share of its area inside: an estimate; listed households by their buildings").In(req.Lang),
+		"method":    text("按村(社区)统计人口、户数乘以落入面积比例估算；名册户数按房屋位置计。影响分析按人口格网分摊，口径不同，两数不相等也不相加", "People and households by the village's figures times the share of its area inside: an estimate; listed households by their buildings. The impact spreads cells of population instead: another method, so the two differ and are never added").In(req.Lang),
 		"statement": notPublic().In(req.Lang),
 	})
 }

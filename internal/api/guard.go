@@ -358,6 +358,10 @@ func sqlProblem(state string, err error) *Error {
 	switch {
 	case state == "57014":
 		return wrap(CodeQueryTimeout, err)
+	case state == "55P03", state == "40P01", state == "40001":
+		// It waited too long for a row or table of somebody else's, or the two of them for
+		// each other: nothing was done, and asking again is right.
+		return wrap(CodeOverloaded, err)
 	case state == "22021" || state == "22P05":
 		return wrap(CodeBadQuery, err)
 	case state == "OM001", state == "OM002":

@@ -150,39 +150,42 @@ type impactTarget struct {
 // impactAnswer is what POST /api/impact says. A section of a layer the asker does not
 // see is null.
 type impactAnswer struct {
-	Estimate   bool                         `json:"estimate"`
-	Target     impactTarget                 `json:"target"`
-	AreaM2     float64                      `json:"area_m2"`
-	Population *impactPeople                `json:"population"`
-	Range      *map[string]int              `json:"range"`
-	Statement  bothWords                    `json:"statement"`
-	Rings      []impactRing                 `json:"rings"`
-	Admin      []impactUnit                 `json:"admin"`
-	Buildings  *impactBuildings             `json:"buildings"`
-	Facilities *map[string]int              `json:"facilities"`
-	Items      map[string]any               `json:"items"` // facilities, by weight
-	KeyPlaces  *impactKinds                 `json:"key_places"`
-	Enterprise *impactKinds                 `json:"enterprises"`
-	Sources    *[]impactItem                `json:"hazard_sources"`
-	SourcesBy  *map[string]int              `json:"hazard_sources_by_level"`
-	Hazards    *impactKinds                 `json:"hazards"`
-	Waterworks *impactKinds                 `json:"waterworks"`
-	RoadsM     *map[string]float64          `json:"roads_m"`
-	Lifelines  *[]impactLine                `json:"lifelines"`
-	Shelters   *impactShelters              `json:"shelters"`
-	Teams      *[]impactReach               `json:"teams"`
-	Warehouses *[]impactReach               `json:"warehouses"`
-	Blocks     *[]impactBlock               `json:"road_blocks"`
-	Neighbours *[]impactItem                `json:"neighbours"`
-	Vulnerable *map[string]int              `json:"vulnerable"`
-	Persons    *[]impactPerson              `json:"responsible"`
-	Rounding   bothWords                    `json:"rounding"`
-	Rules      []impactRule                 `json:"rules"`
-	Network    map[string]any               `json:"network"`
-	Snapshot   map[string]any               `json:"snapshot"`
-	Text       string                       `json:"text"`
-	Position   string                       `json:"position"`
-	Titles     map[string]map[string]string `json:"titles"` // of the codes above, in the asker's language
+	Estimate   bool            `json:"estimate"`
+	Target     impactTarget    `json:"target"`
+	AreaM2     float64         `json:"area_m2"`
+	Population *impactPeople   `json:"population"`
+	Range      *map[string]int `json:"range"`
+	// CoveredShare is how much of the area lies in units the asker may count: of the rest
+	// nothing is known here.
+	CoveredShare float64                      `json:"covered_share"`
+	Statement    bothWords                    `json:"statement"`
+	Rings        []impactRing                 `json:"rings"`
+	Admin        []impactUnit                 `json:"admin"`
+	Buildings    *impactBuildings             `json:"buildings"`
+	Facilities   *map[string]int              `json:"facilities"`
+	Items        map[string]any               `json:"items"` // facilities, by weight
+	KeyPlaces    *impactKinds                 `json:"key_places"`
+	Enterprise   *impactKinds                 `json:"enterprises"`
+	Sources      *[]impactItem                `json:"hazard_sources"`
+	SourcesBy    *map[string]int              `json:"hazard_sources_by_level"`
+	Hazards      *impactKinds                 `json:"hazards"`
+	Waterworks   *impactKinds                 `json:"waterworks"`
+	RoadsM       *map[string]float64          `json:"roads_m"`
+	Lifelines    *[]impactLine                `json:"lifelines"`
+	Shelters     *impactShelters              `json:"shelters"`
+	Teams        *[]impactReach               `json:"teams"`
+	Warehouses   *[]impactReach               `json:"warehouses"`
+	Blocks       *[]impactBlock               `json:"road_blocks"`
+	Neighbours   *[]impactItem                `json:"neighbours"`
+	Vulnerable   *map[string]int              `json:"vulnerable"`
+	Persons      *[]impactPerson              `json:"responsible"`
+	Rounding     bothWords                    `json:"rounding"`
+	Rules        []impactRule                 `json:"rules"`
+	Network      map[string]any               `json:"network"`
+	Snapshot     map[string]any               `json:"snapshot"`
+	Text         string                       `json:"text"`
+	Position     string                       `json:"position"`
+	Titles       map[string]map[string]string `json:"titles"` // of the codes above, in the asker's language
 }
 
 type impactRule struct {
@@ -371,6 +374,7 @@ func (s *Server) impactLine(a *impact.Answer, req *Request) impactAnswer {
 		out.Rules = append(out.Rules, impactRule(r))
 	}
 	w.titles(a, out.Titles)
+	out.CoveredShare = math.Round(a.Covered*1e4) / 1e4
 	out.Statement = bothWords{impactStatement(a, registry.Chinese), impactStatement(a, registry.English)}
 	out.Text = s.impactText(a, req)
 	return out
@@ -480,7 +484,7 @@ func impactStatement(a *impact.Answer, lang registry.Lang) string {
 	t := func(zh, en string) string { return text(zh, en).In(lang) }
 	p := a.People
 	if p == nil {
-		return t("估算。没有可用的人口数据。", "An estimate. There is no population data to use.") + roadsWords(a, lang)
+		return t("估算。没有可用的人口数据。", "An estimate. There is no population data to use.") + coveredWords(a, lang) + roadsWords(a, lang)
 	}
 	var b strings.Builder
 	b.WriteString(t("估算，不是上报数。", "An estimate, not a reported figure. "))
@@ -514,8 +518,23 @@ func impactStatement(a *impact.Answer, lang registry.Lang) string {
 		}
 	}
 	b.WriteString(t("。", "."))
+	b.WriteString(coveredWords(a, lang))
 	b.WriteString(roadsWords(a, lang))
 	return b.String()
+}
+
+// coveredWords say what of the area is not counted because it is not the asker's to see.
+func coveredWords(a *impact.Answer, lang registry.Lang) string {
+	out := 100 * (1 - a.Covered)
+	switch {
+	case a.Covered == 0 && a.People != nil && a.People.Units > 0:
+		return "" // people are known by cells, and no units are mapped
+	case out >= 99.95:
+		return text("范围全部在您可见的行政区划之外：人口、房屋和设施不详，不等于没有。", " The whole area lies outside the units you see: who and what is there is not known, which is not nobody.").In(lang)
+	case out >= 0.05:
+		return fmt.Sprintf(text("范围的 %.1f%% 在您可见的行政区划之外，那里的人口、房屋和设施没有计入。", " %.1f %% of the area lies outside the units you see: who and what is there is not counted.").In(lang), out)
+	}
+	return ""
 }
 
 // roadsWords: the road graph knows no past, so distances and times by road are today's

@@ -14,6 +14,7 @@ type Answer struct {
 	Buildings  *Buildings
 	Admin      []Unit // villages, or the smallest units there are
 	AdminSeen  bool
+	Covered    float64 // how much of the area lies in units that are the asker's to count
 	Facilities *Kinds
 	KeyPlaces  *Kinds
 	Enterprise *Kinds

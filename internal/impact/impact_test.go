@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -290,6 +291,32 @@ func TestOnlyWhatTheAskerSees(t *testing.T) {
 	}
 	if _, err := h.svc.Ask(t.Context(), features.Asker{Name: "a", Role: "public", Reach: db.NewReach(db.Areas{Public: west})}, impact.Question{Incident: "01a1ffb1-d369-7ca3-86f4-000000000001", Times: now()}); !errors.Is(err, impact.ErrNotFound) {
 		t.Errorf("an incident he does not see: %v", err)
+	}
+}
+
+// TestWhatIsNotCountedIsSaid: where the asker sees no unit nothing is known, and that is
+// neither nobody nor a smaller number without a word.
+func TestWhatIsNotCountedIsSaid(t *testing.T) {
+	h := open(t, impact.Options{})
+	h.town()
+	whole := box(119, 34, 119.2, 34.01)
+	if a := h.ask(everybody(), impact.Question{Shape: whole}); math.Abs(a.Covered-1) > 1e-6 || a.People.Total != 2000 {
+		t.Errorf("all of it: %g, %d", a.Covered, a.People.Total)
+	}
+	east, err := geo.ParseScopes("990100001001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := h.ask(features.Asker{Name: "east", Role: "duty_officer", Reach: db.NewReach(db.Areas{Internal: east, Sensitive: east})}, impact.Question{Shape: whole})
+	if math.Abs(a.Covered-0.5) > 1e-6 {
+		t.Errorf("half of it is his: %g", a.Covered)
+	}
+	a = h.ask(everybody(), impact.Question{Shape: box(119.1, 34, 119.3, 34.01)})
+	if a.People.Total != 1000 || math.Abs(a.Covered-1) > 1e-6 { // the county goes on where no village is mapped
+		t.Errorf("%d people, %g", a.People.Total, a.Covered)
+	}
+	if a := h.ask(everybody(), impact.Question{Shape: box(121, 34, 121.2, 34.01)}); a.Covered != 0 || a.People != nil {
+		t.Errorf("beyond the county: %g, %+v", a.Covered, a.People)
 	}
 }
 

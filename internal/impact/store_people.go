@@ -10,7 +10,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/paulmach/orb"
 
+	"onemap/internal/db"
 	"onemap/internal/features"
+	"onemap/internal/geo"
 )
 
 // The bases of a number of people.
@@ -47,15 +49,41 @@ type peopleWork struct {
 	cells  []cells
 	splits []split
 	units  []Unit
+	// covered is, by rank, how much of the area lies in units the asker may count.
+	covered map[int]float64
+}
+
+// cover adds a unit to what is covered, if all of it is the asker's to count.
+func (w *peopleWork) cover(u Unit, part float64) {
+	visibility := db.Internal
+	if l := w.k.layer("population"); l != nil {
+		visibility = l.Visibility
+	}
+	if w.k.who.Reach.Of(visibility).Contains(geo.Scope{Lo: u.lo, Hi: u.hi}) {
+		w.covered[u.Rank] += part
+	}
+}
+
+// share is how much of the area is covered: by the rank that covers most of it.
+func (w *peopleWork) share() float64 {
+	most := 0.0
+	for _, part := range w.covered {
+		most = max(most, part)
+	}
+	return min(1, most)
 }
 
 // peopleParts ask for units and people.
 func (k *question) peopleParts(p *parts) *peopleWork {
-	w := &peopleWork{k: k}
+	w := &peopleWork{k: k, covered: map[int]float64{}}
 	k.a.AdminSeen = p.add("units", "admin", k.q.Times, func(st *features.Statement, f map[string]string) { f["g"] = k.area(st) }, func(rows pgx.Rows) error {
 		var u Unit
-		if err := rows.Scan(&u.Code, &u.Title, &u.Rank, &u.lo, &u.hi, &u.Whole, &u.Share); err != nil {
+		var part *float64
+		if err := rows.Scan(&u.Code, &u.Title, &u.Rank, &u.lo, &u.hi, &u.Whole, &u.Share, &part); err != nil {
 			return err
+		}
+		if part != nil {
+			w.cover(u, *part)
 		}
 		w.units = append(w.units, u)
 		return nil
@@ -115,12 +143,13 @@ func (w *peopleWork) finish(ctx context.Context) error {
 	if k.a.Buildings != nil {
 		buildings = k.a.Buildings.Persons
 	}
+	k.a.Covered = w.share()
 	if !w.seen || len(w.cells) == 0 {
 		// Without a layer of people there is what lives in the buildings, or nothing.
 		if k.a.Buildings != nil && k.a.Buildings.Known > 0 {
 			n := int(math.Round(buildings))
 			k.a.People = &People{Total: n, Exact: buildings, Method: "building", Basis: Resident, Low: n, High: n, Groups: []Group{{"unknown", n}}, ByMethod: []Method{{"building", Resident, n, buildings}}}
-		} else if w.seen {
+		} else if w.seen && k.a.Covered > 0 { // nobody is known to live there, which says nothing of where we see nothing
 			k.a.People = &People{Method: "areal", Basis: Resident, ByMethod: []Method{}, Groups: []Group{}}
 		}
 		k.a.Admin = w.admin(smallest, nil, "", 0)

@@ -27,9 +27,11 @@ select r.n::int, r.m, st_multi(st_collectionextract(r.g, 3)), st_area(r.g::geogr
 from r left join r i on i.n = r.n - 1 order by r.n
 
 -- name: units
+-- The last column is the part of the area asked about that the unit covers.
 select t.code, coalesce(t.name, t.code), t.rank::int, lower(t.scope), upper(t.scope) - 1, w.whole,
-  case when w.whole then 1::float8 else least(1, st_area(st_intersection(t.geom, {g})) / st_area(t.geom)) end
-from {rows}, lateral (select st_covers({g}, t.geom) as whole) w
+  case when w.whole then 1::float8 else least(1, i.area / st_area(t.geom)) end, i.area / nullif(st_area({g}), 0)
+from {rows}, lateral (select st_covers({g}, t.geom) as whole) w,
+  lateral (select case when w.whole then st_area(t.geom) else st_area(st_intersection(t.geom, {g})) end as area) i
 where t.rank >= 3 and t.geom && {g} and st_intersects(t.geom, {g}) and {where}
 order by t.rank desc, t.code
 

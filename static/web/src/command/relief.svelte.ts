@@ -5,13 +5,15 @@ import type { LonLat } from './types.ts'
 export interface Shelter {
   id: string; etag: number; name: string; state: string; state_title: string; class: string | null; address: string | null; area: string | null; area_title: string | null
   capacity: number | null; occupancy: number | null; reserved: number; free: number | null; confirmed_at: string | null; age_s: number | null; stale: boolean; position: LonLat | null; may: boolean
+  /** what exercises come to there, where they are shown; in no other figure */
+  exercise?: { occupancy: number; reserved: number; free: number | null }
 }
 export interface ShelterTotals { open: number; stale: number; free: number; free_stale: number; occupancy: number; reserved: number }
-export interface Promised { id: string; group: string; n: number; arrived: number; state: string; until: string; by: string }
-export interface CheckIn { op_id: string; in: number; out: number; occupancy: number; group: string | null; at: string; by: string }
+export interface Promised { id: string; group: string; n: number; arrived: number; state: string; until: string; by: string; exercise: boolean }
+export interface CheckIn { op_id: string; in: number; out: number; occupancy: number; group: string | null; at: string; by: string; exercise: boolean }
 export interface Team {
   id: string; name: string; kind: string | null; kind_title: string; state: string | null; state_title: string; members: number | null; ready_min: number | null; specialities: string | null
-  area_title: string | null; position: LonLat | null; position_at: string | null; age_s: number | null; stale: boolean; dispatch: string | null; dispatch_state: string | null; may: boolean
+  area_title: string | null; position: LonLat | null; position_at: string | null; age_s: number | null; stale: boolean; dispatch: string | null; dispatch_state: string | null; exercise_dispatch: string | null; exercise_state: string | null; may: boolean
 }
 export interface Dispatch {
   id: string; etag: number; team: string | null; warehouse: string | null; source: string; incident: string | null; task: string; place: string | null; geometry: GeoJSON.Geometry | null
@@ -64,7 +66,7 @@ class Relief {
     try {
       switch (tab) {
         case 'shelters': {
-          const { data } = await command.call<{ shelters: Shelter[]; totals: ShelterTotals }>('/api/shelters/status?limit=2000')
+          const { data } = await command.call<{ shelters: Shelter[]; totals: ShelterTotals }>(`/api/shelters/status?limit=2000${command.place.drill === '1' ? '&exercise=true' : ''}`)
           this.shelters = order(data.shelters)
           this.totals = data.totals
           break

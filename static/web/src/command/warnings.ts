@@ -12,6 +12,7 @@ export interface Warning {
   status: string | null
   msg_type: string | null
   sender: string | null
+  sender_name: string | null
   sent_at: string | null
   effective: string | null
   expires: string | null
