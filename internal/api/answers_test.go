@@ -417,7 +417,7 @@ func TestSearch(t *testing.T) {
 	if r := ask("老清河"); len(r) != 1 || r[0].Title != "清河镇" || !strings.Contains(r[0].Subtitle, "老清河") {
 		t.Errorf("former name: %+v", r)
 	}
-	e.exec(`insert into admin (source_key, code, admin_code, name, rank, parent_code, geom) select v.code, v.code, v.code, v.name, 5, left(v.code, 9), st_setsrid(st_makeenvelope(v.x, 34.0, v.x + 0.1, 34.1), 4490)
+	e.exec(`insert into admin (code, admin_code, name, rank, parent_code, geom) select v.code, v.code, v.name, 5, left(v.code, 9), st_setsrid(st_makeenvelope(v.x, 34.0, v.x + 0.1, 34.1), 4490)
 		from (values ('990100001001', '李家村', 119.0), ('990100002001', '李家村', 119.3), ('990100001002', '张家湾村', 119.1)) v(code, name, x)`)
 	// The township and the village in one word, as people say it.
 	for q, code := range map[string]string{"清河镇李家村": "990100001001", "王家山乡李家村": "990100002001", "清河李家村": "990100001001", "示例县王家山乡李家村": "990100002001", "老清河张家湾": "990100001002", "清河镇 李家": "990100001001", "王家山乡张家湾村": ""} {

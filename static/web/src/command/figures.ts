@@ -1,4 +1,5 @@
 /** The few figures of the wall and of the one page for the telephone: what is not known is null, never 0. */
+import { clock } from '../lib/format.ts'
 import type { Incident, IncidentPage } from './types.ts'
 
 export interface AlertLine { id: string; event: string; headline: string | null; level: number; hazard: string | null; expires: string | null; sent_at: string; area_desc: string | null; exercise: boolean; state: string; receipts?: { targets: number; reached: number; acknowledged: number; coverage: number } | null }
@@ -17,7 +18,12 @@ export interface Few {
   alerts: number | null
   worst: number | null
   toMove: number | null
+  /** of those whose number is known */
   moved: number | null
+  /** moved where nobody has said how many are to move: no part of the figure above */
+  beside: number
+  /** villages where nobody has said how many are to move */
+  noFigure: number
   movedAll: boolean
   called: number | null
   answered: number | null
@@ -26,7 +32,7 @@ export interface Few {
   stale: number | null
 }
 
-export const nothing: Few = { open: null, levels: {}, late: null, deaths: null, missing: null, injured: null, alerts: null, worst: null, toMove: null, moved: null, movedAll: false, called: null, answered: null, sheltersOpen: null, free: null, stale: null }
+export const nothing: Few = { open: null, levels: {}, late: null, deaths: null, missing: null, injured: null, alerts: null, worst: null, toMove: null, moved: null, beside: 0, noFigure: 0, movedAll: false, called: null, answered: null, sheltersOpen: null, free: null, stale: null }
 
 /** sum adds what somebody said; when nobody said anything the sum is not 0 but unknown. */
 export function sum(list: readonly (number | null | undefined)[]): number | null {
@@ -50,7 +56,8 @@ export function fromShelters(list: readonly ShelterLine[]): Partial<Few> {
 export function fromBoards(boards: readonly Board[]): Partial<Few> {
   const of = (name: string) => sum(boards.map((b) => b.totals?.[name] as number | null | undefined))
   const calls = (name: keyof Called) => sum(boards.map((b) => (b.totals?.calls as Called | undefined)?.[name]))
-  return { toMove: of('to_move'), moved: of('moved'), called: calls('targets'), answered: calls('reached'), movedAll: boards.length > 0 && boards.every(done) }
+  const dark = boards.flatMap((b) => b.villages ?? []).filter((v) => v.to_move === null), beside = sum(dark.map((v) => v.moved)) ?? 0, moved = of('moved')
+  return { toMove: of('to_move'), moved: moved === null ? null : moved - beside, beside, noFigure: dark.length, called: calls('targets'), answered: calls('reached'), movedAll: boards.length > 0 && boards.every(done) }
 }
 /** done says that everybody moved and nobody is silent: neither alone is enough, whatever was sent. */
 export function done(b: { complete: boolean; calls?: Called; totals?: Board['totals'] }): boolean {
@@ -78,4 +85,13 @@ export function subjectOf(alerts: readonly AlertLine[], incidents: readonly Inci
   if (alert) return { kind: 'alert', id: alert.id, title: alert.headline || alert.event, key: `${alert.id} ${alert.sent_at}` }
   const incident = incidents.filter((i) => !i.exercise && !i.merged_into && i.level && i.positioned).sort((a, b) => level(a) - level(b) || (a.known_at < b.known_at ? 1 : -1))[0]
   return incident ? { kind: 'incident', id: incident.id, title: incident.title, key: `${incident.id} ${incident.updated_at}` } : null
+}
+
+/** called is what a warning is called on the wall: two with the same headline are told apart by where they hold, or by when they were sent. */
+export function called(a: AlertLine, all: readonly AlertLine[]): string {
+  const name = (x: AlertLine): string => x.headline || x.event
+  const same = all.filter((x) => x.id !== a.id && name(x) === name(a))
+  if (same.length === 0) return name(a)
+  const part = a.area_desc && same.every((x) => x.area_desc !== a.area_desc) ? a.area_desc : clock(Date.parse(a.sent_at)).slice(0, 5)
+  return `${name(a)}（${part}）`
 }

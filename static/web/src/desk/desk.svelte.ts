@@ -134,7 +134,8 @@ class Desk {
       if (error.status === 0) return this.t('error_network')
       if (error.status === 429) return this.t('error_throttled', { n: error.retryAfter || 1 })
       if (error.status === 412) return this.t('error_stale')
-      const lines = error.errors.map((e) => e.message).filter(Boolean)
+      // In a setting written as JSON, which part of it: allow[1], sources[0].url.
+      const lines = error.errors.filter((e) => e.message).map((e) => { const part = /^value[./](.*\[\d+\].*)$/.exec(e.path)?.[1]; return part ? `${part}: ${e.message}` : e.message })
       if (lines.length > 0) return lines.join(this.lang === 'en' ? ' ' : '')
       if (error.detail || error.title) return error.detail || error.title
       if (error.status === 403) return this.t('error_forbidden')

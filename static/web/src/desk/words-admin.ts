@@ -239,6 +239,8 @@ export const adminWords = {
   setting_basemaps_remove: ['移除', 'Remove'],
   setting_basemaps_said: ['{n} 个底图', '{n} base maps'],
   setting_no_json: ['不是有效的 JSON，请检查引号、逗号和括号', 'This is no valid JSON: check quotes, commas and brackets'],
+  setting_observation_sources_text: ['定时向这里列出的地址取雨量、水位等数据（CSV 或 JSON）。只问 allow 里的主机；values 左边是本系统的要素，右边是对方的列名或路径。', 'Rain, levels and the like are fetched from the addresses listed here (CSV or JSON). Only hosts under allow are asked; values names our measure on the left, their column or path on the right.'],
+  setting_observation_sources_effect: ['随即按新的来源取数；取不到的，雨水情页和告警里会说明。', 'The sources are asked at once; where one does not answer, Rain and water and the alarms say so.'],
   setting_alert_outbound_text: ['预警只能转发到这里列出的地址和目录。webhooks：{"id","title","url"}，每次以 POST 发送 CAP 并带 HMAC 签名，密钥在服务器数据目录 alerts/keys/；drops：{"id","title"}，写入 alerts/drops/ 下同名目录。公众发布由预警信息发布中心负责。', 'Warnings are passed on to these addresses and directories only. webhooks: {"id","title","url"}, CAP by POST with an HMAC signature, the key in the data directory under alerts/keys/; drops: {"id","title"}, files under alerts/drops/. Release to the public is the 预警信息发布中心’s.'],
   setting_alert_outbound_effect: ['值班员随即可以转发到新的去处；移除的去处不再发送。', 'Duty officers may pass warnings on to the new places at once; removed ones get nothing any more.'],
   setting_watermark_text: ['平铺在地图上的文字，例如单位名称；空白则不显示。', 'Words tiled over the map, as the name of the office; empty shows none.'],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { anyLate, FRESH, newest, pressing, rank, spell, standing } from '../../src/command/clocks.ts'
-import { done, fromBoards, fromIncidents, fromShelters, percent, pressingVillages, sum, type BoardVillage } from '../../src/command/figures.ts'
+import { type AlertLine, called, done, fromBoards, fromIncidents, fromShelters, percent, pressingVillages, subjectOf, sum, type BoardVillage } from '../../src/command/figures.ts'
 import { nextReport, refreshMs, shownBy } from '../../src/command/profile.ts'
 import type { Response } from '../../src/command/types.ts'
 import { blank, body, complete, restore, typed } from '../../src/command/intake.ts'
@@ -77,7 +77,7 @@ describe('figures', () => {
     expect(sum([0, null])).toBe(0)
     expect(fromBoards([]).toMove).toBeNull()
     expect(fromBoards([]).movedAll).toBe(false)
-    expect(fromBoards([{ totals: { to_move: 3, moved: 3 }, complete: false }, { totals: { to_move: 1, moved: 1 }, complete: true }])).toEqual({ toMove: 4, moved: 4, movedAll: false, called: null, answered: null })
+    expect(fromBoards([{ totals: { to_move: 3, moved: 3 }, complete: false }, { totals: { to_move: 1, moved: 1 }, complete: true }])).toEqual({ toMove: 4, moved: 4, beside: 0, noFigure: 0, movedAll: false, called: null, answered: null })
   })
   it('leave exercises and merged ones out', () => {
     const f = (deaths: number) => ({ magnitude: null, deaths, missing: null, injured: null, affected: null, evacuated: null, loss_wan: null })
@@ -184,8 +184,23 @@ describe('words', () => {
   })
 })
 
+describe('what the wall estimates for', () => {
+  const alert = (id: string, level: number, over = {}) => ({ id, level, sent_at: '2026-07-05T14:30:00Z', event: '暴雨', headline: null, exercise: false, ...over }) as never
+  const incident = (id: string, level: number | null, over = {}) => ({ id, level, known_at: '2026-07-05T14:30:00Z', updated_at: 'x', title: id, exercise: false, merged_into: null, positioned: true, ...over }) as never
+  it('is the worst real warning, else the worst incident with a level somebody confirmed and a place', () => {
+    expect(subjectOf([], [])).toBeNull()
+    expect(subjectOf([alert('yellow', 3), alert('red', 1), alert('drill', 1, { exercise: true })], [incident('i', 1)])?.id).toBe('red')
+    expect(subjectOf([alert('old', 2), alert('new', 2, { sent_at: '2026-07-05T15:00:00Z' })], [])?.id).toBe('new')
+    expect(subjectOf([alert('drill', 1, { exercise: true })], [incident('ungraded', null), incident('nowhere', 1, { positioned: false }), incident('merged', 1, { merged_into: 'y' }), incident('big', 2), incident('small', 4)])?.id).toBe('big')
+  })
+})
+
 describe('the board of a wall', () => {
   const village = (code: string, over: Partial<BoardVillage> = {}): BoardVillage => ({ code, name: code, to_move: 10, moved: 10, not_moved: 0, refused: 0, returned: 0, unknown: 0, percent: 100, contact: { lost: false }, calls: { targets: 2, reached: 2, silent: 0, late: 0 }, complete: true, ...over })
+  it('counts moved against to move only where both are known', () => {
+    const dark = village('d', { to_move: null, moved: 38, not_moved: null, complete: false, percent: null })
+    expect(fromBoards([{ totals: { to_move: 10, moved: 44 }, complete: false, villages: [village('a', { moved: 6 }), dark] }])).toMatchObject({ toMove: 10, moved: 6, beside: 38, noFigure: 1, movedAll: false })
+  })
   it('is not 100 % while one is silent, whatever the server says', () => {
     const silent = village('a', { calls: { targets: 2, reached: 1, silent: 1, late: 0 } })
     expect(done(silent)).toBe(false)
@@ -195,11 +210,23 @@ describe('the board of a wall', () => {
     expect(percent(null, 3, false)).toBeNull()
     expect(percent(1000, 999, false)).toBe(99)
     const few = fromBoards([{ totals: { to_move: 10, moved: 10, calls: silent.calls }, complete: true }])
-    expect(few).toEqual({ toMove: 10, moved: 10, movedAll: false, called: 2, answered: 1 })
+    expect(few).toEqual({ toMove: 10, moved: 10, beside: 0, noFigure: 0, movedAll: false, called: 2, answered: 1 })
   })
   it('puts first who is cut off, then who is silent', () => {
     const list = [village('1'), village('2', { complete: false, calls: { targets: 3, reached: 1, silent: 2, late: 1 } }), village('3', { complete: false, contact: { lost: true } }), village('4', { complete: false, not_moved: 4 })]
     expect(pressingVillages(list).map((v) => v.code)).toEqual(['3', '2', '4', '1'])
+  })
+})
+
+describe('two warnings with one headline on the wall', () => {
+  const alert = (id: string, area_desc: string | null, headline = '暴雨红色预警'): AlertLine => ({ id, event: '暴雨', headline, level: 1, hazard: null, expires: null, sent_at: '2026-06-01T02:05:00Z', area_desc, exercise: false, state: 'active' })
+  it('are told apart by where they hold, else by when they were sent', () => {
+    const a = alert('a', '杨家溪乡'), b = alert('b', '曹家集镇'), c = alert('c', null), d = alert('d', '全县', '大风蓝色预警')
+    expect(called(d, [a, b, d])).toBe('大风蓝色预警')
+    expect(called(a, [a, b])).toBe('暴雨红色预警（杨家溪乡）')
+    expect(called(b, [a, b])).toBe('暴雨红色预警（曹家集镇）')
+    expect(called(a, [a, alert('e', '杨家溪乡')])).toMatch(/^暴雨红色预警（\d\d:05）$/)
+    expect(called(c, [a, c])).toMatch(/（\d\d:05）$/)
   })
 })
 

@@ -15,6 +15,8 @@ export interface Impact {
   area_m2: number
   population: { total: number; exact: number; by_group: Record<string, number>; method: string; basis: string; by_method: { method: string; basis: string; count: number }[]; units_unknown: number } | null
   range: { low: number; high: number } | null
+  /** How much of the area lies in units the asker may count. */
+  covered_share: number
   statement: { zh: string; en: string }
   rounding: { zh: string; en: string }
   rings: Ring[]

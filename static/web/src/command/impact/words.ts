@@ -7,6 +7,7 @@ export const impactWords = {
   about: ['约', 'about'],
   estimate: ['估算', 'Estimate'],
   estimate_why: ['估算，不是上报数', 'An estimate, not a reported figure'],
+  not_covered: ['范围的 {n}% 在您可见的行政区划之外，那里的人和物没有计入', '{n} % of the area lies outside the units you see: who and what is there is not counted'],
   no_people: ['没有可用的人口数据', 'No population data to use'],
   range: ['范围 {low} – {high} 人', 'range {low} – {high}'],
   statement: ['口径', 'How it was counted'],
