@@ -50,6 +50,7 @@ class Callouts {
   id = $state('')
   private timer = 0
   private turn = 0
+  private wished = ''
 
   get one(): Callout | null { return this.list.find((c) => c.id === this.id) ?? null }
 
@@ -60,8 +61,20 @@ class Callouts {
     return () => { for (const off of offs) off(); window.clearInterval(every) }
   }
 
+  private leave(): void {
+    this.targets = []
+    this.villages = []
+    this.totals = null
+  }
+
   async read(): Promise<void> {
     const mine = ++this.turn
+    // Another call-out was asked for: nobody writes a call down for whoever stood there before.
+    const asked = command.place.id ?? ''
+    if (asked !== this.wished) {
+      this.wished = asked
+      if (asked !== this.id) this.leave()
+    }
     const drills = command.place.drill === '1' ? 'all' : 'false'
     try {
       const { data } = await command.call<{ callouts: Callout[] }>(`/api/callouts?exercise=${drills}&limit=50`)
@@ -69,7 +82,7 @@ class Callouts {
       this.list = data.callouts
       const wish = command.place.id
       const id = (wish && data.callouts.some((c) => c.id === wish) ? wish : data.callouts.find((c) => c.state === 'active')?.id ?? data.callouts[0]?.id) ?? ''
-      if (id !== this.id) { this.targets = []; this.villages = []; this.totals = null }
+      if (id !== this.id) this.leave()
       this.id = id
       command.count('calls', data.callouts.filter((c) => c.state === 'active' && !c.exercise).reduce((n, c) => n + c.targets - c.reached, 0))
       if (id) {

@@ -37,3 +37,12 @@ export function rank(list: readonly Incident[], now: number): Incident[] {
   const grade = (i: Incident): number => (i.level ?? (i.level_proposed ? i.level_proposed - 0.5 : 4.5))
   return [...list].sort((a, b) => grade(a) - grade(b) || Number(anyLate(b, now)) - Number(anyLate(a, now)) || (a.known_at < b.known_at ? 1 : a.known_at > b.known_at ? -1 : 0))
 }
+
+/** FRESH is for how long something is news. */
+export const FRESH = 10 * 60_000
+
+/** newest is what came in last, while it is news: nobody has graded it yet, and it waits for no turn. */
+export function newest(list: readonly Incident[], now: number): Incident | null {
+  const heard = (i: Incident): number => new Date(i.known_at).getTime()
+  return list.filter((i) => !i.exercise && now - heard(i) < FRESH).reduce<Incident | null>((a, b) => (a && heard(a) >= heard(b) ? a : b), null)
+}

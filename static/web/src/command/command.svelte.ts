@@ -136,7 +136,7 @@ class Command extends Room<Word> {
     }
     // Layers are named by the catalogue; records are the desk's and the command's.
     const layers = new Set(this.catalogue?.layers.map((l) => l.id))
-    const wish = topics.filter((t) => t === 'tiles' || (layerTopics.has(t) ? layers.has(t) : this.permitted('work_desk') || this.permitted('command_post') || open.has(t) || (this.me.kind === 'wall' && onWall.has(t))))
+    const wish = topics.filter((t) => t === 'tiles' || (layerTopics.has(t) ? layers.has(t) : this.permitted('work_desk') || this.permitted('command_post') || open.has(t) || (this.me.kind === 'wall' && onWall.has(t)) || (t === 'papers' && this.permitted('sign_papers'))))
     if (await may(wish)) return wish
     const each = await Promise.all(wish.map(async (t) => ((await may([t])) ? t : null)))
     return each.filter((t) => t !== null)

@@ -77,7 +77,7 @@ describe('雨水情', () => {
     const s = await o.county.call('/api/stations?sort=threatened')
     const rows = desk.page.locator('tr[data-station]')
     assert.equal(await rows.first().getAttribute('data-station'), s.stations[0].code ?? s.stations[0].id)
-    assert.match(await desk.page.locator('[data-move=evacuate] h3 b').innerText(), new RegExp(`^${s.persons.evacuate}$`))
+    assert.match(await desk.page.locator('[data-move=evacuate] h2 b').innerText(), new RegExp(`^${s.persons.evacuate}$`))
     await press(rows.first().locator('button.name'))
     const detail = desk.page.locator(`[data-station-detail="${s.stations[0].id}"]`)
     await detail.locator('svg path').first().waitFor({ state: 'attached' })

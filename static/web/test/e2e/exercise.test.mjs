@@ -1,14 +1,16 @@
 // A night from end to end, by clicking, several people at once: a warning comes in by CAP,
-// people are called out on it, one does not answer, villages move, a response starts and its
-// tasks are answered, the 快报 goes first and is signed after, and the handover holds all of it.
+// people are called out on it, one does not answer, an update brings villages that are called
+// too, villages move, a response starts and its tasks are answered, the 快报 goes first and is
+// signed after, the warning is cancelled and the same people hear of it, and the handover
+// holds all of it: worded by one, looked through by another, signed by a third.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { launch, shut } from './kit.mjs'
-import { faultsOf, office } from './office.mjs'
-import { box, cap, eventually, press, room } from './room.mjs'
+import { faultsOf, office, v7 } from './office.mjs'
+import { box, cap, capTime, eventually, press, room } from './room.mjs'
 
 let o, r, desk, second, town
-const began = new Date()
+const began = new Date(), wide = 0.012
 before(async () => {
   o = await office()
   await launch({ args: ['--no-sandbox', o.trust] })
@@ -23,19 +25,27 @@ after(async () => {
 })
 
 describe('一次过程', () => {
-  let alert, callout, silent, response, paper
+  let alert, callout, first, silent, response, paper, signer
+  const warning = () => ({ identifier: `9901004160000020${o.tag}`, sent })
+  const sent = new Date(Math.floor(Date.now() / 1000) * 1000 - 60_000)
+  const reference = (identifier) => `qxt.example,${identifier},${capTime(sent)}`
+  const take = async (p, xml) => {
+    await press(p.page.locator('[data-take]'))
+    await p.page.locator('[data-warning-take] textarea').fill(xml)
+    await press(p.page.locator('[data-warning-take] button.primary.tall'))
+  }
   const headline = () => `山河县气象台发布暴雨橙色预警 ${o.tag}`
   const title = () => `东片叫应 ${o.tag}`
   const board = async () => o.county.call(`/api/evacuation?callout=${callout}`)
   const targets = async () => (await o.county.call(`/api/callouts/${callout}/targets`)).targets
+  // Who is rung in somebody's stead changes with the minutes; whom it is about does not.
+  const waiting = (all) => [...new Set(all.filter((x) => x.state === 'waiting').map((x) => x.root))]
   const open = (p, id) => p.page.locator(`[data-target="${id}"]`)
   const sum = (p) => p.page.locator('[data-sum]')
 
   it('begins with a warning as a file of CAP, and every other screen has it', { timeout: 420_000 }, async () => {
     const { page } = desk
-    await press(page.locator('[data-take]'))
-    await page.locator('[data-warning-take] textarea').fill(cap({ identifier: `9901004160000020${o.tag}`, headline: headline(), polygon: box(o.centre).cap }))
-    await press(page.locator('[data-warning-take] button.primary.tall'))
+    await take(desk, cap({ ...warning(), headline: headline(), polygon: box(o.centre).cap }))
     await page.locator('[data-warning-detail] h2', { hasText: headline() }).waitFor()
     alert = new URL(page.url()).searchParams.get('id')
     await second.page.locator(`[data-warning="${alert}"]`, { hasText: headline() }).waitFor()
@@ -59,8 +69,9 @@ describe('一次过程', () => {
     await form.locator('[name=consulted]').fill('张带班')
     await press(form.locator('[data-go]'))
     await r.confirm(desk, '', '发出叫应')
+    callout = await eventually('the address names no call-out', () => new URL(page.url()).searchParams.get('id'))
+    await eventually('the new one is not the one that is open', async () => (await page.locator('[data-calls] header select').inputValue()) === callout)
     await page.locator('[data-calldesk] [data-target]').waitFor()
-    callout = new URL(page.url()).searchParams.get('id')
     const c = await o.county.call(`/api/callouts/${callout}`)
     assert.equal(c.alert, alert)
     assert.equal(c.countersign, 'pending')
@@ -70,7 +81,7 @@ describe('一次过程', () => {
   })
 
   it('rings them two at a time: one does not answer, and another stands in for him at once', { timeout: 420_000 }, async () => {
-    const first = await desk.page.locator('[data-target]').getAttribute('data-target')
+    first = await desk.page.locator('[data-target]').getAttribute('data-target')
     await desk.page.locator('[data-outcome=no_answer]').press('Enter')
     await r.toast(desk, '已转')
     const all = await targets()
@@ -93,7 +104,37 @@ describe('一次过程', () => {
     const half = Math.ceil(rest.length / 2)
     await Promise.all([ring(desk, rest.slice(0, half)), ring(second, rest.slice(half))])
     const now = await targets()
-    assert.deepEqual(now.filter((x) => x.state === 'waiting').map((x) => x.id), [silent.id])
+    assert.deepEqual(waiting(now), [first])
+    await desk.page.locator('[data-sum]', { hasText: '1 人未应答' }).waitFor()
+    assert.deepEqual(await faultsOf(desk.page), [])
+  })
+
+  it('is updated: who is newly inside is offered to the list, and added by a person', { timeout: 420_000 }, async () => {
+    const before = await targets()
+    await r.to(second, `page=warnings&id=${alert}`)
+    await take(second, cap({ identifier: `${warning().identifier}u`, type: 'Update', refs: reference(warning().identifier), sent: new Date(sent.getTime() + 1000), headline: `${headline()} 更新`, polygon: box(o.centre, wide).cap }))
+    await second.page.locator('[data-warning-detail] h2', { hasText: '更新' }).waitFor()
+    // The list has not changed by itself; the other screen says so, and what is new.
+    const offered = desk.page.locator('[data-changes]')
+    await offered.waitFor()
+    const fresh = await offered.locator('[data-add]').evaluateAll((all) => all.map((x) => x.dataset.add))
+    assert.ok(fresh.length > 0, 'nobody is newly inside')
+    assert.ok(fresh.every((v) => before.every((x) => x.village !== v)))
+    const named = (all) => [...new Set(all.map((x) => x.village))].sort()
+    assert.deepEqual(named(await targets()), named(before))
+    await r.to(second, `page=calls&id=${callout}`)
+    await offered.locator('[data-asked]').fill('张带班')
+    await press(offered.locator('[data-change]'))
+    await r.toast(desk, `已加入 ${fresh.length} 村`)
+    await desk.page.locator(`tr[data-village="${fresh[0]}"] [data-late]`).waitFor()
+    const added = (await targets()).filter((x) => fresh.includes(x.village))
+    assert.deepEqual(named(added), [...fresh].sort())
+    // One is rung here, the others elsewhere meanwhile.
+    await press(desk.page.locator(`.queue li[data-call="${added[0].id}"] button`))
+    await open(desk, added[0].id).waitFor()
+    await desk.page.locator('[data-outcome=repeated]').press('Enter')
+    for (const x of added.slice(1)) await o.reviewer.call('/api/calls', { method: 'POST', body: { op_id: v7(), target: x.id, outcome: 'repeated', channel: 'phone' } })
+    await eventually('somebody newly inside still waits', async () => waiting(await targets()).join() === first)
     await desk.page.locator('[data-sum]', { hasText: '1 人未应答' }).waitFor()
     assert.deepEqual(await faultsOf(desk.page), [])
   })
@@ -123,6 +164,7 @@ describe('一次过程', () => {
     await eventually('the board does not follow', async () => (await sum(desk).locator('[data-percent]').innerText()) === '99%')
     await sum(desk).getByText('仍有人未应答，不作 100%').waitFor()
     assert.equal((await board()).complete, false)
+    await press(desk.page.getByRole('group', { name: '叫应清单' }).getByRole('button', { name: /^全部/ }))
     await press(desk.page.locator(`.queue li[data-call="${silent.id}"] button`))
     await open(desk, silent.id).waitFor()
     await desk.page.locator('[data-outcome=repeated]').press('Enter')
@@ -175,7 +217,7 @@ describe('一次过程', () => {
     await page.locator('[data-paper] footer input').nth(1).fill('灾情紧急，先报后签')
     await press(page.locator('[data-paper] [data-report]'))
     await page.locator(`[data-paper="${paper}"][data-state=reported]`).waitFor()
-    const signer = await r.seat(o.approver, 'page=papers', { size: { width: 1100, height: 860 } })
+    signer = await r.seat(o.approver, 'page=papers', { size: { width: 1100, height: 860 } })
     await press(signer.page.locator(`[data-open="${paper}"]`))
     const sheet = signer.page.locator(`[data-paper="${paper}"]`)
     await sheet.getByText('请示 张带班').waitFor()
@@ -187,6 +229,27 @@ describe('一次过程', () => {
     assert.equal(p.signed_by, '钱审批')
     assert.ok(p.sha256 && p.frozen_at)
     assert.deepEqual(await faultsOf(signer.page), [])
+  })
+
+  it('is cancelled: the order ends, and the same people are to hear that it is over', { timeout: 420_000 }, async () => {
+    const called = (await targets()).filter((x) => x.phase === 'call' && x.calls.length > 0 && x.escalation < 2)
+    await r.to(desk, `page=calls&id=${callout}`)
+    await r.to(second, 'page=warnings')
+    await take(second, cap({ identifier: `${warning().identifier}c`, type: 'Cancel', refs: `${reference(warning().identifier)} qxt.example,${warning().identifier}u,${capTime(new Date(sent.getTime() + 1000))}`, headline: `${headline()} 解除`, polygon: box(o.centre, wide).cap }))
+    await r.toast(second, '解除')
+    const list = () => desk.page.locator('.queue li', { hasText: '解除通知' })
+    await list().first().waitFor()
+    await desk.page.locator('[data-sum]', { hasText: '已结束' }).waitFor()
+    const clear = (await targets()).filter((x) => x.phase === 'all_clear' && x.escalation === 0)
+    assert.deepEqual(clear.map((x) => `${x.village} ${x.name}`).sort(), called.map((x) => `${x.village} ${x.name}`).sort(), 'others hear of the end than heard of the beginning')
+    await press(desk.page.locator(`.queue li[data-call="${clear[0].id}"] button`))
+    await open(desk, clear[0].id).waitFor()
+    await desk.page.locator('[data-outcome=repeated]').press('Enter')
+    await eventually('he is not written down', async () => (await desk.page.locator(`.queue li[data-call="${clear[0].id}"]`).count()) === 0)
+    const { alerts } = await o.county.call('/api/alerts?limit=200')
+    assert.deepEqual(alerts.filter((a) => a.chain === alert || a.id === alert).map((a) => a.state).filter((s) => s !== 'updated'), ['cancelled'])
+    assert.equal((await o.county.call(`/api/callouts/${callout}`)).state, 'ended')
+    assert.deepEqual(await faultsOf(desk.page), [])
   })
 
   it('hands all of it over to the next shift', { timeout: 420_000 }, async () => {
@@ -202,9 +265,30 @@ describe('一次过程', () => {
     const text = (await second.page.locator('[data-paper] textarea').evaluateAll((all) => all.map((x) => x.value))).join('\n')
     for (const [what, want] of [
       ['the warning', headline()], ['the order', `发出叫应：${title()}`], ['the calls', `叫应：${title()}；通话`], ['who did not answer', '无人接 1'], ['the moving', `转移：${title()}`],
-      ['the response', `启动响应：防汛应急响应 ${o.tag}`], ['a task', '任务确认：'], ['the paper, first', '先报：'], ['the paper, signed', '补签：'],
+      ['the end of it', `结束叫应：${title()}`], ['the response', `启动响应：防汛应急响应 ${o.tag}`], ['a task', '任务确认：'], ['the paper, first', '先报：'], ['the paper, signed', '补签：'],
     ]) assert.ok(text.includes(want), `the handover lacks ${what} (${want}):\n${text}`)
     assert.deepEqual(await faultsOf(second.page), [])
+    // One words it, another looks it through, a third signs; then it stands as it is.
+    const brief = await second.page.locator('[data-paper]').getAttribute('data-paper')
+    const sheet = (p, state) => p.page.locator(`[data-paper="${brief}"]${state ? `[data-state=${state}]` : ''}`)
+    assert.equal(await sheet(second).locator('[data-to]').count(), 0, 'whoever worded it looks it through himself')
+    const heading = second.page.locator('[data-paper] input.title')
+    await heading.fill(`交接班 ${o.tag}`)
+    await press(second.page.locator('[data-paper] [data-save]'))
+    await desk.page.locator('nav.rail a[href*="page=papers"]').press('Enter')
+    await press(desk.page.locator(`[data-open="${brief}"]`, { hasText: `交接班 ${o.tag}` }))
+    await press(sheet(desk).locator('[data-to=reviewed]'))
+    await sheet(second, 'reviewed').waitFor()
+    await press(signer.page.locator(`[data-open="${brief}"]`))
+    await press(sheet(signer, 'reviewed').locator('[data-to=signed]'))
+    await r.confirm(signer, '', '签发')
+    for (const p of [signer, second, desk]) await sheet(p, 'signed').waitFor()
+    const b = await o.county.call(`/api/papers/${brief}`)
+    assert.equal(b.signed_by, '钱审批')
+    assert.ok(b.sha256 && b.frozen_at)
+    assert.equal(await sheet(second).locator('textarea').count(), 0, 'what is signed can still be worded')
+    const file = await o.ask(`/api/papers/${brief}.txt`, { cookie: o.reviewer.cookie })
+    for (const want of [headline(), `结束叫应：${title()}`, `启动响应：防汛应急响应 ${o.tag}`]) assert.ok(file.text.includes(want), `the file of the handover lacks ${want}`)
   })
 
   it('said nothing wrong in the pages', () => assert.deepEqual(r.people.flatMap((p) => p.faults), []))

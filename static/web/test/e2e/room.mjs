@@ -55,10 +55,12 @@ export function box([lon, lat], half = 0.002) {
   return { ring, cap: ring.map(([x, y]) => `${y},${x}`).join(' ') }
 }
 
+/** capTime is a moment as CAP writes it. */
+export const capTime = (at) => at.toISOString().replace(/\.\d+Z$/, '-00:00')
+
 /** cap is a warning as the weather service sends it. refs: the messages it follows. */
 export function cap({ identifier, type = 'Alert', headline, polygon, severity = 'Severe', refs = '', sent = new Date(), hours = 6 }) {
-  const time = (at) => at.toISOString().replace(/\.\d+Z$/, '-00:00')
   return `<?xml version="1.0" encoding="UTF-8"?>
-<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>${identifier}</identifier><sender>qxt.example</sender><sent>${time(sent)}</sent><status>Actual</status><msgType>${type}</msgType><scope>Public</scope>${refs ? `<references>${refs}</references>` : ''}
-<info><language>zh-CN</language><category>Met</category><event>暴雨</event><urgency>Immediate</urgency><severity>${severity}</severity><certainty>Observed</certainty><expires>${time(new Date(sent.getTime() + hours * 3600_000))}</expires><headline>${headline}</headline><description>过去 3 小时降雨量已达 50 毫米以上，降雨仍将持续。</description><area><areaDesc>山河县</areaDesc><polygon>${polygon}</polygon></area></info></alert>`
+<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>${identifier}</identifier><sender>qxt.example</sender><sent>${capTime(sent)}</sent><status>Actual</status><msgType>${type}</msgType><scope>Public</scope>${refs ? `<references>${refs}</references>` : ''}
+<info><language>zh-CN</language><category>Met</category><event>暴雨</event><urgency>Immediate</urgency><severity>${severity}</severity><certainty>Observed</certainty><expires>${capTime(new Date(sent.getTime() + hours * 3600_000))}</expires><headline>${headline}</headline><description>过去 3 小时降雨量已达 50 毫米以上，降雨仍将持续。</description><area><areaDesc>山河县</areaDesc><polygon>${polygon}</polygon></area></info></alert>`
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { anyLate, pressing, rank, spell, standing } from '../../src/command/clocks.ts'
+import { anyLate, FRESH, newest, pressing, rank, spell, standing } from '../../src/command/clocks.ts'
 import { type AlertLine, called, done, fromBoards, fromIncidents, fromShelters, percent, pressingVillages, subjectOf, sum, type BoardVillage } from '../../src/command/figures.ts'
 import { nextReport, refreshMs, shownBy } from '../../src/command/profile.ts'
 import type { Response } from '../../src/command/types.ts'
@@ -40,6 +40,12 @@ describe('the list', () => {
     const list = [incident('four', { level: 4 }), incident('none', {}), incident('two', { level: 2 }), incident('asked2', { level_proposed: 2 }), incident('late4', { level: 4, clocks: [clock('2026-06-01T02:00:00Z')] })]
     expect(rank(list, at).map((i) => i.id)).toEqual(['asked2', 'two', 'late4', 'four', 'none'])
     expect(list[0]!.id).toBe('four')
+  })
+  it('knows what came in last, while it is news, and never of an exercise', () => {
+    const ago = (ms: number) => new Date(at - ms).toISOString()
+    const list = [incident('old', { level: 1, known_at: ago(FRESH + 1000) }), incident('new', { known_at: ago(60_000) }), incident('before', { known_at: ago(90_000) }), incident('drill', { known_at: ago(1000), exercise: true })]
+    expect(newest(list, at)?.id).toBe('new')
+    expect(newest(list.slice(0, 1), at)).toBeNull()
   })
 })
 
