@@ -158,6 +158,16 @@ describe('the line', () => {
     expect(b.all().length).toBe(before + 1)
     expect(b.last().url).toContain('since=6.0')
   })
+  it('of a machine without a network is lost at once, and asks again by itself', () => {
+    const b = bench()
+    b.last().say('lag', { position: '6.0', lag_ms: 1 })
+    b.stream.doubt()
+    expect(b.told.at(-1)).toBe('lost')
+    expect(b.last().readyState).toBe(2)
+    b.pass(1000)
+    expect(b.last().url).toContain('since=6.0')
+    expect(b.last().readyState).toBe(1)
+  })
   it('that is refused says so, and an old one is not heard any more', () => {
     const b = bench()
     const old = b.last()
