@@ -462,14 +462,8 @@ func (s *Service) receive(ctx context.Context, tx pgx.Tx, by auth.By, g auth.Gra
 	if err := s.happen(ctx, tx, by, n.ID, "received", *n.KnownAt, n.Description, fields, ref); err != nil {
 		return Incident{}, err
 	}
-	if n.Level > 0 {
-		i, err := s.one(ctx, tx, n.ID)
-		if err != nil {
-			return i, err
-		}
-		if err := s.grade(ctx, tx, by, &i, n.Level, ""); err != nil {
-			return i, err
-		}
+	if err := s.gradeNew(ctx, tx, by, n); err != nil {
+		return Incident{}, err
 	}
 	return s.finish(ctx, tx, by, g, "receive", nil, n.ID, "")
 }

@@ -106,6 +106,18 @@ func (s *Service) grade(ctx context.Context, tx pgx.Tx, by auth.By, i *Incident,
 	return s.happen(ctx, tx, by, i.ID, "level", now, reason, map[string]any{"from": from, "to": level, "proposed": i.LevelProposed, "reason": i.LevelReason}, "")
 }
 
+// gradeNew writes down the level a call came with, if it came with one.
+func (s *Service) gradeNew(ctx context.Context, tx pgx.Tx, by auth.By, n NewIncident) error {
+	if n.Level == 0 {
+		return nil
+	}
+	i, err := s.one(ctx, tx, n.ID)
+	if err != nil {
+		return err
+	}
+	return s.grade(ctx, tx, by, &i, n.Level, "")
+}
+
 // Place puts an incident on the map, afterwards or anew.
 func (s *Service) Place(ctx context.Context, by auth.By, id string, g orb.Geometry, words string, fix bool) (Incident, error) {
 	var f faults
