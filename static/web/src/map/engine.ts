@@ -208,7 +208,13 @@ export class Engine {
 
   /** update brings the map to new state: the one way anything of the data layers changes. */
   update(next: { base?: StyleSpecification; catalogue?: Catalogue; legend?: Record<string, LegendEntry>; view: View; theme?: Theme }): void {
+    const before = this.base.sources
     if (next.base) this.base = absolute(next.base, location.origin)
+    // The same layer asked for otherwise, as it was at a moment: its tiles are others.
+    if (next.base && !this.gone) for (const [id, to] of Object.entries(this.base.sources)) {
+      const from = before[id]
+      if (to.type === 'vector' && from?.type === 'vector' && to.tiles && to.tiles.join() !== from.tiles?.join()) (this.map.getSource(id) as { setTiles?(tiles: string[]): void } | undefined)?.setTiles?.(to.tiles)
+    }
     if (next.catalogue) this.catalogue = next.catalogue
     if (next.legend) this.legend = next.legend
     if (next.theme) this.theme = next.theme
