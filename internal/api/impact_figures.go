@@ -113,7 +113,7 @@ func (s *Server) impactOf(kind string) HandlerFunc {
 		}
 		id = strings.ToLower(id)
 		if req.Who.Kind == auth.Wall {
-			if left := s.screens.wait(req.Who.ID+" "+id, req.Received, screenPace); left > 0 {
+			if left := s.screens.wait(req.Who.ID+" "+kind+" "+id, req.Received, screenPace); left > 0 {
 				e := problem(CodeThrottled)
 				e.RetryAfter = left
 				return nil, e

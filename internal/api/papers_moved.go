@@ -68,7 +68,8 @@ func (s *Server) movedFigures(ctx context.Context, who *auth.Identity, p papers.
 	}
 	var villages []evacuation.Village
 	var at time.Time
-	var titles []string
+	var orders []string // by kind and time: what a desk wrote over one is not everybody's who reads the paper
+	zone := s.opts.Catalogue.Now().Location()
 	seen := map[string]bool{}
 	for _, c := range list { // the newest first: it counts for a village that several have
 		b, err := s.opts.Evacuation.Board(ctx, who, evacuation.Filter{ID: c.ID})
@@ -83,7 +84,11 @@ func (s *Server) movedFigures(ctx context.Context, who *auth.Identity, p papers.
 			}
 		}
 		if at = b.At; told {
-			titles = append(titles, c.Title)
+			what := "叫应令"
+			if c.Kind == evacuation.EvacuateNow {
+				what = "立即转移令"
+			}
+			orders = append(orders, c.StartedAt.In(zone).Format("01-02 15:04")+" "+what)
 		}
 	}
 	if len(villages) == 0 {
@@ -98,9 +103,9 @@ func (s *Server) movedFigures(ctx context.Context, who *auth.Identity, p papers.
 	if p.Area != "" {
 		method += "，只计本区域（" + m.Area + "）"
 	}
-	source := "转移看板（" + strings.Join(titles[:min(len(titles), 3)], "、")
-	if len(titles) > 3 {
-		source += fmt.Sprintf(" 等 %d 次叫应", len(titles))
+	source := "转移看板（" + strings.Join(orders[:min(len(orders), 3)], "、")
+	if len(orders) > 3 {
+		source += fmt.Sprintf(" 等 %d 次叫应", len(orders))
 	}
 	source += "）"
 	one := func(key, title, method string, n int) papers.Figure {

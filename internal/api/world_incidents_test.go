@@ -71,6 +71,7 @@ func (w *world) incidentLines() map[string]line {
 		"incident_reports":       row(at("/reports", ""), 200),
 		"incident_first_text":    row(at("/reports/first.txt", ""), 200),
 		"incident_timeline":      row(at("/timeline", ""), 200),
+		"incident_tasks":         row(at("/tasks", ""), 200),
 		"incident_sketches":      row(at("/sketches", ""), 200),
 		"incident_update":        row(at("", `{"title":"x"}`), 428),
 		"incident_transition":    row(at("/transitions", `{"to":"verified"}`), 428),

@@ -81,10 +81,15 @@ func (w *world) responseLines() map[string]line {
 	}
 	order := func(id string) string { return `{"response":"` + id + `"}` }
 	return map[string]line{
-		"responses":           {calls: area("/api/responses?exercise=all&area=")},
-		"response":            {calls: at(r, ownOrder, otherOrder, "", ""), want: seen(200), alike: true},
-		"response_tasks_of":   {calls: at(r, ownOrder, otherOrder, "/tasks", ""), want: seen(200), alike: true},
-		"response_put":        {calls: put(r, `"title":"矩阵","kind":"flood","level":4}`), want: putting, alike: true},
+		"responses":         {calls: area("/api/responses?exercise=all&area=")},
+		"response":          {calls: at(r, ownOrder, otherOrder, "", ""), want: seen(200), alike: true},
+		"response_tasks_of": {calls: at(r, ownOrder, otherOrder, "/tasks", ""), want: seen(200), alike: true},
+		"response_put": {calls: put(r, `"title":"矩阵","kind":"flood","level":4}`), want: func(a who, t target) []int {
+			if codes := putting(a, t); len(codes) > 1 {
+				return append(codes, 409) // somebody else's, although it says the same
+			}
+			return []int{403}
+		}, alike: true},
 		"response_transition": {calls: at(r, ownOrder, otherOrder, "/transitions", `{"act":"adjust","level":2,"signed_by":"县长"}`), want: reaching(428), alike: true},
 
 		"duty":        {calls: area("/api/duty?from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z&area=")},
@@ -116,6 +121,9 @@ func (w *world) responseLines() map[string]line {
 		"paper_transition": {calls: at(p, ownPaper, otherPaper, "/transitions", `{"to":"reviewed"}`), want: reaching(428), alike: true},
 		"paper_draft":      {calls: bodies("/api/papers", `,"kind":"special"}`), want: inside(201, 403), alike: true},
 		"replay":           {calls: area("/api/replay?area="), want: inside(200, 403), alike: true},
+		"handover_pdf":     {calls: bodies("/api/reports/handover.pdf", `}`), want: inside(200, 403), alike: true},
+		"handover_docx":    {calls: bodies("/api/reports/handover.docx", `}`), want: inside(200, 403), alike: true},
+		"handover_txt":     {calls: bodies("/api/reports/handover.txt", `}`), want: inside(200, 403), alike: true},
 		"brief_handover":   {calls: area("/api/briefs/handover?area="), want: inside(200, 403), alike: true},
 	}
 }
