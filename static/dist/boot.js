@@ -8,7 +8,10 @@
     return found ? decodeURIComponent(found[1]) : ''
   }
   var theme = param('theme')
-  try { theme = theme || localStorage.getItem('onemap.theme') || '' } catch (e) { /* storage may be off */ }
+  // The command room has a theme of its own: dark, unless somebody chose otherwise there.
+  var room = location.pathname === '/command' ? '.command' : ''
+  try { theme = theme || localStorage.getItem('onemap.theme' + room) || '' } catch (e) { /* storage may be off */ }
+  if (room && theme !== 'light') theme = 'dark'
   if (theme !== 'light' && theme !== 'dark') {
     theme = window.matchMedia && matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'
   }

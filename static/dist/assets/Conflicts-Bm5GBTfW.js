@@ -1,1 +1,0 @@
-import"./svelte-JWLmUvaM.js";import{t as e}from"./CaseDesk-BNouMyrQ.js";function t(t){e(t,{sort:`conflicts`})}export{t as default};

@@ -1,0 +1,1 @@
+import"./svelte-CCwjzTkR.js";import{t as e}from"./CaseDesk-Bmab3ocV.js";function t(t){e(t,{sort:`conflicts`})}export{t as default};

@@ -1,1 +1,0 @@
-import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{n as t,t as n}from"./maplibre-BvbwntTE.js";var r=e(t(),1);r.default.setWorkerUrl(new URL(n,location.href).href);var i=r.default;export{i as t};

@@ -1,0 +1,1 @@
+import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{n as t,t as n}from"./maplibre-BvbwntTE.js";var r=e(t(),1),i=`/assets/tileguard-B5yCFuxy.js`;r.default.setWorkerUrl(new URL(n,location.href).href);function a(){r.default.importScriptInWorkers(new URL(i,location.href).href)}var o=r.default;export{o as n,a as t};
