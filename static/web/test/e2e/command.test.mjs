@@ -258,7 +258,7 @@ describe('大屏', () => {
     line.mend()
     await until(wall.page, () => document.documentElement.dataset.live === 'live' && Number(document.documentElement.dataset.reconnects) >= 1)
     await row(wall, missed.id).waitFor({ timeout: 60_000 })
-    await wall.page.locator('[data-reconnects]').waitFor()
+    await wall.page.locator('em[data-reconnects]').waitFor()
     wall.faults.length = 0
   })
   it('draws its map again when the graphics are taken away', { timeout: 120_000 }, async () => {
