@@ -161,6 +161,19 @@ func (m *mapper) feature(t *table, r record) (Feature, *Issue) {
 		f.Fields["exercise"] = true
 		remark(RuleExercise, x.Field, "按演练记录入库 (flagged as an exercise)")
 	}
+	// Where the layer tells what is proposed from what a person confirmed (the level of an
+	// incident), a file confirms nothing: no wall may show what nobody at the desk has seen.
+	for _, name := range m.layer.order {
+		proposal := name + "_proposed"
+		v, told := f.Fields[name]
+		if _, ok := m.layer.columns[proposal]; !ok || !told {
+			continue
+		}
+		if delete(f.Fields, name); f.Fields[proposal] == nil {
+			f.Fields[proposal] = v
+		}
+		remark(RuleProposed, name, "作为建议入库，由值班员确认 (taken as proposed, a person confirms it): "+m.layer.columns[name].zh)
+	}
 	for _, name := range m.entry.Required {
 		if f.Fields[name] == nil {
 			return stop(Quarantined, RuleRequired, name, fmt.Sprintf("缺必填项 (mandatory): %s", m.layer.columns[name].zh))

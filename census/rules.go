@@ -38,6 +38,7 @@ const (
 	RuleConstraint    = "constraint"
 	RuleRestricted    = "restricted" // an identity or telephone number was put away
 	RuleExercise      = "exercise"
+	RuleProposed      = "proposed" // what a person has to confirm is a proposal
 	RuleEncoding      = "encoding_guessed"
 	RuleBadText       = "encoding"  // bytes that are no text in the file's encoding
 	RuleTitleRow      = "title_row" // text above the header

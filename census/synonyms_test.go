@@ -28,6 +28,20 @@ func TestColumnsByTheirUsualNames(t *testing.T) {
 	}
 }
 
+// A ledger of incidents confirms no level: a person does, and until then nobody's wall shows
+// one. The same file again changes nothing.
+func TestALevelFromAFileIsAProposal(t *testing.T) {
+	h := newHouse(t)
+	path := write(t, "a.csv", "编号,名称,类型,等级,死亡人数,失踪人数,经度,纬度\nL1,石桥塘村滑坡,landslide,2,1,3,119.25,34.15\n")
+	r := h.file(t, path, FileOptions{Layer: "incidents"})
+	wantCounts(t, r, Counts{Read: 1, Accepted: 1, Inserted: 1})
+	hasRule(t, r, Warning, RuleProposed, 1)
+	if s := one[string](t, h, `select concat_ws(' ', code, kind, state, coalesce(level::text, '-'), level_proposed, deaths, missing) from incidents`); s != "L1 landslide received - 2 1 3" {
+		t.Error(s)
+	}
+	wantCounts(t, h.file(t, path, FileOptions{Layer: "incidents"}), Counts{Read: 1, Accepted: 1, Unchanged: 1})
+}
+
 // Almost any text is a table. One in which nothing is recognised is no data.
 func TestNothingRecognised(t *testing.T) {
 	h := newHouse(t)

@@ -1,4 +1,4 @@
--- What waits for nobody any more says so; who is missing counts with the dead.
+-- What waits for nobody any more says so.
 
 -- 响应任务 -----------------------------------------------------------------------------------
 
@@ -55,14 +55,3 @@ begin
   from response r where r.id = t.response and r.state = 'ended' and t.state in ('waiting', 'acknowledged');
 end
 $$;
-
--- 分级 -----------------------------------------------------------------------------------------
-
--- Two people under a landslide are of no level where the dead alone are counted: who is missing
--- counts with them until he is found, as in the other grades.
--- A county that wrote a version of its own keeps it.
-insert into rule_set (rule, version, title_zh, title_en, standard, responsible, body, reason)
-select 'incident_level_geology', 2, '地质灾害灾情险情分级', 'Grading of geological disasters', '《国家突发地质灾害应急预案》灾情、险情分级(省级自然资源部门公开文本)；死亡按“死亡(含失踪)”计，待本地核实', '自然资源和规划局 地质环境科',
-  '{"kinds": ["landslide", "collapse", "debris_flow"], "combine": "worst", "lower_bound": "inclusive", "criteria": {"deaths+missing": [30, 10, 3, 0], "loss_wan": [1000, 500, 100, 0], "evacuated": [1000, 500, 100, 0]}}',
-  '失踪人员与死亡人员合并计算'
-where not exists (select from rule_set r where r.rule = 'incident_level_geology' and r.version > 1);

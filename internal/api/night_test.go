@@ -19,8 +19,8 @@ func TestWhatANightPlayedFound(t *testing.T) {
 	boardSource := regexp.MustCompile(`^转移看板（\d\d-\d\d \d\d:\d\d 立即转移令）$`)
 	night := p.must(200, p.officer, "GET", "/api/incidents?open=true", "", "")
 	incident, _ := list(night, "incidents")[0]["id"].(string)
-	if at := p.must(200, p.officer, "GET", "/api/incidents/"+incident, "", ""); at["level_proposed"] != 3.0 {
-		t.Errorf("one dead and two missing under a landslide are of level %v", at["level_proposed"])
+	if at := p.must(200, p.officer, "GET", "/api/incidents/"+incident, "", ""); at["level_proposed"] != 4.0 { // the plan for geological disasters counts the dead alone
+		t.Errorf("one dead and two missing under a landslide are proposed as level %v", at["level_proposed"])
 	}
 	order := list(p.must(200, p.officer, "GET", "/api/responses?active=true", "", ""), "responses")[0]
 	id, _ := order["id"].(string)
