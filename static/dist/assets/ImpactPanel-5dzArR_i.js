@@ -1,0 +1,1 @@
+import{i as e}from"./svelte-CCwjzTkR.js";import{t}from"./ImpactPanel-BcGraLct.js";function n(n,r){let i=e(r,`geometry`,3,null),a=e(r,`incident`,3,null),o=e(r,`alert`,3,null),s=e(r,`asOf`,3,null);t(n,{get geometry(){return i()},get incident(){return a()},get alert(){return o()},get asOf(){return s()}})}export{n as default};
