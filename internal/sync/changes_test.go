@@ -94,7 +94,8 @@ func TestChangesReachAPhone(t *testing.T) {
 	if err != nil || len(c.Changes) != 0 || c.More || c.Position != before {
 		t.Errorf("nothing new: %+v, %v", c, err)
 	}
-	// An edit comes once, as it is at last; a deletion and a row that moves out are to forget.
+	// An edit comes once, as it is at last; a deletion and a row that moves out are to forget,
+	// and so is what was made and taken away within the page.
 	edit := func(id string, version int, fields m, more m) m {
 		return with(with(f.mark(""), m{"id": id, "base_version": version, "fields": fields, "geometry": nil}), more)
 	}
@@ -107,7 +108,7 @@ func TestChangesReachAPhone(t *testing.T) {
 	f.exec(`update hazards set admin_code = $2, geom = st_setsrid(st_makepoint(112.05, 30.05), 4490) where id = $1`, ids[2], gridFar)
 	f.settle()
 	c, err = f.s.Changes(t.Context(), b, sync.ChangesQuery{Since: pb.at})
-	if err != nil || len(c.Changes) != 3 {
+	if err != nil || len(c.Changes) != 4 {
 		t.Errorf("%d changes, %v: %+v", len(c.Changes), err, c.Changes)
 	}
 	for _, p := range []*phone{pa, pb, pf} {
@@ -161,5 +162,43 @@ func TestChangesReachAPhone(t *testing.T) {
 	c, err = f.s.Changes(t.Context(), a, sync.ChangesQuery{Since: "99999999.5"})
 	if err != nil || !c.Reset {
 		t.Errorf("a position of the future: %+v, %v", c, err)
+	}
+}
+
+// A first download reads later than the position it began at: what it was sent of a record
+// that came in between is taken back when that record goes again.
+func TestWhatAFirstDownloadSawEarlyIsTakenBack(t *testing.T) {
+	f := newField(t)
+	a, b := f.person(1, auth.GridWorker, gridA), f.person(2, auth.GridWorker, gridB)
+	for range 3 {
+		f.want(f.one(a, f.mark("甲")), sync.Applied, "")
+	}
+	f.settle()
+	p := f.phone(b)
+	first, err := f.s.Changes(t.Context(), b, sync.ChangesQuery{Limit: 1})
+	if err != nil || !first.More || len(first.Changes) != 1 {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	const last = "ffffffff-ffff-7fff-bfff-ffffffffffff" // it comes at the end of the download
+	brief := with(f.mark("一闪而过"), m{"id": last})
+	f.want(f.one(a, brief), sync.Applied, "")
+	f.settle()
+	p.at = first.Position
+	for p.records[last].ID == "" {
+		c, err := f.s.Changes(t.Context(), b, sync.ChangesQuery{Since: p.at, Limit: 1})
+		if err != nil || len(c.Changes) == 0 {
+			t.Fatalf("the download does not have it: %+v, %v", c, err)
+		}
+		for _, x := range c.Changes {
+			p.records[x.Record.ID] = x.Record
+		}
+		p.at = c.Position
+	}
+	f.want(f.one(a, with(f.mark(""), m{"id": last, "op": "delete", "base_version": 1, "fields": m{}, "geometry": nil})), sync.Applied, "")
+	f.settle()
+	p.sync(100) // the rest of the download
+	p.sync(100) // and what changed since it began
+	if _, kept := p.records[last]; kept {
+		t.Error("the phone keeps what is gone")
 	}
 }

@@ -238,10 +238,10 @@ func (s *Service) everything(ctx context.Context, who auth.By, areas geo.Scopes,
 	return out, nil
 }
 
-// touched is what the feed says of one record.
+// touched is what the feed says of one record. That it was made within the page does not
+// mean that he never had it: a first download reads later than the position it began at.
 type touched struct {
-	born bool // made within the page
-	had  bool // it was in his areas, and his to see
+	had bool // it was in his areas, and his to see
 }
 
 func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m mark, limit int) (Changes, error) {
@@ -287,7 +287,7 @@ func (s *Service) since(ctx context.Context, who auth.By, areas geo.Scopes, m ma
 			}
 			t := seen[layer][id]
 			if t == nil {
-				t = &touched{born: op == string(feed.Insert)}
+				t = &touched{}
 				seen[layer][id] = t
 				order[layer] = append(order[layer], id)
 			}
@@ -394,7 +394,7 @@ func (s *Service) changed(ctx context.Context, who auth.By, areas geo.Scopes, na
 	}
 	var gone []string
 	for _, id := range ids {
-		if t := seen[id]; t != nil && (t.had || personal) && !t.born {
+		if t := seen[id]; t != nil && (t.had || personal) {
 			gone = append(gone, id)
 		}
 	}
